@@ -1,0 +1,398 @@
+"""How well the backbone tells people apart, beside ImageNet's MobileNetV2, the teacher and dlib.
+
+    python benchmarks/accuracy.py --pairs PAIRS.tsv --images DIR --people DIR [--groups DIR] [--json]
+
+- `--pairs`: tab-separated `fold same a b` as in LFW; `--images`: the folder that a and b are in.
+  Verification accuracy at a threshold that is never chosen on the pairs it is used on (ten parts).
+- `--people`: one folder a person of faces aligned to the ArcFace 112×112 template. Thirty random
+  families of five, twenty enrolment pictures each; everybody else is a stranger. TPIR at FPIR 1 %,
+  with the scores that the package uses (AS-norm) and, apart, with plain cosine. *Degraded*: faces of
+  48 px, JPEG 40, grey, in enrolment and probes.
+- `--groups`: folders `utk` and `aaf` of 128×128 chips; only every tenth (CRC-32 of the file name
+  divisible by ten) is looked at. Different people taken for one, by group, at the AS-norm threshold
+  that lets 1 of 1,000 impostor pairs among the pictures of `--pairs` through; and how many of the
+  group's pictures, degraded, still pass against themselves there.
+
+Without arguments it reads ../shared/data and LFW's fold 8. Competitors that are not there are null,
+with the reason. Intervals are 95 %.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from competitors import Competitor, UnavailableError, competitors
+from numpy.typing import NDArray
+
+from facerec_mqtt.alignment import TEMPLATE, align, similarity
+from facerec_mqtt.calibration import Gallery, Normaliser, template
+from facerec_mqtt.detection import FaceDetector
+from facerec_mqtt.embedding import load_cohort
+from facerec_mqtt.evaluation import threshold_at
+from facerec_mqtt.records import Detection, Image, Vectors
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DEFAULT_FOLD = 8
+FAMILIES, FAMILY_SIZE, ENROLLED = 30, 5, 20
+FPIR = 0.01
+PAIR_FAR = 1e-3
+CHIP_MARGIN_PX = 8
+PARTS = 10
+RESAMPLES = 1000
+# LFW's deep-funneled faces fill about the middle 90 px of 250: where to cut when no face is found.
+CENTRE_BOX_SHARE = 0.36
+UTK_AGES = {
+    "utk_0_4": (0, 4),
+    "utk_5_9": (5, 9),
+    "utk_10_19": (10, 19),
+    "utk_20_59": (20, 59),
+    "utk_60": (60, 200),
+}
+UTK_ORIGINS = ("white", "black", "asian", "indian", "other")
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Verification pairs over a set of aligned faces."""
+
+    faces: list[Image]
+    person: NDArray[np.str_]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    same: NDArray[np.bool_]
+    undetected: int
+
+
+def degrade(face: Image) -> Image:
+    """48 px, grey, JPEG 40, and back to 112 px."""
+    small = cv2.cvtColor(cv2.resize(face, (48, 48), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+    coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+    back = cv2.resize(cv2.imdecode(coded, cv2.IMREAD_COLOR), (112, 112), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(back, np.uint8)
+
+
+def middle_face(image: Image, find: Callable[[Image], Sequence[Detection]]) -> tuple[Image, bool]:
+    """The aligned face nearest the middle, and whether one was found at all."""
+    height, width = image.shape[:2]
+    found = find(image)
+    if not found:
+        side = CENTRE_BOX_SHARE * width
+        spread = (TEMPLATE - TEMPLATE.mean(axis=0)) * (side / 112) + (width / 2, height / 2)
+        turn = similarity(spread, TEMPLATE)
+        return np.asarray(cv2.warpAffine(image, turn, (112, 112)), np.uint8), False
+
+    def off_centre(face: Detection) -> float:
+        x = (face.box[0] + face.box[2] - width) / 2
+        y = (face.box[1] + face.box[3] - height) / 2
+        return float(np.hypot(x, y) - 0.25 * (face.box[2] - face.box[0]))
+
+    return align(image, min(found, key=off_centre)).image, True
+
+
+def yunet(path: Path) -> Callable[[Image], Sequence[Detection]]:
+    """The detector that ours learnt from."""
+    network = cv2.FaceDetectorYN.create(str(path), "", (250, 250), score_threshold=0.5)
+
+    def find(image: Image) -> Sequence[Detection]:
+        network.setInputSize((image.shape[1], image.shape[0]))
+        faces = network.detect(image)[1]
+        return [
+            Detection((f[0], f[1], f[0] + f[2], f[1] + f[3]), f[4:14].reshape(5, 2), float(f[14]))
+            for f in (faces if faces is not None else [])
+        ]
+
+    return find
+
+
+def read_pairs(
+    table: Path, images: Path, fold: int | None, find: Callable[[Image], Sequence[Detection]]
+) -> Pairs:
+    """Detect and align every picture that the pairs name."""
+    with table.open(encoding="utf-8") as file:
+        rows = [
+            row for row in csv.DictReader(file, delimiter="\t") if fold is None or int(row["fold"]) == fold
+        ]
+    names = sorted({row[side] for row in rows for side in ("a", "b")})
+    number = {name: at for at, name in enumerate(names)}
+    cut = [middle_face(read(images / name), find) for name in names]
+    return Pairs(
+        faces=[face for face, _ in cut],
+        person=np.array([name.rsplit("/", 1)[0] for name in names]),
+        left=np.array([number[row["a"]] for row in rows]),
+        right=np.array([number[row["b"]] for row in rows]),
+        same=np.array([row["same"] in ("1", "true", "True") for row in rows]),
+        undetected=sum(not found for _, found in cut),
+    )
+
+
+def read(path: Path) -> Image:
+    """A picture, (H, W, 3) uint8 BGR."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SystemExit(f"{path} cannot be read as a picture.")
+    return np.asarray(image, np.uint8)
+
+
+def pair_accuracy(scores: Scores, same: NDArray[np.bool_]) -> tuple[float, NDArray[np.bool_]]:
+    """Accuracy over ten parts, each at the threshold that is best on the other nine."""
+    right = np.zeros(len(scores), np.bool_)
+    part = np.arange(len(scores)) % PARTS
+    for held in range(PARTS):
+        others = part != held
+        ordered = np.sort(scores[others])
+        middles = (ordered[1:] + ordered[:-1]) / 2
+        passed = scores[others][None] >= middles[:, None]
+        best = (passed == same[others][None]).mean(axis=1)
+        # The middle of all that are equally good, so that one pair more or less changes little.
+        threshold = np.median(middles[best == best.max()])
+        right[~others] = (scores[~others] >= threshold) == same[~others]
+    return float(right.mean()), right
+
+
+def wilson(hits: int, count: int) -> list[float]:
+    """95 % interval of a proportion."""
+    if not count:
+        return [0.0, 1.0]
+    z, share = 1.96, hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return [round(float(middle - half), 4), round(float(middle + half), 4)]
+
+
+def families(vectors: dict[str, Vectors], normaliser: Normaliser | None) -> dict[str, Any]:
+    """TPIR at FPIR 1 % and rank-1 over random families.
+
+    Args:
+        vectors: each person's (N, D) unit rows.
+        normaliser: what scores are normalised with; `None` is plain cosine.
+    """
+    rng = np.random.default_rng(1)
+    people = sorted(who for who, some in vectors.items() if len(some) > ENROLLED)
+    found, first, probes, strangers = [], [], 0, 0
+    for _ in range(FAMILIES):
+        family = rng.choice(len(people), FAMILY_SIZE, replace=False)
+        templates, genuine, true = [], [], []
+        for at, who in enumerate(family):
+            some = vectors[people[who]][rng.permutation(len(vectors[people[who]]))]
+            templates.append(template(some[:ENROLLED]))
+            genuine.append(some[ENROLLED:])
+            true.append(np.full(len(some) - ENROLLED, at))
+        others = np.concatenate([vectors[people[who]] for who in range(len(people)) if who not in family])
+        score = scorer(np.stack(templates), normaliser)
+        own, answer = score(np.concatenate(genuine)), np.concatenate(true)
+        threshold = threshold_at(score(others).max(axis=1), FPIR)
+        right = own.argmax(axis=1) == answer
+        found.append(float(np.mean(right & (own.max(axis=1) >= threshold))))
+        first.append(float(right.mean()))
+        probes, strangers = probes + len(answer), strangers + len(others)
+    return {"tpir": found, "rank_1": float(np.mean(first)), "probes": probes, "strangers": strangers}
+
+
+def scorer(templates: Vectors, normaliser: Normaliser | None) -> Callable[[Vectors], Scores]:
+    """Scores of faces against templates: (N, D) to (N, P)."""
+    if normaliser is None:
+        return lambda vectors: vectors @ templates.T
+    gallery = Gallery.of(templates, normaliser)
+    return lambda vectors: gallery.normalised(vectors, normaliser)
+
+
+def summary(shares: Sequence[float]) -> dict[str, float | list[float]]:
+    """Mean, deviation over families, and the mean's interval by resampling the families."""
+    values = np.array(shares)
+    rng = np.random.default_rng(2)
+    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+    return {
+        "mean": round(float(values.mean()), 4),
+        "sd": round(float(values.std()), 4),
+        "interval": [round(float(edge), 4) for edge in np.quantile(means, (0.025, 0.975))],
+    }
+
+
+def group_of(path: Path) -> list[str]:
+    """Which groups a chip is in, by its name."""
+    if path.parent.name == "aaf":
+        return ["aaf"]
+    parts = path.name.split("_")
+    age = int(parts[0])
+    names = [name for name, (least, most) in UTK_AGES.items() if least <= age <= most]
+    if 20 <= age <= 59 and len(parts) > 3 and parts[2].isdigit() and int(parts[2]) < len(UTK_ORIGINS):
+        names.append(f"utk_20_59_{UTK_ORIGINS[int(parts[2])]}")
+    return names
+
+
+def by_group(
+    embed: Callable[[list[Image]], Vectors], folder: Path, threshold: float, normaliser: Normaliser
+) -> dict[str, dict[str, Any]]:
+    """False accepts and degraded self-match of each group at a threshold."""
+    groups: dict[str, list[Image]] = {}
+    for path in sorted([*(folder / "utk").glob("*"), *(folder / "aaf").glob("*")]):
+        if zlib.crc32(path.name.encode()) % 10:
+            continue
+        inner = slice(CHIP_MARGIN_PX, -CHIP_MARGIN_PX)
+        face = np.ascontiguousarray(read(path)[inner, inner])
+        for name in group_of(path):
+            groups.setdefault(name, []).append(face)
+    results: dict[str, dict[str, Any]] = {}
+    rng = np.random.default_rng(5)
+    for name, faces in sorted(groups.items()):
+        clean, poor = embed(faces), embed([degrade(face) for face in faces])
+        gallery = Gallery.of(clean, normaliser)
+        passed = gallery.normalised(clean, normaliser) >= threshold
+        itself = int(np.sum(np.diag(gallery.normalised(poor, normaliser)) >= threshold))
+        count = len(faces)
+        # Pairs share pictures, so pictures are what is resampled.
+        draws = []
+        for _ in range(200):
+            rows = rng.integers(0, count, count)
+            different = rows[:, None] != rows[None]
+            draws.append(passed[np.ix_(rows, rows)][different].mean())
+        results[name] = {
+            "far": round(float((passed.sum() - np.trace(passed)) / (count * (count - 1))), 5),
+            "far_interval": [round(float(edge), 5) for edge in np.quantile(draws, (0.025, 0.975))],
+            "self_match": round(itself / count, 4),
+            "self_match_interval": wilson(itself, count),
+            "n_pictures": count,
+            "n_pairs": count * (count - 1) // 2,
+        }
+    return results
+
+
+def measure(
+    system: Competitor, pairs: Pairs, people: dict[str, list[Image]], normaliser: Normaliser | None
+) -> dict[str, Any]:
+    """All figures of one system; normalised ones where it has a cohort."""
+    vectors = system.embed(pairs.faces)
+    cosine = (vectors[pairs.left] * vectors[pairs.right]).sum(axis=1)
+    accuracy, right = pair_accuracy(cosine, pairs.same)
+    clean = {who: system.embed(faces) for who, faces in people.items()}
+    poor = {who: system.embed([degrade(face) for face in faces]) for who, faces in people.items()}
+    result: dict[str, Any] = {
+        "pairs_accuracy": round(accuracy, 4),
+        "pairs_accuracy_interval": wilson(int(right.sum()), len(right)),
+        "n_pairs": len(right),
+        "n_undetected": pairs.undetected,
+        "n_people": len(people),
+        "n_people_pictures": sum(map(len, people.values())),
+    }
+    for scoring, used in {"": normaliser, "_cosine": None}.items():
+        if scoring and normaliser is None:
+            continue
+        for name, some in {"": clean, "_degraded": poor}.items():
+            outcome = families(some, used)
+            figures = summary(outcome["tpir"])
+            key = f"tpir_at_fpir_0.01{name}{scoring}"
+            result[key] = figures["mean"]
+            result[f"{key}_sd"] = figures["sd"]
+            result[f"{key}_interval"] = figures["interval"]
+            result[f"rank_1{name}{scoring}"] = round(outcome["rank_1"], 4)
+            result["n_probes"], result["n_stranger_probes"] = outcome["probes"], outcome["strangers"]
+    return result
+
+
+def impostor_threshold(
+    vectors: Vectors, person: NDArray[np.str_], normaliser: Normaliser
+) -> tuple[float, int]:
+    """AS-norm score that lets 1 of 1,000 pairs of different people through, and how many pairs there were."""
+    scores = Gallery.of(vectors, normaliser).normalised(vectors, normaliser)
+    upper = np.triu(person[:, None] != person[None], 1)
+    return threshold_at(scores[upper], PAIR_FAR), int(upper.sum())
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print the tables."""
+    print("system      pairs [95 %]              TPIR@FPIR 1 % (sd) [95 %]          degraded")
+    for name, result in results.items():
+        if result is None or "pairs_accuracy" not in result:
+            print(f"{name:<11} not measured: {results.get(f'{name}_reason', '')}") if result is None else None
+            continue
+        low, high = result["pairs_accuracy_interval"]
+        key = "tpir_at_fpir_0.01"
+        print(
+            f"{name:<11} {result['pairs_accuracy']:.4f} [{low:.4f}, {high:.4f}]  {result[key]:.4f} "
+            f"({result[f'{key}_sd']:.3f}) {result[f'{key}_interval']}  {result[f'{key}_degraded']:.4f} "
+            f"{result[f'{key}_degraded_interval']}  rank-1 {result['rank_1']:.4f}"
+        )
+    for name, row in (results.get("ours") or {}).get("groups", {}).items():
+        print(
+            f"{name:<18} FAR {row['far']:.5f} {row['far_interval']}  itself {row['self_match']:.4f} "
+            f"{row['self_match_interval']}  n = {row['n_pictures']} pictures, {row['n_pairs']:,} pairs"
+        )
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", type=Path)
+    parser.add_argument("--images", type=Path, default=DATA / "lfw" / "images")
+    parser.add_argument("--people", type=Path, default=DATA / "glint12")
+    parser.add_argument("--groups", type=Path)
+    parser.add_argument("--fold", type=int, help="only these pairs; 8 without --pairs, else all")
+    parser.add_argument("--backbone", type=Path, help="a LiteRT file in place of the shipped one")
+    parser.add_argument("--cohort", type=Path, help="the cohort that belongs to it")
+    parser.add_argument("--yunet", type=Path, help="align with YuNet in place of our detector")
+    parser.add_argument(
+        "--teacher", type=Path, default=DATA / "models" / "face-reidentification-retail-0095.onnx"
+    )
+    parser.add_argument(
+        "--imagenet", type=Path, default=DATA / "models" / "mobilenet_v2_imagenet_no_top.weights.h5"
+    )
+    parser.add_argument("--only", nargs="*", help="measure these systems alone: ours imagenet teacher dlib")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
+    arguments = parser.parse_args()
+    table = arguments.pairs or DATA / "lfw" / "pairs.tsv"
+    fold = arguments.fold if arguments.fold or arguments.pairs else DEFAULT_FOLD
+    groups = arguments.groups or (None if arguments.pairs else DATA / "chips")
+    for path in (table, arguments.images, arguments.people):
+        if not path.exists():
+            print(f"{path} is not there; name the data with --pairs, --images and --people.", file=sys.stderr)
+            return 1
+    find = yunet(arguments.yunet) if arguments.yunet else FaceDetector.load(min_score=0.4).detect
+    pairs = read_pairs(table, arguments.images, fold, find)
+    people = {
+        folder.name: [read(path) for path in sorted(folder.iterdir())]
+        for folder in sorted(arguments.people.iterdir())
+        if folder.is_dir()
+    }
+    cohort = load_cohort(arguments.cohort)
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    results: dict[str, Any] = {}
+    for name, opened in competitors(arguments.backbone, arguments.imagenet, arguments.teacher).items():
+        if arguments.only and name not in arguments.only:
+            continue
+        try:
+            system = opened()
+        except UnavailableError as reason:
+            results |= {name: None, f"{name}_reason": str(reason)}
+            continue
+        results[name] = measure(system, pairs, people, normaliser if name == "ours" else None)
+        if name == "ours" and groups is not None and groups.is_dir():
+            vectors = system.embed(pairs.faces)
+            threshold, count = impostor_threshold(vectors, pairs.person, normaliser)
+            table_by_group = by_group(system.embed, groups, threshold, normaliser)
+            results[name] |= {
+                "far_by_group": {group: row["far"] for group, row in table_by_group.items()},
+                "self_match_by_group": {group: row["self_match"] for group, row in table_by_group.items()},
+                "groups": table_by_group,
+                "groups_threshold": round(threshold, 4),
+                "n_impostor_pairs": count,
+            }
+    show(results)
+    if arguments.json:
+        print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""The family's model on disk: written whole or not at all, checked when it is read.
+
+    <model folder>/
+        current                     one line: the version in use
+        versions/<version>/
+            manifest.json           who and what, and the SHA-256 of the other files
+            model.npz               the arrays
+            report.json             what the rebuild found
+        cache/                      what a rebuild keeps for the next one
+        rebuild.lock                held while a rebuild runs
+
+`current` is a text file and no symbolic link, so that a network share can hold it. A version appears
+by one renaming of a finished folder and is switched to by one replacement of `current`: whatever
+kills a rebuild, the model before it stays whole and in use. Everything is readable by its owner
+alone, since embeddings of faces are personal data.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.errors import ModelError
+from facerec_mqtt.records import Person
+
+FORMAT = 1
+VERSIONS_KEPT = 3
+
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_STAMP = "%Y%m%dT%H%M%S"
+_UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FamilyModel:
+    """What a rebuild makes and the service loads."""
+
+    version: str
+    """`20261123T100411Z-3f2a`: UTC and four random hexadecimal digits; later versions sort later."""
+    created: str
+    """ISO 8601, UTC."""
+    backbone_digest: str
+    """SHA-256 of the backbone that its embeddings were made with."""
+    cohort_digest: str
+    """SHA-256 of the cohort that its scores were normalised against."""
+    people: tuple[Person, ...]
+    """In the order of the arrays' rows."""
+    arrays: Mapping[str, NDArray[np.float32]]
+    """What the head and the calibration consist of; both know their own names in it."""
+    report: Mapping[str, Any]
+    """What the rebuild found, as plain JSON data."""
+
+
+def new_version(now: datetime, existing: Iterable[str] = ()) -> str:
+    """Name a version made at this time, or just after the latest of the existing ones."""
+    stamp = now.astimezone(UTC).replace(microsecond=0)
+    latest = max(existing, default=None)
+    if latest is not None:
+        stamp = max(stamp, datetime.strptime(latest[:16], f"{_STAMP}%z") + timedelta(seconds=1))
+    return f"{stamp:{_STAMP}}Z-{secrets.token_hex(2)}"
+
+
+def current_version(model_dir: Path) -> str | None:
+    """Which version is in use; cheap enough to ask between two frames.
+
+    Returns:
+        `None` where no model was ever made.
+
+    Raises:
+        ModelError: `current` cannot be read or names no version.
+    """
+    pointer = model_dir / "current"
+    try:
+        with pointer.open("rb") as file:
+            version = file.read(100).decode("ascii", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ModelError(f"{pointer} cannot be read ({error.strerror}); check its permissions.") from error
+    if not _VERSION.fullmatch(version):
+        raise ModelError(f"{pointer} names no model version but {version[:40]!r}; run facerec-mqtt rebuild.")
+    return version
+
+
+def load_current(model_dir: Path) -> FamilyModel | None:
+    """Read and check the version in use.
+
+    Returns:
+        `None` where no model was ever made.
+
+    Raises:
+        ModelError: it is damaged, foreign or gone.
+    """
+    version = current_version(model_dir)
+    return None if version is None else load_version(model_dir, version)
+
+
+def load_version(model_dir: Path, version: str) -> FamilyModel:
+    """Read and check one version.
+
+    Raises:
+        ModelError: it is damaged, foreign or gone.
+    """
+    folder = model_dir / "versions" / version
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            found = manifest.get("format") if isinstance(manifest, dict) else None
+            raise ModelError(
+                f"The model {folder} has format {found!r}, and this program reads {FORMAT};"
+                " run facerec-mqtt rebuild."
+            )
+        contents = {name: (folder / name).read_bytes() for name in ("model.npz", "report.json")}
+        for name, content in contents.items():
+            if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
+                raise ModelError(
+                    f"The model {folder} is damaged ({name} is not what was saved);"
+                    " run facerec-mqtt rebuild, or go back to an older version."
+                )
+        with np.load(io.BytesIO(contents["model.npz"]), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("an array holds something else than finite float32 numbers")
+        return FamilyModel(
+            version=version,
+            created=str(manifest["created"]),
+            backbone_digest=str(manifest["backbone"]),
+            cohort_digest=str(manifest["cohort"]),
+            people=tuple(Person(str(entry["slug"]), str(entry["name"])) for entry in manifest["people"]),
+            arrays=arrays,
+            report=json.loads(contents["report.json"]),
+        )
+    except OSError as error:
+        raise ModelError(
+            f"The model {folder} cannot be read ({error.strerror}: {Path(str(error.filename)).name});"
+            " run facerec-mqtt rebuild, or go back to an older version."
+        ) from error
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"The model {folder} is damaged or is no model of this program ({error!r});"
+            " run facerec-mqtt rebuild, or go back to an older version."
+        ) from error
+
+
+def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> None:
+    """Write a version, switch to it, and delete those before the last three.
+
+    Args:
+        model_dir: made if it is missing.
+        model: what to write.
+        switch: whether `current` is to name it.
+
+    Raises:
+        ModelError: something could not be written; what was there before is untouched.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(model.arrays))
+    contents = {
+        "model.npz": buffer.getvalue(),
+        "report.json": json.dumps(dict(model.report), ensure_ascii=False, indent=1).encode(),
+    }
+    manifest = {
+        "format": FORMAT,
+        "version": model.version,
+        "created": model.created,
+        "backbone": model.backbone_digest,
+        "cohort": model.cohort_digest,
+        "people": [{"slug": person.slug, "name": person.name} for person in model.people],
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    contents["manifest.json"] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    versions_dir = model_dir / "versions"
+    with writing(model_dir):
+        versions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=versions_dir))
+        try:
+            for name, content in contents.items():
+                _write(unfinished / name, content)
+            unfinished.replace(versions_dir / model.version)
+        except OSError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        if switch:
+            replace_file(model_dir / "current", f"{model.version}\n".encode("ascii"))
+        for version in versions(model_dir)[:-VERSIONS_KEPT]:
+            if version != current_version(model_dir):
+                shutil.rmtree(versions_dir / version)
+
+
+def versions(model_dir: Path) -> tuple[str, ...]:
+    """All versions that are kept, oldest first."""
+    try:
+        names = [entry.name for entry in (model_dir / "versions").iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(sorted(name for name in names if _VERSION.fullmatch(name)))
+
+
+@contextlib.contextmanager
+def rebuilding(model_dir: Path) -> Iterator[None]:
+    """Hold the model folder for one rebuild, and clear away what a killed one left.
+
+    The system lets go of the lock when its holder ends, however it ends.
+
+    Raises:
+        ModelError: another rebuild is running, or the folder cannot be written.
+    """
+    with writing(model_dir):
+        model_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(model_dir / "rebuild.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ModelError(
+                f"Another rebuild is already running on {model_dir}; wait until it has ended."
+            ) from error
+        except OSError as error:
+            raise ModelError(
+                f"The model folder {model_dir} cannot be locked ({error.strerror}); choose one on a disk that"
+                " can lock files."
+            ) from error
+        with writing(model_dir):
+            for leftover in [
+                *(model_dir / "versions").glob(f"{_UNFINISHED}*"),
+                *model_dir.glob(f"{_UNFINISHED}*"),
+                *(model_dir / "cache").glob(f"{_UNFINISHED}*"),
+            ]:
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writing(model_dir: Path) -> Iterator[None]:
+    """Turn whatever prevents writing into one sentence.
+
+    Raises:
+        ModelError: the disk is full, the folder is read-only, and so on.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"The model folder {model_dir} cannot be written ({error.strerror}); free some space or correct"
+            " its permissions, and rebuild again: the model before this one stays in use."
+        ) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in the place of another at one stroke, readable by its owner alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,117 @@
+"""Try everything the service needs, and say of each whether it is well or what to do."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from facerec_mqtt.artifact import load_current
+from facerec_mqtt.broker import check_login
+from facerec_mqtt.camera import probe
+from facerec_mqtt.config import CameraSettings, Settings
+from facerec_mqtt.cpu import has_tensorflow, require_tensorflow
+from facerec_mqtt.errors import FacerecError, SettingsError
+from facerec_mqtt.recognition import Recognizer
+
+Try = Callable[[], str]
+"""Tries one thing; returns what is to be said of it, or raises."""
+
+_PATIENCE_S = 10.0
+
+
+def check(settings: Settings) -> int:
+    """Print a line for each thing that is tried.
+
+    Returns:
+        0 when all is well, else 1.
+    """
+    failed = 0
+    for what, attempt in _tries(settings):
+        try:
+            said, mark = attempt(), "ok    "
+        except FacerecError as error:
+            said, mark = str(error), "FAILED"
+            failed += 1
+        print(f"{mark}  {what}: {said}", flush=True)
+    print("All is well." if not failed else f"{failed} to mend, see above.", flush=True)
+    return 1 if failed else 0
+
+
+def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
+    yield "settings", lambda: _describe(settings)
+    yield "processor", _check_processor
+    yield "enrollment folder", lambda: _check_enrollment(settings.enrollment_dir)
+    yield "model folder", lambda: _check_writable(settings.model_dir)
+    yield "model", lambda: _check_model(settings)
+    yield "broker", lambda: _check_broker(settings)
+    if not settings.cameras:
+        yield "cameras", _complain_of_no_camera
+    for camera in settings.cameras:
+        yield f"camera {camera.name}", lambda camera=camera: _check_camera(camera)  # type: ignore[misc]
+
+
+def _describe(settings: Settings) -> str:
+    mqtt = settings.mqtt
+    login = f"as {mqtt.username} with password ***" if mqtt.username else "without login"
+    cameras = ", ".join(camera.name for camera in settings.cameras) or "none"
+    return (
+        f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; "
+        f'models in "{settings.model_dir}", photos in "{settings.enrollment_dir}"'
+    )
+
+
+def _check_processor() -> str:
+    if not has_tensorflow():
+        return f"{os.cpu_count()} cores; cannot rebuild, since TensorFlow is not installed"
+    require_tensorflow()
+    return f"{os.cpu_count()} cores, can rebuild"
+
+
+def _check_enrollment(folder: Path) -> str:
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except OSError as error:
+        raise SettingsError(
+            f'"{folder}" cannot be read ({error.strerror}); create it with one folder of photos for each '
+            'person, such as "Anna/", or set FACEREC_ENROLLMENT_DIR.'
+        ) from error
+    people = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+    if not people:
+        raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
+    files = sum(1 for person in people for entry in person.iterdir() if entry.is_file())
+    return f"{len(people)} people, {files} files"
+
+
+def _check_writable(folder: Path) -> str:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise SettingsError(
+            f'"{folder}" cannot be written; make it writable for this user, or set FACEREC_MODEL_DIR.'
+        )
+    return "can be written" if existing == folder else "will be created by the first rebuild"
+
+
+def _check_model(settings: Settings) -> str:
+    model = load_current(settings.model_dir)
+    Recognizer.load(
+        model,
+        min_detection_score=settings.recognition.min_detection_score,
+        max_side_px=settings.recognition.max_side_px,
+        threads=settings.recognition.threads,
+    )
+    if model is None:
+        raise SettingsError('there is none yet; run "facerec-mqtt rebuild". Until then all are strangers.')
+    return f"version {model.version} knows {', '.join(person.name for person in model.people)}"
+
+
+def _check_broker(settings: Settings) -> str:
+    check_login(settings.mqtt, timeout_s=_PATIENCE_S)
+    return f"{settings.mqtt.host}:{settings.mqtt.port} lets us in"
+
+
+def _complain_of_no_camera() -> str:
+    raise SettingsError("none is set; set FACEREC_CAMERAS, see config.example.env.")
+
+
+def _check_camera(camera: CameraSettings) -> str:
+    facts = probe(camera, timeout_s=_PATIENCE_S)
+    return f"{facts.width}x{facts.height} at {facts.fps:.1f} frames a second"

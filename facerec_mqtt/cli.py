@@ -1,0 +1,162 @@
+"""The command line: `facerec-mqtt run | rebuild | predict | check | bench | demo`.
+
+What a command needs is imported when it runs, so that `--help` answers at once and the service never
+meets TensorFlow.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from facerec_mqtt import __version__
+from facerec_mqtt.config import Settings, load_settings
+from facerec_mqtt.errors import FacerecError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 failed with one clear sentence on standard error, 2 wrong usage,
+        130 interrupted.
+    """
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        return command(arguments)
+    except FacerecError as error:
+        print(f"facerec-mqtt: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="facerec-mqtt",
+        description="Private face recognition for home automation: RTSP cameras in, MQTT events out.",
+        epilog="Settings come from FACEREC_* environment variables and a .env file; see config.example.env.",
+    )
+    parser.add_argument("--version", action="version", version=f"facerec-mqtt {__version__}")
+    parser.add_argument(
+        "--env-file", type=Path, metavar="FILE", help="read settings from FILE, not from .env"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
+    run.set_defaults(command=_run)
+
+    rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
+    _add_folders(rebuild)
+    rebuild.add_argument(
+        "--force", action="store_true", help="use the new model in any case; so far every rebuild does"
+    )
+    rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
+    rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
+    rebuild.set_defaults(command=_rebuild)
+
+    predict = commands.add_parser("predict", help="say who is in pictures")
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
+    predict.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
+    predict.set_defaults(command=_predict)
+
+    check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
+    check.set_defaults(command=_check)
+
+    bench = commands.add_parser("bench", help="measure how long each stage takes on this machine")
+    bench.add_argument(
+        "--image", type=Path, metavar="FILE", help="a picture with a face; by default a drawn one"
+    )
+    bench.add_argument(
+        "--repeat", type=int, default=50, metavar="N", help="frames for each figure (%(default)s)"
+    )
+    bench.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    bench.set_defaults(command=_bench)
+
+    demo = commands.add_parser("demo", help="see it work on drawn people, with nothing to set up")
+    demo.add_argument("--forever", action="store_true", help="go on until interrupted, not for one minute")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--enrollment", type=Path, metavar="DIR", help="one folder of photos a person")
+    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are kept")
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """The settings, with what the command line overrides."""
+    settings = load_settings(arguments.env_file)
+    given = {
+        "enrollment_dir": getattr(arguments, "enrollment", None),
+        "model_dir": getattr(arguments, "model_dir", None),
+    }
+    return settings.model_copy(update={name: path for name, path in given.items() if path is not None})
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.logs import configure_logging
+    from facerec_mqtt.service import run_service
+
+    settings = _settings(arguments)
+    configure_logging(settings)
+    return run_service(settings, arguments.env_file)
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cpu import require_tensorflow
+    from facerec_mqtt.enrollment import rebuild
+    from facerec_mqtt.terminal import print_report, progress_lines, progress_on_terminal
+
+    settings = _settings(arguments)
+    require_tensorflow()
+    with progress_lines() if arguments.progress_json else progress_on_terminal() as progress:
+        report = rebuild(
+            settings.enrollment_dir,
+            settings.model_dir,
+            force=arguments.force,
+            fpir=settings.recognition.fpir,
+            progress=progress,
+        )
+    if arguments.json:
+        print(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        print_report(report.as_json())
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.prediction import predict
+
+    return predict(
+        arguments.images, _settings(arguments), as_json=arguments.json, annotated_dir=arguments.save_annotated
+    )
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.check import check
+
+    return check(_settings(arguments))
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.bench import bench
+
+    return bench(_settings(arguments), arguments.image, arguments.repeat, as_json=arguments.json)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.demo import run_demo
+
+    return run_demo(forever=arguments.forever)

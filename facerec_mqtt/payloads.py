@@ -1,0 +1,192 @@
+"""What is said on MQTT: topics and JSON payloads made of records. docs/MQTT.md tells users the same.
+
+Pure: the wall clock and its zone are arguments. A name is only ever taken from a record's `person`, which
+is `None` for a face that did not pass the threshold.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from facerec_mqtt.records import CameraState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.slugs import slug
+
+ONLINE, OFFLINE = "online", "offline"
+ON, OFF = "ON", "OFF"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics below one base topic. Cameras may be given by name or by slug."""
+
+    base: str
+
+    @property
+    def status(self) -> str:
+        """Whether the service runs; also the will."""
+        return f"{self.base}/status"
+
+    @property
+    def model_state(self) -> str:
+        """State of the model."""
+        return f"{self.base}/model/state"
+
+    @property
+    def command_result(self) -> str:
+        """Answers to commands."""
+        return f"{self.base}/command/result"
+
+    @property
+    def all_faces(self) -> str:
+        """The pictures of all cameras."""
+        return f"{self.base}/camera/+/face"
+
+    def command(self, name: str) -> str:
+        """Where a command comes in: "rebuild", "capture"."""
+        return f"{self.base}/command/{name}"
+
+    def camera(self, camera: str, leaf: str) -> str:
+        """A camera's "status", "event", "state", "face", "enabled/state" or "enabled/set"."""
+        return f"{self.base}/camera/{slug(camera)}/{leaf}"
+
+    def person(self, person: str) -> str:
+        """State of a person, given by slug."""
+        return f"{self.base}/person/{person}/state"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Turns seconds of `time.monotonic` into the wall clock's."""
+
+    epoch_at_zero_s: float
+    """What the wall clock showed when the monotonic one was at zero: `time.time() - time.monotonic()`."""
+    zone: tzinfo | None = None
+    """`None` is the machine's own."""
+
+    def epoch(self, at_s: float) -> float:
+        """Seconds since 1970, to the millisecond."""
+        return round(self.epoch_at_zero_s + at_s, 3)
+
+    def iso(self, at_s: float, timespec: str = "seconds") -> str:
+        """ISO 8601, local time with its offset."""
+        moment = datetime.fromtimestamp(self.epoch(at_s)).astimezone(self.zone)
+        return moment.isoformat(timespec=timespec)
+
+
+def event(change: PresenceChange, *, name: str | None, model: str | None, clock: Clock) -> dict[str, object]:
+    """Make an event's payload, without its latency, which is known when it is handed over.
+
+    Args:
+        change: what happened.
+        name: the person's display name; ignored for a stranger.
+        model: version of the model that decided.
+        clock: the wall clock.
+    """
+    sighting = change.sighting
+    known = change.person is not None
+    return {
+        "event_type": change.kind,
+        "person": change.person,
+        "name": name if known else None,
+        "camera": slug(change.camera),
+        "score": None if sighting is None else round(float(sighting.identification.score), 3),
+        "margin": None if sighting is None else round(float(sighting.identification.margin), 3),
+        "votes": change.votes,
+        "frames": change.frames,
+        "box": None if sighting is None else [round(float(side)) for side in sighting.detection.box],
+        "visit_id": change.visit_id,
+        "model": model,
+        "latency_ms": None,
+        "time": clock.iso(change.at_s, "milliseconds"),
+        "epoch": clock.epoch(change.at_s),
+    }
+
+
+def camera_state(state: CameraState, clock: Clock) -> dict[str, object]:
+    """Make the payload of a camera's state."""
+    return {
+        "people": list(state.people),
+        "strangers": state.strangers,
+        "faces": state.faces,
+        "fps": round(float(state.fps), 1),
+        "last_frame": None if state.last_frame_s is None else clock.iso(state.last_frame_s),
+    }
+
+
+def person_state(state: PersonState, clock: Clock) -> dict[str, object]:
+    """Make the payload of a person's state."""
+    return {
+        "present": ON if state.present else OFF,
+        "name": state.person.name,
+        "camera": None if state.camera is None else slug(state.camera),
+        "last_seen": None if state.last_seen_s is None else clock.iso(state.last_seen_s),
+        "score": None if state.score is None else round(float(state.score), 3),
+    }
+
+
+def model_state(state: ModelState) -> dict[str, object]:
+    """Make the payload of the model's state."""
+    return {
+        "status": state.status,
+        "progress": state.progress,
+        "version": state.version,
+        "people": list(state.people),
+        "report": None if state.report is None else dict(state.report),
+    }
+
+
+def result(command: str, ok: bool, message: str) -> dict[str, object]:
+    """Make the payload that answers a command."""
+    return {"command": command, "ok": ok, "message": message}
+
+
+def announcement(payload: bytes) -> dict[str, object] | None:
+    """Read a discovery message of ours, perhaps of another version; `None` when it is none."""
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("components"), dict) else None
+
+
+def farewell(before: Mapping[str, object], now: Mapping[str, object]) -> dict[str, object] | None:
+    """Make the discovery message that removes what is in an earlier one and not in the present one.
+
+    Home Assistant removes a component that is named by its platform alone; one that is only left out stays.
+
+    Returns:
+        The message, to be followed by the present one; `None` when there is nothing to remove.
+    """
+    old, new = _components(before), _components(now)
+    gone = {key: {"platform": part["platform"]} for key, part in old.items() if key not in new}
+    return {**now, "components": {**new, **gone}} if gone else None
+
+
+def orphans(before: Mapping[str, object], now: Mapping[str, object], topics: Topics) -> set[str]:
+    """Tell our retained topics that an earlier discovery message names and the present one does not."""
+    old = {topic for part in _components(before).values() for topic in _state_topics(part)}
+    new = {topic for part in _components(now).values() for topic in _state_topics(part)}
+    return {topic for topic in old - new if topic.startswith(f"{topics.base}/")}
+
+
+def _components(payload: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    parts = payload.get("components")
+    known = parts.items() if isinstance(parts, dict) else ()
+    return {key: part for key, part in known if isinstance(part, dict) and "platform" in part}
+
+
+def _state_topics(part: Mapping[str, object]) -> set[str]:
+    if part["platform"] in ("event", "device_automation"):
+        return set()  # events are not retained
+    named = {part.get("state_topic"), part.get("image_topic")}
+    return {topic for topic in named if isinstance(topic, str) and "+" not in topic and "#" not in topic}
+
+
+def encode(payload: Mapping[str, object]) -> bytes:
+    """Write JSON on one line, accents as they are.
+
+    Raises:
+        ValueError: a number is not finite, which JSON cannot say.
+    """
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,136 @@
+"""The rebuild as a child process of low priority, so that recognition goes on beside it.
+
+TensorFlow and the photos live and die with the child; the service only reads its progress.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facerec_mqtt.config import Settings
+
+_log = logging.getLogger(__name__)
+
+_NICENESS = 15
+_LAST_WORDS = 3
+# Begins the one sentence that the command line says of an error; libraries may write before it.
+_OUR_WORD = "facerec-mqtt: "
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildResult:
+    """How a rebuild ended."""
+
+    report: dict[str, Any] | None
+    """What it printed, as `facerec-mqtt rebuild --json` does; `None` when it failed."""
+    error: str | None
+    """Why it failed, in one sentence; `None` when it did not."""
+
+
+class RebuildProcess:
+    """One rebuild that runs beside the service. `start` it once, then `poll` it."""
+
+    def __init__(self, settings: Settings, env_file: Path | None, *, force: bool) -> None:
+        self._settings = settings
+        self._env_file = env_file
+        self._force = force
+        self._process: subprocess.Popen[str] | None = None
+        self._report = ""
+        self._last_words: list[str] = []
+        self._readers: tuple[threading.Thread, ...] = ()
+        self.percent = 0
+
+    def start(self) -> None:
+        """Start the child.
+
+        Raises:
+            OSError: the system cannot start another process.
+        """
+        folders = [
+            "--enrollment",
+            str(self._settings.enrollment_dir),
+            "--model-dir",
+            str(self._settings.model_dir),
+        ]
+        options = ["--json", "--progress-json", *(["--force"] if self._force else [])]
+        env_file = [] if self._env_file is None else ["--env-file", str(self._env_file)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "facerec_mqtt", *env_file, "rebuild", *folders, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            # A terminal's Ctrl-C goes to the whole group; the service ends its child itself.
+            start_new_session=True,
+        )
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
+        self._readers = tuple(
+            threading.Thread(target=read, name="rebuild-output", daemon=True)
+            for read in (self._read_report, self._read_progress)
+        )
+        for reader in self._readers:
+            reader.start()
+
+    def poll(self) -> RebuildResult | None:
+        """How it ended, or `None` while it runs. Never blocks for long."""
+        if self._process is None or self._process.poll() is None:
+            return None
+        for reader in self._readers:
+            reader.join(timeout=1.0)
+        status = self._process.returncode
+        if status == 0:
+            return RebuildResult(report=json.loads(self._report), error=None)
+        said = " ".join(self._last_words)
+        said = said[said.find(_OUR_WORD) :].removeprefix(_OUR_WORD) if _OUR_WORD in said else said
+        if status < 0:
+            said = f"it was ended by signal {-status}, perhaps for want of memory. {said}".rstrip()
+        return RebuildResult(report=None, error=said or f"it ended with status {status} and said nothing.")
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """End the child; the model in use stays as it is."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read_report(self) -> None:
+        assert self._process is not None and self._process.stdout is not None  # noqa: PT018
+        with self._process.stdout as output:
+            self._report = output.read()
+
+    def _read_progress(self) -> None:
+        assert self._process is not None and self._process.stderr is not None  # noqa: PT018
+        with self._process.stderr as output:
+            for line in output:
+                if line.startswith('{"stage"'):
+                    self.percent = int(json.loads(line)["progress"])
+                elif line.strip():
+                    _log.debug("rebuild: %s", line.rstrip())
+                    self._last_words = [*self._last_words, line.strip()][-_LAST_WORDS:]
+
+
+def summary(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A report without the list of its photos, which can be long."""
+    photos = report.get("photos", ())
+    used = sum(1 for photo in photos if photo["used"])
+    counts = {"photos_used": used, "photos_set_aside": len(photos) - used}
+    return {key: value for key, value in report.items() if key != "photos"} | counts
+
+
+def rebuild_message(report: Mapping[str, Any]) -> str:
+    """One sentence on a rebuild that was done."""
+    used = sum(1 for photo in report["photos"] if photo["used"])
+    names = ", ".join(report["details"][slug]["name"] for slug in report["people"])
+    return f"Model {report['version']} knows {names}; {used} of {len(report['photos'])} photos were used."

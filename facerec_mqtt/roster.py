@@ -1,0 +1,156 @@
+"""The enrollment folder: whose pictures lie where. Nothing in it is ever changed.
+
+enrollment/
+    Anna/               pictures of Anna
+    José Núñez/         pictures of José Núñez
+    _strangers/         pictures of people who are not family; may be missing
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from facerec_mqtt.errors import EnrollmentError
+from facerec_mqtt.records import Person
+from facerec_mqtt.slugs import SlugError, slug
+
+STRANGERS = "_strangers"
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+
+_UNSUPPORTED = {
+    ".heic": "HEIC",
+    ".heif": "HEIF",
+    ".avif": "AVIF",
+    ".gif": "GIF",
+    ".bmp": "BMP",
+    ".tiff": "TIFF",
+}
+# What desktops and storage boxes leave in any folder.
+_CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file that may be a picture of somebody."""
+
+    path: Path
+    file: str
+    """`Anna/001.jpg`: as the report names it."""
+    person: str | None
+    """The person's slug; `None` for a stranger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who is to be enrolled with what."""
+
+    people: tuple[Person, ...]
+    """By slug."""
+    photos: tuple[Photo, ...]
+    set_aside: tuple[tuple[str, str], ...]
+    """Files that are not looked into, with the reason."""
+    notes: tuple[str, ...]
+    """Folders that are not used, each in a sentence."""
+
+
+def read_roster(enrollment_dir: Path) -> Roster:
+    """List the people and their pictures.
+
+    Raises:
+        EnrollmentError: the folder is missing, unreadable or holds nobody, a name makes no identifier,
+            or two names make the same.
+    """
+    try:
+        entries = sorted(_visible(enrollment_dir))
+        root = enrollment_dir.resolve(strict=True)
+    except OSError as error:
+        raise EnrollmentError(
+            f'The enrollment folder "{enrollment_dir}" cannot be read ({error.strerror}); make it, with a'
+            f" folder of photos for each person, as {enrollment_dir / 'Anna'}."
+        ) from error
+    people: dict[str, Person] = {}
+    photos: list[Photo] = []
+    set_aside: list[tuple[str, str]] = []
+    notes: list[str] = []
+    for folder in entries:
+        name = _name(folder)
+        strangers = name == STRANGERS
+        if not folder.is_dir():
+            set_aside.append((name, "It lies outside of any person's folder; move it into one."))
+            continue
+        if name.startswith("_") and not strangers:
+            notes.append(f'The folder "{name}" is not used, since its name begins with an underscore.')
+            continue
+        if not folder.resolve().is_relative_to(root):
+            notes.append(f'The folder "{name}" is not used, since it is a link out of the enrollment folder.')
+            continue
+        person = None
+        if not strangers:
+            person = Person(_slug(name), name)
+            if person.slug in people:
+                raise EnrollmentError(
+                    f'The folders "{people[person.slug].name}" and "{name}" would both be called'
+                    f" {person.slug!r}; rename one of them."
+                )
+            people[person.slug] = person
+        try:
+            files = sorted(_visible(folder))
+        except OSError as error:
+            notes.append(f'The folder "{name}" cannot be read ({error.strerror}); check its permissions.')
+            continue
+        for path in files:
+            file = f"{name}/{_name(path)}"
+            reason = _why_not(path, root)
+            if reason is None:
+                photos.append(Photo(path, file, None if person is None else person.slug))
+            else:
+                set_aside.append((file, reason))
+    if not people:
+        raise EnrollmentError(
+            f'The enrollment folder "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
+            f" as {enrollment_dir / 'Anna'}."
+        )
+    return Roster(
+        people=tuple(people[key] for key in sorted(people)),
+        photos=tuple(photos),
+        set_aside=tuple(set_aside),
+        notes=tuple(notes),
+    )
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if not path.name.startswith(".") and path.name.lower() not in _CLUTTER:
+            yield path
+
+
+def _name(path: Path) -> str:
+    """A file's name as text that can be printed and compared, whatever its bytes and its system."""
+    return unicodedata.normalize("NFC", os.fsencode(path.name).decode("utf-8", "replace"))
+
+
+def _slug(name: str) -> str:
+    try:
+        return slug(name)
+    except SlugError as error:
+        raise EnrollmentError(
+            f"The enrollment folder {name!r} has no letter or digit in its name; rename it to the person's"
+            " name."
+        ) from error
+
+
+def _why_not(path: Path, root: Path) -> str | None:
+    ending = path.suffix.lower()
+    if path.is_dir():
+        return "It is a folder; put the photos directly into the person's folder."
+    if ending in _UNSUPPORTED:
+        return f"It is a {_UNSUPPORTED[ending]} picture, which is not supported; export it as JPEG."
+    if ending not in ENDINGS:
+        return f"It is no picture by its name; those that end in {', '.join(ENDINGS)} are used."
+    try:
+        inside = path.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        return "It is a link to nowhere; put the picture itself there."
+    return None if inside else "It is a link out of the enrollment folder; put the picture itself there."

@@ -1,0 +1,399 @@
+"""The service: cameras in, recognition, visits, MQTT out. Threads and signals live only here.
+
+One loop does it all in turn: it takes the newest frame of each camera, looks at it, and publishes
+what follows from it. Cameras read in processes of their own and the MQTT client in a thread of its
+own, so that neither waits for the loop nor the loop for them.
+"""
+
+import logging
+import queue
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from facerec_mqtt import __version__
+from facerec_mqtt.artifact import current_version, load_current
+from facerec_mqtt.camera import Camera
+from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
+from facerec_mqtt.config import CameraSettings, Settings
+from facerec_mqtt.discovery import discovery_payload
+from facerec_mqtt.errors import FacerecError, ModelError
+from facerec_mqtt.memory import Memory, MemoryFile, last_seen
+from facerec_mqtt.motion import MotionGate
+from facerec_mqtt.presence import Presence
+from facerec_mqtt.publisher import Publisher
+from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message, summary
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.records import Frame, ModelState, Person, PresenceChange, Sighting
+from facerec_mqtt.region import Region
+from facerec_mqtt.snapshot import face_jpeg
+from facerec_mqtt.visits import Visits
+
+_log = logging.getLogger(__name__)
+
+# Nothing is decided on a frame older than this: whoever it shows may be gone.
+_MAX_FRAME_AGE_S = 1.0
+_IDLE_S = 0.01
+_HOUSEKEEPING_S = 0.25
+_MODEL_POLL_S = 1.0
+_HEARTBEAT_S = 5.0
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One camera and what the loop remembers of it."""
+
+    settings: CameraSettings
+    camera: Camera
+    gate: MotionGate
+    region: Region
+    enabled: bool = True
+    last_frame_s: float = field(default=-1.0)
+
+
+class Service:
+    """Runs until it is told to stop."""
+
+    def __init__(
+        self, settings: Settings, env_file: Path | None, recognizer: Recognizer, publisher: Publisher
+    ) -> None:
+        self._settings = settings
+        self._env_file = env_file
+        self._recognizer = recognizer
+        self._publisher = publisher
+        self._visits = Visits(settings.recognition)
+        self._presence = Presence([camera.slug for camera in settings.cameras])
+        self._camera_news: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._watches = {
+            camera.slug: _Watch(
+                camera, Camera(camera, self._hear_of_camera), MotionGate(), Region(camera.region)
+            )
+            for camera in settings.cameras
+        }
+        self._rebuild: RebuildProcess | None = None
+        self._rebuild_percent = -1
+        self._seen_version: str | None = None
+        self._model_fault: str | None = None
+        self._memory = MemoryFile(settings.model_dir)
+        self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch the cameras until `stop` is set, then say goodbye and end what was started."""
+        if not self._reload_model() and self._model_fault is None:
+            _log.warning(
+                'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
+                self._settings.model_dir,
+            )
+        self._recall()
+        self._publish_model_state()
+        self._publish_discovery()
+        for slug, watch in self._watches.items():
+            self._publisher.publish_camera_status(slug, online=False)
+            self._publisher.publish_camera_enabled(slug, enabled=watch.enabled)
+            watch.camera.start()
+        # What is known by now is told at once on connecting, before "online".
+        self._keep_house(time.monotonic())
+        self._publisher.start()
+        try:
+            while not stop.is_set():
+                looked = [self._look(watch) for watch in self._watches.values()]
+                self._keep_house(time.monotonic())
+                if not any(looked):
+                    stop.wait(_IDLE_S)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        # "offline" goes out first: nobody waits for cameras to close before the entities are told.
+        self._publisher.stop()
+        self._remember()
+        with ThreadPoolExecutor(len(self._watches) + 1) as pool:
+            for watch in self._watches.values():
+                pool.submit(watch.camera.stop)
+            if self._rebuild is not None:
+                pool.submit(self._rebuild.stop)
+
+    # --- Frames
+
+    def _look(self, watch: _Watch) -> bool:
+        """Take a camera's newest frame, if there is one, and act on it."""
+        frame = watch.camera.latest(watch.last_frame_s, 0.0)
+        if frame is None:
+            return False
+        watch.last_frame_s = frame.captured_at_s
+        if not watch.enabled or time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
+            return True
+        part = watch.region.cut(frame)
+        slug = watch.settings.slug
+        if self._settings.recognition.motion and not watch.gate.moved(part):
+            self._visits.unchanged(slug, frame.captured_at_s)
+            self._presence.frame(slug, frame.captured_at_s, None)
+            return True
+        found = self._recognizer.recognise(
+            part.image,
+            min_face_px=watch.settings.min_face_px,
+            min_sharpness=self._settings.recognition.min_sharpness,
+            min_margin=self._settings.recognition.min_margin,
+        )
+        sightings = [
+            Sighting(
+                camera=slug,
+                captured_at_s=frame.captured_at_s,
+                detection=watch.region.back(frame, recognition.detection),
+                identification=recognition.identification,
+                face=recognition.face,
+            )
+            for recognition in found
+        ]
+        self._presence.frame(slug, frame.captured_at_s, len(sightings))
+        self._tell(self._visits.observe(slug, frame.captured_at_s, sightings), frame)
+        return True
+
+    def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
+        """Publish what has changed, each with the picture that decided it."""
+        for change in changes:
+            name = None if change.person is None else self._names().get(change.person, change.person)
+            _log.info(
+                "%s %s at %s (%d of %d frames, %s)",
+                name or "A stranger",
+                "was seen" if change.kind == "stranger" else change.kind,
+                change.camera,
+                change.votes,
+                change.frames,
+                change.visit_id,
+            )
+            # The picture first: an automation that the event starts finds it in place.
+            if change.sighting is not None:
+                self._publisher.publish_face(change.camera, face_jpeg(change.sighting, frame))
+            self._publisher.publish_event(change, name=name, model=self._seen_version)
+        self._presence.visits(self._visits.open_visits())
+        if changes:
+            self._remember()
+
+    def _hear_of_camera(self, camera: str, online: bool, _reason: str) -> None:
+        """Take a camera's news from its thread to the loop."""
+        self._camera_news.put((camera, online))
+
+    # --- Everything that is not a frame
+
+    def _is_due(self, what: str, now_s: float, every_s: float) -> bool:
+        if now_s < self._due_s[what]:
+            return False
+        self._due_s[what] = now_s + every_s
+        return True
+
+    def _keep_house(self, now_s: float) -> None:
+        if not self._is_due("housekeeping", now_s, _HOUSEKEEPING_S):
+            return
+        self._take_camera_news()
+        self._take_commands()
+        self._watch_rebuild()
+        if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
+            self._publish_model_state()
+            self._publish_discovery()
+        self._tell(self._visits.due(now_s))
+        for state in self._presence.due(now_s):
+            self._publisher.publish_state(state)
+        if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
+            self._settings.heartbeat_file.touch()
+
+    def _take_camera_news(self) -> None:
+        while True:
+            try:
+                name, online = self._camera_news.get_nowait()
+            except queue.Empty:
+                return
+            slug = next(slug for slug, watch in self._watches.items() if name in (slug, watch.settings.name))
+            self._publisher.publish_camera_status(slug, online=online)
+            if online:
+                self._visits.camera_back(slug, time.monotonic())
+            else:
+                self._visits.camera_lost(slug, time.monotonic())
+                self._presence.camera_lost(slug)
+
+    def _take_commands(self) -> None:
+        while True:
+            try:
+                command: Command = self._publisher.commands.get_nowait()
+            except queue.Empty:
+                return
+            match command:
+                case Rebuild(force=force):
+                    self._start_rebuild(force=force)
+                case Enable(camera=camera, enabled=enabled):
+                    self._enable(camera, enabled=enabled)
+                case Capture():
+                    self._publisher.publish_result(
+                        "capture", ok=False, message="Enrolling by camera is not available in this version."
+                    )
+
+    def _enable(self, camera: str, *, enabled: bool) -> None:
+        watch = self._watches[camera]
+        if watch.enabled != enabled:
+            _log.info("Recognition at %s is switched %s", watch.settings.name, "on" if enabled else "off")
+        watch.enabled = enabled
+        if not enabled:
+            self._tell(self._visits.end_camera(camera, time.monotonic()))
+            self._presence.frame(camera, time.monotonic(), 0)
+        self._publisher.publish_camera_enabled(camera, enabled=enabled)
+        self._remember()
+
+    def _recall(self) -> None:
+        """Take up what an earlier run has kept."""
+        memory = self._memory.recall()
+        for slug, watch in self._watches.items():
+            watch.enabled = slug not in memory.switched_off
+        if not self._people():
+            self._presence.set_people(memory.people)
+        for person, seen in memory.last_seen.items():
+            seen_s = seen.epoch_s - time.time() + time.monotonic()
+            self._presence.recall(person, seen.camera, seen_s, seen.score)
+
+    def _remember(self) -> None:
+        """Keep for the next run what it is to know."""
+        off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
+        known = replace(self._memory.kept, switched_off=off)
+        if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
+            known = Memory(off, people, last_seen(self._presence.people, time.time() - time.monotonic()))
+        self._memory.keep(known)
+
+    # --- The model
+
+    def _names(self) -> Mapping[str, str]:
+        return {person.slug: person.name for person in self._people()}
+
+    def _people(self) -> Sequence[Person]:
+        model = self._recognizer.model
+        return () if model is None else model.people
+
+    def _reload_model(self) -> bool:
+        """Take over the model that is current on disk; a damaged one changes nothing.
+
+        Returns:
+            Whether anything is new.
+        """
+        try:
+            version = current_version(self._settings.model_dir)
+            if version == self._seen_version:
+                return False
+            if version is None:
+                raise ModelError(
+                    f'The model folder "{self._settings.model_dir}" is gone; the model in memory stays '
+                    "in use until there is one again."
+                )
+            recognizer = self._recognizer.with_model(load_current(self._settings.model_dir))
+        except ModelError as error:
+            if str(error) == self._model_fault:
+                return False
+            self._model_fault = str(error)
+            _log.error("%s", error)
+            return True
+        self._model_fault, self._seen_version = None, version
+        people = () if recognizer.model is None else recognizer.model.people
+        # The departures of those who are no longer enrolled still carry their names.
+        self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
+        for slug in sorted({person.slug for person in self._people()} - {person.slug for person in people}):
+            self._publisher.remove_person(slug)
+        self._recognizer = recognizer
+        self._presence.set_people(people)
+        _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
+        return True
+
+    def _start_rebuild(self, *, force: bool) -> None:
+        if self._rebuild is not None:
+            self._publisher.publish_result("rebuild", ok=False, message="A rebuild is already running.")
+            return
+        self._rebuild = RebuildProcess(self._settings, self._env_file, force=force)
+        try:
+            self._rebuild.start()
+        except OSError as error:
+            self._rebuild = None
+            self._publisher.publish_result(
+                "rebuild", ok=False, message=f"The rebuild cannot be started ({error.strerror})."
+            )
+            return
+        self._rebuild_percent = -1
+        _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
+
+    def _watch_rebuild(self) -> None:
+        if self._rebuild is None:
+            return
+        if self._rebuild.percent != self._rebuild_percent:
+            self._rebuild_percent = self._rebuild.percent
+            self._publish_model_state()
+        result = self._rebuild.poll()
+        if result is None:
+            return
+        self._rebuild = None
+        self._reload_model()
+        if result.error is not None:
+            _log.error("The rebuild failed: %s", result.error)
+        self._publish_model_state(rebuild_failed=result.error is not None)
+        self._publish_discovery()
+        message = result.error if result.report is None else rebuild_message(result.report)
+        self._publisher.publish_result("rebuild", ok=result.error is None, message=message or "")
+
+    def _publish_model_state(self, *, rebuild_failed: bool = False) -> None:
+        model = self._recognizer.model
+        if self._rebuild is not None:
+            status, progress = "training", self._rebuild.percent
+        else:
+            status, progress = "missing" if model is None else "ready", None
+            if rebuild_failed or self._model_fault is not None:
+                status = "failed"
+        self._publisher.publish_state(
+            ModelState(
+                status=status,  # type: ignore[arg-type]
+                progress=progress,
+                version=None if model is None else model.version,
+                people=tuple(person.slug for person in self._people()),
+                report=None if model is None else summary(model.report),
+            )
+        )
+
+    def _publish_discovery(self) -> None:
+        self._remember()
+        if self._settings.mqtt.discovery:
+            cameras = [(slug, watch.settings.name) for slug, watch in self._watches.items()]
+            self._publisher.publish_discovery(
+                *discovery_payload(
+                    self._settings.mqtt,
+                    cameras,
+                    self._memory.kept.people,
+                    __version__,
+                    images=self._settings.privacy.publish_images,
+                )
+            )
+
+
+def run_service(settings: Settings, env_file: Path | None) -> int:
+    """Run the service in the foreground until SIGTERM or SIGINT.
+
+    Raises:
+        FacerecError: no camera is set, or a shipped network cannot be loaded.
+    """
+    if not settings.cameras:
+        raise FacerecError(
+            "No camera is set; set FACEREC_CAMERAS, for example "
+            '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
+        )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    recognizer = Recognizer.load(
+        None,
+        min_detection_score=settings.recognition.min_detection_score,
+        max_side_px=settings.recognition.max_side_px,
+        threads=settings.recognition.threads,
+    )
+    slugs = [camera.slug for camera in settings.cameras]
+    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs)
+    names = ", ".join(camera.name for camera in settings.cameras)
+    _log.info("facerec-mqtt %s watches %s", __version__, names)
+    Service(settings, env_file, recognizer, publisher).run(stop)
+    _log.info("facerec-mqtt has stopped")
+    return 0

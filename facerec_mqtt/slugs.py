@@ -1,0 +1,47 @@
+"""Names as they may stand in topics and identifiers: `José Núñez` becomes `jose_nunez`."""
+
+import re
+import unicodedata
+
+from facerec_mqtt.errors import FacerecError
+
+MAX_LENGTH = 64
+
+# Latin letters that Unicode does not take apart into a plain letter and a mark.
+PLAIN_LETTERS = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ŋ": "n"}
+)
+
+
+class SlugError(FacerecError, ValueError):
+    """A name holds no letter and no digit that an identifier could be made of."""
+
+
+def slug(name: str) -> str:
+    """Make an identifier of a name.
+
+    Latin letters lose their accents. A letter or digit of another script becomes `u` and its code
+    point, so that Анна and 安娜 have identifiers of their own; everything else becomes an underscore.
+
+    Args:
+        name: as people write it.
+
+    Returns:
+        `[a-z0-9_]+`, at most 64 characters, the same for the same name on every machine.
+
+    Raises:
+        SlugError: nothing is left, as of an empty name or one of emoji only.
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold()).translate(PLAIN_LETTERS)
+    identifier = re.sub(r"_+", "_", "".join(_spell(character) for character in plain)).strip("_")
+    if not identifier:
+        raise SlugError(f"The name {name!r} has no letter or digit in it; choose a name that has one.")
+    return identifier[:MAX_LENGTH].rstrip("_")
+
+
+def _spell(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() else "_"
+    if unicodedata.category(character) == "Mn":
+        return ""
+    return f"u{ord(character):x}" if character.isalnum() else "_"

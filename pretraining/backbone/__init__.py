@@ -1,0 +1,1 @@
+"""How the shipped face backbone was made: prepare, train, export, cohort, in this order."""

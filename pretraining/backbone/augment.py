@@ -1,0 +1,113 @@
+"""What cameras do to faces: each training picture comes in another guise every time."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.alignment import FACE_SIDE_PX
+
+Chip = NDArray[np.uint8]
+
+
+def augment(chip: Chip, rng: np.random.Generator) -> Chip:
+    """Draw one guise of a chip.
+
+    Args:
+        chip: (128, 128, 3) uint8 BGR, aligned with a margin of 8 px.
+        rng: where the draws come from.
+
+    Returns:
+        (112, 112, 3) uint8 BGR.
+    """
+    face = recolour(move(chip, rng), rng)
+    if rng.random() < 0.35:
+        return watch(face, rng)
+    if rng.random() < 0.35:
+        face = coarsen(face, rng)
+    if rng.random() < 0.12:
+        face = smear(face, rng)
+    if rng.random() < 0.15:
+        noise = rng.normal(0, rng.uniform(2, 14), face.shape).astype(np.float32)
+        face = np.clip(face + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.25:
+        quality = int(rng.integers(20, 80))
+        face = cv2.imdecode(
+            cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+        )
+    if rng.random() < 0.15:
+        face = cover(face, rng)
+    return face
+
+
+def move(chip: Chip, rng: np.random.Generator) -> Chip:
+    """Mirror, turn, scale and shift by what a detector's landmarks err, and cut to 112×112."""
+    angle = np.deg2rad(rng.normal(0, 4))
+    scale = np.exp(rng.normal(0, 0.04))
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    if rng.random() < 0.5:
+        linear[:, 0] *= -1
+    middle = np.full(2, (chip.shape[0] - 1) / 2)
+    target = np.full(2, (FACE_SIDE_PX - 1) / 2) + rng.normal(0, 1.5, 2)
+    turn = np.column_stack([linear, target - linear @ middle])
+    return cv2.warpAffine(chip, turn, (FACE_SIDE_PX, FACE_SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
+
+
+def recolour(face: Chip, rng: np.random.Generator) -> Chip:
+    """Brightness, contrast, gamma, a colour cast, light from one side; grey as infrared is."""
+    ramp = np.linspace(0, 1, 256, dtype=np.float32) ** np.exp(rng.normal(0, 0.25))
+    cast = np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
+    table = (ramp[:, None] - 0.5) * np.exp(rng.normal(0, 0.2)) + 0.5 + rng.normal(0, 0.08)
+    table = np.clip(255 * table * cast, 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        face = cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        table = np.repeat(table[:, :1], 3, axis=1)
+    face = cv2.LUT(face, table[None])
+    if rng.random() < 0.1:
+        slope = np.linspace(rng.uniform(0.4, 1), rng.uniform(1, 1.6), FACE_SIDE_PX, dtype=np.float32)
+        slope = slope[:: rng.choice([-1, 1])]
+        light = slope[:, None, None] if rng.random() < 0.3 else slope[None, :, None]
+        face = np.clip(face * light, 0, 255).astype(np.uint8)
+    return face
+
+
+def coarsen(face: Chip, rng: np.random.Generator) -> Chip:
+    """Far from the camera: down to 20-80 px and up again."""
+    side = int(rng.uniform(20, 80))
+    small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+    way = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
+    return cv2.resize(small, (FACE_SIDE_PX, FACE_SIDE_PX), interpolation=way)
+
+
+def watch(face: Chip, rng: np.random.Generator) -> Chip:
+    """All at once, as a cheap camera in the hall has it: far, often infrared, compressed hard."""
+    side = int(rng.uniform(28, 72))
+    small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.6:
+        small = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    quality = int(rng.integers(20, 70))
+    coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.resize(cv2.imdecode(coded, cv2.IMREAD_COLOR), (FACE_SIDE_PX, FACE_SIDE_PX))
+
+
+def smear(face: Chip, rng: np.random.Generator) -> Chip:
+    """Out of focus, or moving."""
+    if rng.random() < 0.5:
+        return cv2.GaussianBlur(face, (0, 0), rng.uniform(0.7, 2.5))
+    length = int(rng.integers(3, 9))
+    kernel = np.zeros((length, length), np.float32)
+    if rng.random() < 0.5:
+        kernel[length // 2] = 1 / length
+    else:
+        np.fill_diagonal(kernel, 1 / length)
+    return cv2.filter2D(face, -1, kernel)
+
+
+def cover(face: Chip, rng: np.random.Generator) -> Chip:
+    """A plain rectangle over part of the face: a hand, a mask, a cap."""
+    height, width = rng.integers(15, 55, 2)
+    top = rng.integers(0, FACE_SIDE_PX - height)
+    left = rng.integers(0, FACE_SIDE_PX - width)
+    covered = face.copy()
+    covered[top : top + height, left : left + width] = rng.integers(0, 256, 3)
+    return covered

@@ -1,0 +1,38 @@
+"""`python -m pretraining.detector`: prepare, train both networks, export."""
+
+import argparse
+from pathlib import Path
+
+import cv2
+
+from pretraining.detector.export import export
+from pretraining.detector.prepare import prepare
+from pretraining.detector.refiner import train_refiner
+from pretraining.detector.rendered import render
+from pretraining.detector.train import train
+
+
+def main() -> None:
+    """All of it; what is in the work folder already is not done again."""
+    parser = argparse.ArgumentParser(prog="python -m pretraining.detector", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument(
+        "--work", type=Path, default=Path("../detector_run"), help="labels, pictures, checkpoint"
+    )
+    parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/weights/detector.tflite"))
+    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--refiner-minutes", type=float, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2, help="that compose scenes")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if not (arguments.work / "rendered.faces.npz").exists():
+        render(arguments.work / "rendered", arguments.seed)
+    prepare(arguments.data, arguments.work, arguments.work / "rendered")
+    export(train(arguments.work, arguments.minutes, arguments.seed, arguments.threads), arguments.out)
+    refiner = arguments.out.with_name("refiner.tflite")
+    train_refiner(arguments.work, arguments.refiner_minutes, arguments.seed, refiner)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""A face is cut out upright and at the right scale, whatever the picture."""
+
+import cv2
+import numpy as np
+import pytest
+
+from facerec_mqtt.alignment import TEMPLATE, align, similarity
+from facerec_mqtt.records import FACE_SIDE_PX, Detection
+
+
+def turned(angle: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    return np.asarray(TEMPLATE @ np.array([[cosine, sine], [-sine, cosine]]) + shift, np.float32)
+
+
+@pytest.mark.parametrize(("angle", "scale"), [(0, 1), (0.6, 2.5), (-1.2, 0.3), (3, 7)])
+def test_a_similarity_is_recovered_exactly(angle: float, scale: float) -> None:
+    landmarks = turned(angle, scale, (40, -7))
+    transform = similarity(landmarks, TEMPLATE)
+    assert np.allclose(landmarks @ transform[:, :2].T + transform[:, 2], TEMPLATE, atol=1e-3)
+
+
+def test_a_mirrored_face_is_not_unmirrored() -> None:
+    mirrored = TEMPLATE * [-1, 1]
+    transform = similarity(mirrored.astype(np.float32), TEMPLATE)
+    assert np.linalg.det(transform[:, :2]) > 0
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.9, 2.1, 4.0, 9.0])
+def test_the_landmarks_come_to_lie_on_the_template_at_every_size(scale: float) -> None:
+    landmarks = turned(0.2, scale, (50 * scale, 30 * scale))
+    side = int(200 * scale)
+    picture = np.zeros((side, side, 3), np.uint8)
+    for x, y in landmarks:
+        cv2.circle(
+            picture,
+            (round(float(x) * 16), round(float(y) * 16)),
+            round(3 * scale * 16),
+            (255,) * 3,
+            -1,
+            cv2.LINE_AA,
+            4,
+        )
+    face = align(picture, Detection((0, 0, 90 * scale, 90 * scale), landmarks, 0.9))
+    assert face.image.shape == (FACE_SIDE_PX, FACE_SIDE_PX, 3)
+    assert face.width_px == pytest.approx(90 * scale)
+    count, _, _, centres = cv2.connectedComponentsWithStats((face.image[..., 0] > 127).astype(np.uint8))
+    assert count == 6
+    found = centres[1:]
+    for x, y in TEMPLATE:
+        assert np.hypot(*(found - [x, y]).T).min() < 0.6
+
+
+def test_a_face_beyond_the_edge_is_cut_out_all_the_same() -> None:
+    picture = np.full((600, 600, 3), 90, np.uint8)
+    face = align(picture, Detection((-300, -300, 500, 500), turned(0, 8, (-350, -300)), 0.9))
+    assert face.image.min() == face.image.max() == 90
+
+
+def test_a_blurred_face_is_less_sharp() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (112, 112, 3), np.uint8)
+    detection = Detection((0, 0, 112, 112), TEMPLATE, 0.9)
+    sharp = align(noise, detection).sharpness
+    blurred = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2), np.uint8)
+    assert align(blurred, detection).sharpness < sharp / 10

@@ -1,0 +1,109 @@
+"""The picture that two processes share."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from facerec_mqtt.camera.shared_frame import SharedFrame
+from facerec_mqtt.records import Image
+
+WRITER = """
+import sys, numpy as np
+from facerec_mqtt.camera.shared_frame import SharedFrame
+frame = SharedFrame(int(sys.argv[1]))
+print("begun", flush=True)
+number = 0
+while True:
+    number += 1
+    side = 64 + 64 * (number % 3)
+    frame.write(float(number), np.full((side, 2 * side, 3), number % 251, np.uint8))
+"""
+HOLDER = """
+import fcntl, sys
+fcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def shared() -> Iterator[SharedFrame]:
+    frame = SharedFrame.create()
+    yield frame
+    frame.close()
+
+
+def other_process(program: str, frame: SharedFrame) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(frame.descriptor)],
+        pass_fds=(frame.descriptor,),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def picture(width: int, height: int, seed: int = 0) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_what_was_written_is_read(shared: SharedFrame) -> None:
+    shared.write(5.0, picture(64, 48))
+    found = shared.read(4.0)
+    assert found is not None
+    assert found[0] == 5.0
+    assert np.array_equal(found[1], picture(64, 48))
+    assert not found[1].flags.writeable
+
+
+def test_nothing_is_read_before_the_first_picture_nor_twice(shared: SharedFrame) -> None:
+    assert shared.read(0.0) is None
+    shared.write(5.0, picture(64, 48))
+    assert shared.read(5.0) is None
+
+
+def test_the_size_may_change_at_any_time(shared: SharedFrame) -> None:
+    for number, size in enumerate([(64, 48), (640, 480), (32, 16), (1280, 720)], 1):
+        shared.write(number, picture(*size, number))
+        found = shared.read(number - 1)
+        assert found is not None
+        assert np.array_equal(found[1], picture(*size, number))
+
+
+def test_a_picture_outlives_the_memory_it_came_from() -> None:
+    frame = SharedFrame.create()
+    frame.write(5.0, picture(64, 48))
+    found = frame.read(0.0)
+    frame.close()
+    assert found is not None
+    assert np.array_equal(found[1], picture(64, 48))
+
+
+def test_a_picture_is_never_torn_while_another_process_writes(shared: SharedFrame) -> None:
+    writer = other_process(WRITER, shared)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    newest_s, seen = 0.0, 0
+    while seen < 100:
+        found = shared.read(newest_s)
+        if found is not None:
+            newest_s, image = found
+            seen += 1
+            assert image.shape[1] == 2 * image.shape[0]
+            assert (image == int(newest_s) % 251).all()
+    writer.kill()
+    writer.communicate()
+
+
+def test_a_process_that_stops_while_it_writes_does_not_stop_the_reader(shared: SharedFrame) -> None:
+    shared.write(5.0, picture(64, 48))
+    holder = other_process(HOLDER, shared)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    assert shared.read(0.0) is None
+    holder.kill()
+    holder.communicate()
+    assert shared.read(0.0) is not None

@@ -1,0 +1,228 @@
+"""Commands: what is taken, and that everything else is refused with one sentence."""
+
+import random
+
+import pytest
+
+from facerec_mqtt.commands import (
+    BURST,
+    MAX_PAYLOAD_BYTES,
+    Capture,
+    Enable,
+    Intake,
+    RateLimit,
+    Rebuild,
+    Refusal,
+    parse_capture,
+    parse_enabled,
+    parse_rebuild,
+)
+from facerec_mqtt.errors import CommandError
+
+CAMERAS = ("front_door", "garden")
+GOOD_CAPTURE = '{"person":"José Núñez","camera":"front_door","seconds":20}'
+
+
+@pytest.mark.parametrize("payload", [b"", b"  \n", b"PRESS", b"{}", b'{"force":false}'])
+def test_a_rebuild_is_taken(payload: bytes) -> None:
+    assert parse_rebuild(payload) == Rebuild(force=False)
+
+
+def test_a_forced_rebuild_is_taken() -> None:
+    assert parse_rebuild(b'{"force": true}') == Rebuild(force=True)
+
+
+BAD_JSON = [
+    b"press",
+    b"null",
+    b"[]",
+    b"1",
+    b'"PRESS"',
+    b"{",
+    b'{"force":NaN}',
+    b"\xff\xfe",
+    b"\x00",
+    b"[" * MAX_PAYLOAD_BYTES,
+    b'{"a":' * 800,
+    b"1" * MAX_PAYLOAD_BYTES,
+    b" " * (MAX_PAYLOAD_BYTES + 1),
+    '{"forcé":true}'.encode(),
+    b'{"\\ud800":true}',
+]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *BAD_JSON,
+        b'{"force":1}',
+        b'{"force":"true"}',
+        b'{"force":true,"force":false}',
+        b'{"force":true,"x":1}',
+    ],
+    ids=lambda payload: repr(payload[:24]),
+)
+def test_anything_else_is_no_rebuild(payload: bytes) -> None:
+    with pytest.raises(CommandError) as refused:
+        parse_rebuild(payload)
+    assert_one_sentence(str(refused.value))
+
+
+def test_a_capture_is_taken() -> None:
+    taken = parse_capture(GOOD_CAPTURE.encode(), CAMERAS)
+    assert taken == Capture("José Núñez", "front_door", 20.0)
+
+
+def test_a_camera_may_be_given_by_its_display_name() -> None:
+    payload = b'{"person":"Anna","camera":"Front door","seconds":1.5}'
+    assert parse_capture(payload, CAMERAS) == Capture("Anna", "front_door", 1.5)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *BAD_JSON,
+        b"",
+        b"{}",
+        b'{"person":"Anna","camera":"front_door"}',
+        b'{"person":1,"camera":"front_door","seconds":20}',
+        b'{"person":"Anna","camera":null,"seconds":20}',
+        b'{"person":"Anna","camera":"cellar","seconds":20}',
+        b'{"person":"Anna","camera":"../garden/x","seconds":20}',
+        b'{"person":"Anna","camera":"front_door","seconds":true}',
+        b'{"person":"Anna","camera":"front_door","seconds":"20"}',
+        b'{"person":"Anna","camera":"front_door","seconds":0}',
+        b'{"person":"Anna","camera":"front_door","seconds":-1}',
+        b'{"person":"Anna","camera":"front_door","seconds":1e400}',
+        b'{"person":"Anna","camera":"front_door","seconds":1' + b"0" * 400 + b"}",
+        b'{"person":"Anna","camera":"front_door","seconds":20,"path":"/etc"}',
+    ],
+    ids=lambda payload: repr(payload[-32:]),
+)
+def test_anything_else_is_no_capture(payload: bytes) -> None:
+    with pytest.raises(CommandError) as refused:
+        parse_capture(payload, CAMERAS)
+    assert_one_sentence(str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", " ", "..", "../Anna", "/etc/passwd", "a/b", "a\\\\b", ".hidden", "_strangers", "C:", "😀"),
+        *("x" * 65, "An\\u0000na", "An\\nna", "\\ud800", "\\u202eannA"),
+    ],
+)
+def test_a_name_that_cannot_be_a_folders_is_refused(name: str) -> None:
+    payload = f'{{"person":"{name}","camera":"front_door","seconds":20}}'.encode()
+    with pytest.raises(CommandError, match="cannot be the name of a person") as refused:
+        parse_capture(payload, CAMERAS)
+    assert_one_sentence(str(refused.value))
+
+
+@pytest.mark.parametrize("name", ["Anna", "Anna-Maria O'Neill", "安娜", "Анна", "Tom 2"])
+def test_names_of_all_scripts_are_taken(name: str) -> None:
+    payload = f'{{"person":"{name}","camera":"garden","seconds":20}}'.encode()
+    assert parse_capture(payload, CAMERAS).person == name
+
+
+def test_a_switch_takes_on_and_off_only() -> None:
+    assert parse_enabled("front_door", b"ON", CAMERAS) == Enable("front_door", True)
+    assert parse_enabled("garden", b"OFF", CAMERAS) == Enable("garden", False)
+    for payload in (b"", b"on", b"1", b'{"state":"ON"}', b"\xff", b"O" * 5000):
+        with pytest.raises(CommandError) as refused:
+            parse_enabled("front_door", payload, CAMERAS)
+        assert_one_sentence(str(refused.value))
+
+
+def test_an_unknown_camera_is_named_beside_those_that_there_are() -> None:
+    with pytest.raises(CommandError, match=r'no camera "cellar"; there are: front_door, garden'):
+        parse_enabled("cellar", b"ON", CAMERAS)
+
+
+def test_random_bytes_are_refused_or_taken_but_never_break_anything() -> None:
+    dice = random.Random(7)
+    seeds = [GOOD_CAPTURE.encode(), b'{"force":true}', b"PRESS", b""]
+    for _ in range(3000):
+        payload = bytearray(dice.choice(seeds))
+        for _ in range(dice.randrange(1, 6)):
+            position = dice.randrange(len(payload) + 1)
+            payload[position : position + dice.randrange(3)] = dice.randbytes(dice.randrange(3))
+        for parse in (parse_rebuild, lambda p: parse_capture(p, CAMERAS)):
+            try:
+                parse(bytes(payload))
+            except CommandError as error:
+                assert_one_sentence(str(error))
+
+
+def intake(*, capture: bool = True) -> Intake:
+    return Intake("facerec", CAMERAS, capture=capture)
+
+
+def test_commands_are_taken_on_their_topics() -> None:
+    desk = intake()
+    assert desk.take("facerec/command/rebuild", b"", False, 0) == Rebuild()
+    assert desk.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 0) == Capture(
+        "José Núñez", "front_door", 20.0
+    )
+    assert desk.take("facerec/camera/garden/enabled/set", b"OFF", False, 0) == Enable("garden", False)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "facerec/status",
+        "facerec/command/other",
+        "facerec/command/rebuild/x",
+        "other/command/rebuild",
+        "facerec/camera/garden/enabled/state",
+        "facerec/camera/a/b/enabled/set",
+        "camera/garden/enabled/set",
+    ],
+)
+def test_other_topics_are_none_of_ours(topic: str) -> None:
+    assert intake().take(topic, b"ON", False, 0) is None
+
+
+def test_a_capture_that_cannot_be_carried_out_is_refused_after_it_was_checked() -> None:
+    desk = intake(capture=False)
+    refused = desk.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 0)
+    assert isinstance(refused, Refusal)
+    assert "not available in this version" in refused.message
+    wrong = desk.take("facerec/command/capture", b"{}", False, 0)
+    assert isinstance(wrong, Refusal)
+    assert "lacks" in wrong.message
+
+
+def test_a_retained_command_is_refused_once_and_never_taken() -> None:
+    desk = intake()
+    refused = desk.take("facerec/command/rebuild", b"", True, 0)
+    assert isinstance(refused, Refusal)
+    assert refused.command == "rebuild"
+    assert desk.take("facerec/command/rebuild", b"", True, 1) is None
+    assert desk.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
+
+
+def test_a_flood_is_refused_with_one_answer() -> None:
+    desk = intake()
+    answers = [desk.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]
+    assert answers[:BURST] == [Rebuild()] * BURST
+    assert [answer for answer in answers[BURST:] if answer is not None] == [
+        Refusal("rebuild", "Too many commands at once; they are ignored. Wait a few seconds.")
+    ]
+
+
+def test_after_a_flood_commands_are_taken_again() -> None:
+    limit = RateLimit(burst=2, per_second=0.5)
+    assert [limit.admit(100.0) for _ in range(3)] == [True, True, False]
+    assert limit.first_refusal()
+    assert not limit.first_refusal()
+    assert not limit.admit(101.0)
+    assert limit.admit(102.0)
+    assert limit.first_refusal()
+
+
+def assert_one_sentence(message: str) -> None:
+    assert message.endswith(".")
+    assert len(message) < 300
+    assert "\n" not in message
+    assert message.isprintable()

@@ -1,0 +1,155 @@
+"""The demo, once for real, and its parts."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import pytest
+
+from facerec_mqtt.broker import Connected, Received, Signal, close_connection, open_connection
+from facerec_mqtt.config import PREFIX
+from facerec_mqtt.demo.drawn_camera import FRAMES_PER_SECOND, drawn_camera, film_visit
+from facerec_mqtt.demo.listener import event_line, listener
+from facerec_mqtt.pictures import decode_picture
+from facerec_mqtt.rendering import FAMILY
+from tests.fixtures_broker import Broker
+
+# The service starts, Anna comes, then a stranger; with luck Tom.
+TWO_VISITS_S = 26.0
+
+
+def wait_for(signals: "SimpleQueue[Signal]", kind: type[Signal]) -> Signal:
+    while True:
+        signal = signals.get(timeout=5)
+        if isinstance(signal, kind):
+            return signal
+
+
+def test_the_demo_lets_family_arrive_and_a_stranger_stay_a_stranger(tmp_path: Path) -> None:
+    program = (
+        "import sys; from facerec_mqtt.demo import run_demo; sys.exit(run_demo(forever=False, run_s={}))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(TWO_VISITS_S)],
+        env=environment | {"TMPDIR": str(tmp_path), "PYTHONIOENCODING": "utf-8"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines() if line.startswith("  ")]
+    events = [(kind, text) for _, kind, text in lines if kind in ("arrived", "departed", "stranger")]
+    arrived = [text.split(" at ")[0] for kind, text in events if kind == "arrived"]
+    assert arrived in (["Anna"], ["Anna", "Tom"])
+    kinds = [kind for kind, _ in events]
+    assert kinds.count("stranger") == 1
+    assert kinds[0] == "arrived"
+    assert "arrived" not in kinds[1 : kinds.index("stranger")]
+    for kind, text in events:
+        assert not (kind == "stranger" and any(name in text for name in FAMILY))
+    assert "facerec-mqtt rebuild" in done.stdout
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broker_that_is_not_there_is_said_at_once_and_nothing_is_left(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "facerec_mqtt", "demo"],
+        env=os.environ
+        | {"TMPDIR": str(tmp_path), "FACEREC_MQTT__HOST": "127.0.0.1", "FACEREC_MQTT__PORT": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "Drawing" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_is_ended_while_it_draws_leaves_nothing(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "facerec_mqtt", "demo"],
+        env=environment | {"TMPDIR": str(tmp_path)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline().startswith(b"Drawing")
+        assert [path.name[:12] for path in tmp_path.iterdir()] == ["facerec-demo"]
+        demo.terminate()
+        assert demo.wait(30) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (
+            {"event_type": "arrived", "name": "José", "score": 0.968},
+            "18:02:11  arrived   José at front_door (score 0.97)",
+        ),
+        (
+            {"event_type": "departed", "name": "José", "score": None},
+            "18:02:11  departed  José, last seen at front_door",
+        ),
+        (
+            {"event_type": "stranger", "name": None, "score": 0.31},
+            "18:02:11  stranger  somebody who is not enrolled, at front_door",
+        ),
+    ],
+)
+def test_an_event_is_one_line_for_people(event: dict[str, object], line: str) -> None:
+    common = {"camera": "front_door", "time": "2026-11-23T18:02:11.412+01:00"}
+    assert event_line(event | common) == line
+
+
+def test_the_listener_hears_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
+    settings = broker.settings()
+    signals: SimpleQueue[Signal] = SimpleQueue()
+    service = open_connection(settings, "service", signals.put)
+    assert wait_for(signals, Connected) == Connected(None)
+    with listener(settings, clear=True) as listening:
+        service.publish("facerec/status", b"online", qos=1, retain=True)
+        service.publish("elsewhere/camera/hall/event", b"{}", qos=1)
+        service.publish("facerec/camera/hall/event", b'{"event_type": "arrived"}', qos=1)
+        first = next(listening.events(time.monotonic() + 5))
+        assert first == {"event_type": "arrived"}
+        assert listening.topics == {"facerec/status"}
+    service.subscribe([("facerec/#", 1), ("marker", 1)])
+    service.publish("marker", b"", qos=1)
+    heard = wait_for(signals, Received)
+    assert isinstance(heard, Received)
+    assert heard.topic == "marker"
+    close_connection(service)
+
+
+def test_the_drawn_camera_begins_its_film_at_the_first_request() -> None:
+    with drawn_camera([b"first", b"second"]) as url, urllib.request.urlopen(url, timeout=5) as answer:
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        assert answer.read() == b"first"
+
+
+def test_a_filmed_visit_begins_with_an_empty_hall() -> None:
+    film = [decode_picture(jpeg) for jpeg in film_visit(0)]
+    assert len(film) == 9 * FRAMES_PER_SECOND
+    empty = film[0].astype(int)
+    assert np.abs(film[10] - empty).mean() < 5
+    assert np.abs(film[30] - empty).mean() > 10

@@ -1,0 +1,174 @@
+"""The discovery message: Home Assistant's rules, and identifiers that never change."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facerec_mqtt import payloads
+from facerec_mqtt.commands import Intake
+from facerec_mqtt.config import MqttSettings
+from facerec_mqtt.discovery import discovery_payload
+from facerec_mqtt.payloads import Topics
+from facerec_mqtt.records import Person
+
+GOLDEN = Path(__file__).parent / "golden" / "discovery.json"
+CAMERAS = [("front_door", "Front door"), ("garden", 'Garden "south"')]
+PEOPLE = [Person("anna", "Anna"), Person("jose_nunez", "José Núñez")]
+
+
+def message(settings: MqttSettings | None = None, **more: Any) -> tuple[str, dict[str, Any]]:
+    return discovery_payload(settings or MqttSettings(), CAMERAS, PEOPLE, "1.2.3", **more)
+
+
+def components(**more: Any) -> dict[str, dict[str, Any]]:
+    parts: dict[str, dict[str, Any]] = message(**more)[1]["components"]
+    return parts
+
+
+def strings(value: object, key: str) -> list[str]:
+    """Every value of `key`, however deep."""
+    if isinstance(value, dict):
+        own = [value[key]] if isinstance(value.get(key), str) else []
+        return own + [found for inner in value.values() for found in strings(inner, key)]
+    if isinstance(value, list):
+        return [found for inner in value for found in strings(inner, key)]
+    return []
+
+
+def test_the_message_is_as_it_always_was() -> None:
+    topic, payload = message()
+    assert topic == "homeassistant/device/home/config"
+    assert payload == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_every_entity_of_the_contract_is_there() -> None:
+    kinds = sorted(part["platform"] for part in components().values())
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "event": 2,
+        "image": 2,
+        "switch": 2,
+        "button": 1,
+        "binary_sensor": 2 * 2 + 2,
+        "sensor": 2 + 2 * 2 + 3,
+        "device_automation": 2 * 2 + 1,
+    }
+
+
+def test_every_entity_has_an_identifier_of_its_own_and_a_default_id_of_its_domain() -> None:
+    entities = [part for part in components().values() if part["platform"] != "device_automation"]
+    identifiers = [part["unique_id"] for part in entities]
+    assert len(set(identifiers)) == len(entities)
+    for part in entities:
+        domain, _, name = part["default_entity_id"].partition(".")
+        assert domain == part["platform"]
+        assert name.replace("_", "").isalnum()
+        assert "object_id" not in part
+
+
+def test_names_do_not_repeat_the_devices_name() -> None:
+    device = message()[1]["device"]["name"]
+    assert not any(device in part.get("name", "") for part in components().values())
+
+
+def test_no_sensor_is_a_setting_and_nothing_expires() -> None:
+    for part in components().values():
+        if part["platform"] in ("sensor", "binary_sensor"):
+            assert part.get("entity_category") != "config"
+        assert "expire_after" not in part
+
+
+def test_entities_of_a_camera_need_the_camera_and_its_connection_does_not() -> None:
+    parts = components()
+    both = [{"topic": "facerec/status"}, {"topic": "facerec/camera/garden/status"}]
+    needy = [key for key, part in parts.items() if part.get("availability") == both]
+    assert len(needy) == 5
+    assert all(parts[key]["availability_mode"] == "all" for key in needy)
+    assert "availability" not in parts["camera_garden_connection"]
+    assert message()[1]["availability"] == [{"topic": "facerec/status"}]
+
+
+def test_every_topic_that_is_named_is_one_that_we_write_or_read() -> None:
+    base = "house/facerec"
+    topics = Topics(base)
+    intake = Intake(base, ["front_door", "garden"], capture=False)
+    written = {topics.status, topics.model_state}
+    for camera, _ in CAMERAS:
+        leaves = ("status", "event", "state", "face", "enabled/state")
+        written |= {topics.camera(camera, leaf) for leaf in leaves}
+    written |= {topics.person(person.slug) for person in PEOPLE}
+    payload = message(MqttSettings(base_topic=base))[1]
+    for key in ("topic", "state_topic", "image_topic", "json_attributes_topic"):
+        for topic in strings(payload, key):
+            assert topic in written or topic == f"{base}/camera/+/event"
+    commands = strings(payload, "command_topic")
+    assert len(commands) == 3
+    for topic in commands:
+        assert intake.take(topic, b"ON" if topic.endswith("/set") else b"PRESS", False, 0) is not None
+
+
+def test_two_nodes_on_one_broker_do_not_collide() -> None:
+    first = message()
+    second = message(MqttSettings(node_id="Barn-2", base_topic="barn"))
+    assert first[0] != second[0]
+    for key in ("unique_id", "default_entity_id", "state_topic", "command_topic", "name"):
+        device_names = {first[1]["device"]["name"]}, {second[1]["device"]["name"]}
+        mine, theirs = (
+            device_names if key == "name" else (set(strings(first[1], key)), set(strings(second[1], key)))
+        )
+        assert mine.isdisjoint(theirs)
+    assert first[1]["device"]["identifiers"] != second[1]["device"]["identifiers"]
+
+
+def test_the_prefix_can_be_set() -> None:
+    assert message(MqttSettings(discovery_prefix="ha"))[0] == "ha/device/home/config"
+
+
+def test_without_pictures_there_is_no_image_entity() -> None:
+    assert not [part for part in components(images=False).values() if part["platform"] == "image"]
+
+
+def test_what_was_removed_is_named_by_its_platform_alone() -> None:
+    before = message()[1]
+    now = discovery_payload(MqttSettings(), CAMERAS[:1], PEOPLE[:1], "1.2.3")[1]
+    farewell = payloads.farewell(before, now)
+    assert farewell is not None
+    parts = farewell["components"]
+    assert isinstance(parts, dict)
+    assert parts["person_jose_nunez"] == {"platform": "binary_sensor"}
+    assert parts["person_jose_nunez_arrived"] == {"platform": "device_automation"}
+    assert parts["person_anna"] == before["components"]["person_anna"]
+    assert set(parts) == set(before["components"])
+    assert payloads.orphans(before, now, Topics("facerec")) == {
+        "facerec/person/jose_nunez/state",
+        "facerec/camera/garden/status",
+        "facerec/camera/garden/state",
+        "facerec/camera/garden/face",
+        "facerec/camera/garden/enabled/state",
+    }
+
+
+def test_where_nothing_was_removed_there_is_no_farewell() -> None:
+    before = discovery_payload(MqttSettings(), CAMERAS[:1], PEOPLE[:1], "1.2.3")[1]
+    assert payloads.farewell(before, message()[1]) is None
+    assert payloads.orphans(before, message()[1], Topics("facerec")) == set()
+
+
+@pytest.mark.parametrize("payload", [b"", b"null", b"[]", b"{}", b'{"components":1}', b"[" * 100_000])
+def test_what_is_no_announcement_is_not_taken_for_one(payload: bytes) -> None:
+    assert payloads.announcement(payload) is None
+
+
+@pytest.mark.parametrize("parts", [{}, {"x": 1}, {"x": {}}, {"x": {"platform": "sensor", "state_topic": 3}}])
+def test_a_strange_announcement_breaks_nothing(parts: dict[str, object]) -> None:
+    before = payloads.announcement(json.dumps({"components": parts}).encode())
+    assert before is not None
+    payloads.farewell(before, message()[1])
+    assert payloads.orphans(before, message()[1], Topics("facerec")) == set()
+
+
+def test_a_house_without_anybody_and_without_cameras_can_be_announced() -> None:
+    parts = discovery_payload(MqttSettings(), [], [], "1.2.3")[1]["components"]
+    assert isinstance(parts, dict)
+    assert set(parts) == {"rebuild", "model_status", "rebuild_progress", "enrolled_people", "stranger_seen"}

@@ -1,0 +1,88 @@
+"""The family's dense layers."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from facerec_mqtt.errors import ModelError
+from facerec_mqtt.head import Head, train_head
+from facerec_mqtt.records import Vectors
+
+DIMENSIONS = 32
+
+
+def unit(vectors: np.ndarray) -> Vectors:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def people(count: int, seed: int = 0) -> Vectors:
+    return unit(np.random.default_rng(seed).normal(size=(count, DIMENSIONS)))
+
+
+def pictures(person: Vectors, count: int, seed: int = 0) -> Vectors:
+    noise = np.random.default_rng(seed).normal(size=(count, DIMENSIONS)) * 0.5 / np.sqrt(DIMENSIONS)
+    return unit(person[None] + noise)
+
+
+def train(members: Vectors, counts: list[int], seed: int = 0) -> Head:
+    vectors = np.concatenate(
+        [
+            pictures(person, count, row)
+            for row, (person, count) in enumerate(zip(members, counts, strict=True))
+        ]
+    )
+    labels = np.repeat(np.arange(len(members)), counts)
+    held_out = np.arange(len(labels)) % 5 == 4
+    if len(labels) < 20:
+        held_out[:] = False
+    return train_head(vectors, labels, held_out, people(200, 77), people=len(members), seed=seed)
+
+
+@pytest.mark.parametrize("counts", [[5], [1, 30, 60]])
+def test_members_are_told_apart_and_from_nobody(counts: list[int]) -> None:
+    members = people(len(counts), 1)
+    head = train(members, counts)
+    for row, member in enumerate(members):
+        answers = head.probabilities(pictures(member, 20, 99)).argmax(axis=1)
+        assert np.mean(answers == row) >= 0.9
+    strangers = head.probabilities(people(200, 5))
+    assert np.mean(strangers.argmax(axis=1) == len(members)) >= 0.9
+    assert strangers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_same_pictures_give_the_same_layers_and_another_seed_does_not() -> None:
+    members = people(2, 1)
+    first, again, other = (train(members, [20, 20], seed) for seed in (0, 0, 1))
+    for kernel, same, different in zip(first.kernels, again.kernels, other.kernels, strict=True):
+        assert np.array_equal(kernel, same)
+        assert not np.array_equal(kernel, different)
+
+
+def a_head(widths: tuple[int, ...]) -> Head:
+    rng = np.random.default_rng(0)
+    return Head(
+        kernels=tuple(rng.normal(size=pair).astype(np.float32) for pair in pairwise(widths)),
+        biases=tuple(rng.normal(size=width).astype(np.float32) for width in widths[1:]),
+    )
+
+
+def test_a_saved_head_answers_as_before() -> None:
+    head = a_head((DIMENSIONS, 16, 8, 3))
+    again = Head.from_arrays({**head.arrays(), "other": np.zeros(3, np.float32)}, inputs=DIMENSIONS, people=2)
+    faces = people(5)
+    assert np.array_equal(head.probabilities(faces), again.probabilities(faces))
+    assert again.probabilities(faces[:0]).shape == (0, 3)
+
+
+def test_layers_that_do_not_fit_are_refused() -> None:
+    arrays = a_head((DIMENSIONS, 16, 8, 3)).arrays()
+    with pytest.raises(ModelError, match="to 5 people"):
+        Head.from_arrays(arrays, inputs=DIMENSIONS, people=5)
+    with pytest.raises(ModelError, match="from 8 inputs"):
+        Head.from_arrays(arrays, inputs=8, people=2)
+    with pytest.raises(ModelError, match="do not lead"):
+        Head.from_arrays({}, inputs=DIMENSIONS, people=2)
+    del arrays["head_bias_1"]
+    with pytest.raises(ModelError, match="lacks its array 'head_bias_1'"):
+        Head.from_arrays(arrays, inputs=DIMENSIONS, people=2)

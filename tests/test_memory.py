@@ -1,0 +1,97 @@
+"""What the service still knows after a restart."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from facerec_mqtt.memory import LastSeen, Memory, MemoryFile, last_seen
+from facerec_mqtt.presence import Presence
+from facerec_mqtt.records import OpenVisit, Person, PersonState
+
+ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
+KEPT = Memory(
+    frozenset({"garden"}), (ANNA, Person("jose", "José")), {"anna": LastSeen("door", 1795453331.412, 0.97)}
+)
+
+
+def test_what_was_kept_is_recalled_by_the_next_run(tmp_path: Path) -> None:
+    MemoryFile(tmp_path / "models").keep(KEPT)
+    assert MemoryFile(tmp_path / "models").recall() == KEPT
+
+
+def test_the_first_run_has_nothing_to_recall_and_says_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert MemoryFile(tmp_path).recall() == Memory()
+    assert not caplog.records
+
+
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    MemoryFile(tmp_path).keep(KEPT)
+    assert (tmp_path / "memory.json").stat().st_mode & 0o077 == 0
+
+
+def test_it_is_written_only_when_it_has_changed(tmp_path: Path) -> None:
+    memory = MemoryFile(tmp_path)
+    memory.keep(KEPT)
+    (tmp_path / "memory.json").unlink()
+    memory.keep(Memory(KEPT.switched_off, KEPT.people, dict(KEPT.last_seen)))
+    assert not (tmp_path / "memory.json").exists()
+    memory.keep(Memory())
+    assert MemoryFile(tmp_path).recall() == Memory()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"switched_off":[],"people":{"anna":1},"last_seen":{}}',
+        b'{"switched_off":[1],"people":{},"last_seen":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":[]}',
+        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":"now","score":0.9}}}',
+        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":NaN,"score":0.9}}}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_damaged_memory_is_told_of_and_is_as_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    (tmp_path / "memory.json").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert MemoryFile(tmp_path).recall() == Memory()
+    assert "memory.json" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "models").write_text("a file")
+    with caplog.at_level(logging.WARNING):
+        MemoryFile(tmp_path / "models").keep(KEPT)
+    assert "memory.json" in caplog.text
+
+
+def test_only_those_who_were_seen_are_remembered() -> None:
+    states = [PersonState(ANNA, True, "door", -3.5, 0.9), PersonState(TOM, False, None, None, None)]
+    assert last_seen(states, 1000.0) == {"anna": LastSeen("door", 996.5, 0.9)}
+
+
+def test_somebody_seen_in_an_earlier_run_has_a_last_place_and_time_but_is_not_present() -> None:
+    presence = Presence(["door"])
+    presence.set_people([ANNA, TOM])
+    presence.recall("anna", "door", -100.0, 0.9)
+    presence.recall("nobody", "door", -100.0, 0.9)
+    assert presence.people == (
+        PersonState(ANNA, False, "door", -100.0, 0.9),
+        PersonState(TOM, False, None, None, None),
+    )
+
+
+def test_what_was_seen_in_this_run_is_not_replaced_by_an_earlier_one() -> None:
+    presence = Presence(["door"])
+    presence.set_people([ANNA])
+    presence.visits([OpenVisit("garden", "anna", "V", 5.0, 10.0, 0.8)])
+    presence.recall("anna", "door", -100.0, 0.9)
+    assert presence.people == (PersonState(ANNA, True, "garden", 10.0, 0.8),)

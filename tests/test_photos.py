@@ -1,0 +1,141 @@
+"""An enrollment photo, looked at once."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facerec_mqtt.alignment import TEMPLATE
+from facerec_mqtt.photos import Finding, FindingCache, Networks, choose, detect_in_crop, examine
+from facerec_mqtt.records import Detection, Image
+from tests.pattern_world import (
+    DIMENSIONS,
+    PatternBackbone,
+    PatternDetector,
+    pattern_networks,
+    picture_of,
+)
+
+
+def encode(image: Image) -> bytes:
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+def a_face(x_min: float, y_min: float, width_px: float) -> Detection:
+    landmarks = np.zeros((5, 2), np.float32)
+    return Detection((x_min, y_min, x_min + width_px, y_min + width_px), landmarks, 0.9)
+
+
+def test_a_photo_of_one_person_gives_their_face_and_worse_versions_of_it() -> None:
+    finding = examine(encode(picture_of(1)), pattern_networks())
+    assert finding.reason is None
+    assert finding.vectors is not None
+    assert finding.vectors.shape[1] == DIMENSIONS
+    assert len(finding.vectors) > 1
+    vectors = finding.vectors.astype(np.float32)
+    assert (vectors[1:] @ vectors[0]).min() > 0.6
+    assert (vectors[1:] @ vectors[0]).max() < 0.999
+
+
+def test_the_same_photo_gives_the_same_and_another_something_else() -> None:
+    first, again = (examine(encode(picture_of(1)), pattern_networks()) for _ in range(2))
+    other = examine(encode(picture_of(1, picture=1)), pattern_networks())
+    assert np.array_equal(first.vectors, again.vectors)  # type: ignore[arg-type]
+    assert not np.array_equal(first.vectors, other.vectors)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"a letter to the editor", "not a picture"),
+        (encode(picture_of(1))[:-3000], "cut short"),
+        (encode(picture_of()), "No face"),
+        (encode(picture_of(1, 2)), "2 faces, none of them clearly the largest"),
+        (encode(picture_of(1, scale=0.18)), "only 20 pixels wide"),
+        (encode(np.asarray(cv2.GaussianBlur(picture_of(1, scale=2.0), (0, 0), 12), np.uint8)), "blurred"),
+    ],
+)
+def test_an_unusable_photo_gives_the_reason(data: bytes, reason: str) -> None:
+    finding = examine(data, pattern_networks())
+    assert finding.vectors is None
+    assert finding.reason is not None
+    assert reason in finding.reason
+    assert finding.reason.endswith(".")
+
+
+def test_where_the_first_look_finds_nobody_a_closer_one_follows() -> None:
+    class Blind(PatternDetector):
+        def detect(self, image: Image) -> tuple[Detection, ...]:
+            super().detect(image)
+            return ()
+
+    near = PatternDetector()
+    networks = Networks(Blind(), near, PatternBackbone(), "a", "b")
+    assert examine(encode(picture_of(1)), networks).reason is None
+    assert near.looked_at == 1
+
+
+def test_a_face_that_fills_the_picture_is_found_by_what_is_put_around_it() -> None:
+    class NeedsSurroundings(PatternDetector):
+        """Sees no face that touches the border."""
+
+        def detect(self, image: Image) -> tuple[Detection, ...]:
+            return tuple(found for found in super().detect(image) if min(found.box) > 1)
+
+    detector = NeedsSurroundings()
+    crop = np.ascontiguousarray(np.where(picture_of(1) == 110, 111, picture_of(1))[20:132, 20:132])
+    assert detector.detect(crop) == ()
+    (found,) = detect_in_crop(detector, crop)
+    assert found.box == pytest.approx((0, 0, 112, 112), abs=2)
+    assert found.landmarks == pytest.approx(TEMPLATE, abs=2)
+    networks = Networks(detector, detector, PatternBackbone(), "a", "b")
+    assert examine(encode(crop), networks).reason is None
+
+
+def test_the_clearly_largest_face_is_meant() -> None:
+    canvas = np.zeros((400, 600, 3), np.uint8)
+    large, small = a_face(200, 100, 150), a_face(20, 20, 40)
+    assert choose([small, large], canvas) is large
+    assert choose([large], canvas) is large
+    assert choose([a_face(100, 100, 120), a_face(380, 100, 120)], canvas) is None
+
+
+def test_of_two_faces_the_one_in_the_middle_may_be_meant() -> None:
+    canvas = np.zeros((400, 600, 3), np.uint8)
+    middle, corner = a_face(230, 130, 140), a_face(0, 0, 120)
+    assert choose([corner, middle], canvas) is middle
+
+
+def test_findings_are_remembered_for_the_same_networks_only(tmp_path: Path) -> None:
+    networks = pattern_networks()
+    path = tmp_path / "cache" / "photos.npz"
+    cache = FindingCache.open(path, networks)
+    used = examine(encode(picture_of(1)), networks)
+    cache.put("a" * 64, used)
+    cache.put("b" * 64, Finding(None, "No face was found in it."))
+    cache.put("c" * 64, Finding(None, "Gone."))
+    cache.keep({"a" * 64, "b" * 64})
+    cache.save()
+    assert path.stat().st_mode & 0o077 == 0
+    again = FindingCache.open(path, networks)
+    known = again.get("a" * 64)
+    assert known is not None
+    assert np.array_equal(known.vectors, used.vectors)  # type: ignore[arg-type]
+    faceless = again.get("b" * 64)
+    assert faceless is not None
+    assert (faceless.vectors, faceless.reason) == (None, "No face was found in it.")
+    assert again.get("c" * 64) is None
+    others = Networks(PatternDetector(), PatternDetector(), PatternBackbone(), "detector", "another")
+    assert FindingCache.open(path, others).get("a" * 64) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 something that is no archive", b"x" * 1000])
+def test_a_damaged_memory_is_an_empty_one(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "photos.npz"
+    path.write_bytes(content)
+    cache = FindingCache.open(path, pattern_networks())
+    assert cache.get("a" * 64) is None
+    cache.put("a" * 64, Finding(None, "No face was found in it."))
+    cache.save()
+    assert FindingCache.open(path, pattern_networks()).get("a" * 64) is not None

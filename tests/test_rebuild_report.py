@@ -1,0 +1,63 @@
+"""What a rebuild tells its owner."""
+
+import json
+
+from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport
+from facerec_mqtt.records import Person
+
+ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
+
+
+def a_report(
+    photos: tuple[PhotoReport, ...],
+    *,
+    people: tuple[Person, ...] = (ANNA,),
+    left_out: tuple[Person, ...] = (),
+    tpir: dict[str, float] | None = None,
+) -> RebuildReport:
+    return RebuildReport(
+        version="20261123T120000Z-3f2a",
+        people=people,
+        left_out=left_out,
+        photos=photos,
+        notes=(),
+        tpir=tpir or {},
+        fpir=0.01,
+        threshold=2.19,
+        seconds=1.234,
+    )
+
+
+def photos(count: int) -> tuple[PhotoReport, ...]:
+    return tuple(PhotoReport(f"Anna/{number}.jpg", "anna", None) for number in range(count))
+
+
+def test_all_is_well_is_no_warning() -> None:
+    assert a_report(photos(12), tpir={"anna": 0.95}).warnings() == ()
+
+
+def test_few_photos_are_counted_in_the_warning() -> None:
+    assert a_report(photos(1)).warnings() == ("Anna has only 1 usable photo; add ten or more.",)
+    assert a_report(photos(4)).warnings() == ("Anna has only 4 usable photos; add ten or more.",)
+
+
+def test_somebody_who_would_hardly_be_recognised_is_named() -> None:
+    (warning,) = a_report(photos(12), tpir={"anna": 0.25}).warnings()
+    assert warning.startswith("Anna would be recognised in only 25%")
+
+
+def test_somebody_without_a_usable_photo_is_named_with_the_reason() -> None:
+    aside = PhotoReport("Tom/1.jpg", "tom", "The file is empty; copy the picture again.")
+    (warning,) = a_report((*photos(12), aside), left_out=(TOM,)).warnings()
+    assert "Tom was left out" in warning
+    assert "The file is empty" in warning
+
+
+def test_the_report_is_plain_json() -> None:
+    aside = PhotoReport("Anna/x.jpg", "anna", "No face was found in it.")
+    answer = json.loads(json.dumps(a_report((*photos(5), aside), tpir={"anna": 0.91234}).as_json()))
+    assert answer["people"] == ["anna"]
+    assert answer["details"] == {"anna": {"name": "Anna", "used": 5, "set_aside": 1, "tpir": 0.9123}}
+    assert answer["photos"][-1] == {"file": "Anna/x.jpg", "used": False, "reason": "No face was found in it."}
+    assert answer["tpir"] == 0.9123
+    assert a_report(photos(2)).as_json()["tpir"] is None

@@ -1,0 +1,102 @@
+"""What a restart of the real program leaves as it was."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
+from facerec_mqtt.records import Person
+from tests.fixtures_broker import Broker, Ear, Message
+from tests.fixtures_service import Home, RunningService, write_film
+
+PATIENCE_S = 60.0
+ENABLED = "facerec/camera/front_door/enabled"
+
+
+def person(ear: Ear, present: str) -> dict[str, Any]:
+    """Anna's first state with this presence and a place where she was seen."""
+
+    def fits(message: Message) -> bool:
+        if message.topic != "facerec/person/anna/state" or message.retained or not message.payload:
+            return False
+        state = json.loads(message.payload)
+        return bool(state["present"] == present and state["camera"])
+
+    state: dict[str, Any] = json.loads(ear.wait(fits, PATIENCE_S).payload)
+    return state
+
+
+def settings_without_a_model(broker: Broker, folder: Path) -> dict[str, str]:
+    """One camera, at which there is nobody."""
+    cv2.imwrite(str(folder / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+    return broker.environment() | {
+        "FACEREC_CAMERAS": json.dumps([{"name": "front_door", "url": str(folder)}]),
+        "FACEREC_MODEL_DIR": str(folder / "models"),
+    }
+
+
+def test_a_switch_stays_off_over_a_restart_without_the_brokers_help(broker: Broker, tmp_path: Path) -> None:
+    settings = settings_without_a_model(broker, tmp_path)
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        ear.wait_for(f"{ENABLED}/state", b"ON", PATIENCE_S)
+        ear.say(f"{ENABLED}/set", "OFF")
+        ear.wait_for(f"{ENABLED}/state", b"OFF")
+        assert service.terminate() == 0
+    broker.stop()  # and forgets all
+    broker.start()
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        assert [message.payload for message in ear.on(f"{ENABLED}/state")] == [b"OFF"]
+        ear.say(f"{ENABLED}/set", "ON")
+        ear.wait_for(f"{ENABLED}/state", b"ON")
+        assert service.terminate() == 0
+
+
+def test_where_somebody_was_last_seen_outlasts_a_restart(home: Home, broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    write_film(tmp_path / "film", ["Anna"])
+    shutil.copytree(home.models, tmp_path / "models")
+    camera = {"name": "front_door", "url": str(tmp_path / "film"), "fps": 5}
+    settings = home.environment(camera, **broker.environment())
+    settings["FACEREC_MODEL_DIR"] = str(tmp_path / "models")
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        seen = person(ear, "ON")
+        ear.say(f"{ENABLED}/set", "OFF")
+        last = person(ear, "OFF")
+        assert service.terminate() == 0
+    broker.stop()
+    broker.start()
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        again = person(ear, "OFF")
+        ear.say(f"{ENABLED}/set", "ON")
+        person(ear, "ON")
+        assert service.terminate() == 0
+    assert again == last
+    assert again["camera"] == seen["camera"] == "front_door"
+    assert again["last_seen"] >= seen["last_seen"]
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_model_that_is_gone_takes_nobodys_entities_away(
+    broker: Broker, tmp_path: Path, remembered: bool
+) -> None:
+    settings = settings_without_a_model(broker, tmp_path)
+    if remembered:
+        seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
+        MemoryFile(tmp_path / "models").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
+        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        announced = json.loads(ear.wait_for("homeassistant/device/home/config").payload)["components"]
+        model = json.loads(ear.wait_for("facerec/model/state").payload)
+        assert (model["status"], model["people"]) == ("missing", [])
+        assert ("person_anna" in announced) == remembered
+        if remembered:
+            state = person(ear, "OFF")
+            assert (state["name"], state["camera"]) == ("Anna", "front_door")
+            topics = [message.topic for message in ear.messages]
+            assert topics.index("facerec/person/anna/state") < topics.index("facerec/status")
