@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from facerec_mqtt.camera.shared_frame import SharedFrame
 frame = SharedFrame(int(sys.argv[1]))
 print("begun", flush=True)
 number = 0
+# Grows again and again, with smaller ones between.
 while True:
     number += 1
-    side = 64 + 64 * (number % 3)
+    side = 64 + min(number, 800) - 32 * (number % 2)
     frame.write(float(number), np.full((side, 2 * side, 3), number % 251, np.uint8))
 """
 HOLDER = """
@@ -36,14 +38,22 @@ def shared() -> Iterator[SharedFrame]:
     frame.close()
 
 
-def other_process(program: str, frame: SharedFrame) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def other_process(program: str, frame: SharedFrame) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the frame and has printed its first line."""
+    with subprocess.Popen(
         [sys.executable, "-c", program, str(frame.descriptor)],
         pass_fds=(frame.descriptor,),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image:
@@ -83,27 +93,19 @@ def test_a_picture_outlives_the_memory_it_came_from() -> None:
 
 
 def test_a_picture_is_never_torn_while_another_process_writes(shared: SharedFrame) -> None:
-    writer = other_process(WRITER, shared)
-    assert writer.stdout is not None
-    writer.stdout.readline()
     newest_s, seen = 0.0, 0
-    while seen < 100:
-        found = shared.read(newest_s)
-        if found is not None:
-            newest_s, image = found
-            seen += 1
-            assert image.shape[1] == 2 * image.shape[0]
-            assert (image == int(newest_s) % 251).all()
-    writer.kill()
-    writer.communicate()
+    with other_process(WRITER, shared):
+        while seen < 300:
+            found = shared.read(newest_s)
+            if found is not None:
+                newest_s, image = found
+                seen += 1
+                assert image.shape[1] == 2 * image.shape[0]
+                assert (image == int(newest_s) % 251).all()
 
 
 def test_a_process_that_stops_while_it_writes_does_not_stop_the_reader(shared: SharedFrame) -> None:
     shared.write(5.0, picture(64, 48))
-    holder = other_process(HOLDER, shared)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "locked\n"
-    assert shared.read(0.0) is None
-    holder.kill()
-    holder.communicate()
+    with other_process(HOLDER, shared):
+        assert shared.read(0.0) is None
     assert shared.read(0.0) is not None

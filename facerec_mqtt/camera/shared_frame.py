@@ -54,10 +54,10 @@ class SharedFrame:
         """
         height_px, width_px = image.shape[:2]
         size = _HEADER.size + image.size
+        if os.fstat(self._descriptor).st_size < size:
+            os.ftruncate(self._descriptor, size)
+        memory = self._mapped()
         with _Lock(self._descriptor, fcntl.LOCK_EX):
-            if os.fstat(self._descriptor).st_size < size:
-                os.ftruncate(self._descriptor, size)
-            memory = self._mapped(size)
             memory[: _HEADER.size] = _NO_PICTURE
             np.copyto(_pixels(memory, width_px, height_px), image)
             memory[: _HEADER.size] = _HEADER.pack(captured_at_s, width_px, height_px)
@@ -69,23 +69,30 @@ class SharedFrame:
             When it was captured and the picture, (H, W, 3) uint8 BGR, read-only; `None` when there is no
             newer one, or when it is being replaced this very moment.
         """
+        memory = self._mapped()
         try:
             # Never wait: a reader that is stopped while it writes would stop us too.
             with _Lock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB):
-                captured_at_s, width_px, height_px = _HEADER.unpack_from(self._mapped(_HEADER.size))
+                captured_at_s, width_px, height_px = _HEADER.unpack_from(memory)
                 if captured_at_s <= after_s or width_px == 0:
                     return None
-                memory = self._mapped(_HEADER.size + 3 * width_px * height_px)
+                if len(memory) < _HEADER.size + 3 * width_px * height_px:
+                    return None  # it has grown since it was mapped
                 image = _pixels(memory, width_px, height_px).copy()
         except BlockingIOError:
             return None
         image.flags.writeable = False
         return captured_at_s, image
 
-    def _mapped(self, size: int) -> mmap.mmap:
-        """The memory as it is mapped here, at least `size` bytes of it."""
+    def _mapped(self) -> mmap.mmap:
+        """All of the memory, mapped here.
+
+        Never called under the lock: the map that is replaced closes its own descriptor of the file, and
+        with that the kernel takes every lock of the process away.
+        """
+        size = os.fstat(self._descriptor).st_size
         if self._map is None or len(self._map) < size:
-            self._map = mmap.mmap(self._descriptor, os.fstat(self._descriptor).st_size)
+            self._map = mmap.mmap(self._descriptor, size)
         return self._map
 
 
