@@ -11,11 +11,28 @@ the best over all of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
+NOBODY = -1
+"""Stands for a row of nobody enrolled."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What a model says of pictures that it has not learnt from."""
+
+    files: tuple[str, ...]
+    """Where the N pictures are: `Anna/001.jpg`."""
+    true: NDArray[np.int64]
+    """(N,) row of the person who is in each; `NOBODY` for a stranger."""
+    scores: Scores
+    """(N, P) calibrated scores against each person, [0, 1]; 0.5 is the threshold."""
+    named: NDArray[np.int64]
+    """(N,) row of the person who was named; `NOBODY` where nobody was."""
 
 
 def far(impostor: Scores, threshold: float) -> float:
