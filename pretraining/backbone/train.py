@@ -1,13 +1,12 @@
 """Train the backbone to say what the teacher says.
 
-    python -m pretraining.backbone.train --corpus DIR --run DIR --start WEIGHTS.h5 --steps 9000
+    python -m pretraining.backbone.train --corpus DIR --run DIR --start START.npz --steps 9000
 
-`--start` is ImageNet's `MobileNetV2(include_top=False)` for the first stage, or an earlier checkpoint
-of ours for another one. `--train-from` freezes the layers before the one named; `--views` takes the
-frozen layers' answers from what `views.py` left instead of running them. The learning rate warms up and
-then falls by a cosine, over `--steps`, or over `--minutes` of wall clock where others use the
-machine too. Interrupted, the same command goes on from the last checkpoint in the run's folder. Runs
-on any Keras backend (`KERAS_BACKEND=torch` on a GPU machine without TensorFlow).
+`--start` is ImageNet's trunk for the first stage, or an earlier stage's `average.npz` for another one,
+both as `network.py` converts them. The learning rate warms up and then falls by a cosine, over
+`--steps`, or over `--minutes` of wall clock where others use the machine too. Interrupted, the same
+command goes on from the last checkpoint in the run's folder. With a graphics card it computes in
+bfloat16 there; the guises are drawn in processes of their own, `--workers` of them.
 
 The loss is 1 - cosine to the teacher's embedding of the untouched picture, plus how far the
 similarities within the batch are from the teacher's: it is similarities that are compared in use.
@@ -19,19 +18,21 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
-import keras
 import numpy as np
-from keras import ops
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from facerec_mqtt.embedding import DIMENSIONS, build_backbone, untrained_backbone
+from pretraining.backbone.augment import augment
 from pretraining.backbone.corpus import TEACHER_FILE, Corpus
-from pretraining.backbone.views import CUT, NOT_YET, ROWS_FILE, VIEWS_FILE, draw
+from pretraining.backbone.network import Backbone, load, save
 
 SIMILARITY_WEIGHT = 20.0
 STRANGER_SIMILARITY = 0.2
@@ -41,6 +42,7 @@ GRADIENT_NORM = 5.0
 EMA_MOMENTUM = 0.995
 WARM_UP = 0.03
 """Share of the schedule."""
+NOTE_EVERY = 50
 SAVE_EVERY_S = 180.0
 
 
@@ -51,152 +53,119 @@ class Progress:
     step: int = 0
     spent_s: float = 0.0
 
+    def share(self, steps: int, minutes: float) -> float:
+        """How much of the schedule is done, [0, 1]."""
+        return min(self.spent_s / (60 * minutes) if minutes else self.step / steps, 1.0)
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Random training pictures, each in a guise drawn for it, with what the teacher says."""
 
-    def __init__(
-        self, corpus: Corpus, teacher: NDArray[np.float16], views: Path | None, size: int, seed: int
-    ) -> None:
-        super().__init__(workers=1)
-        self._corpus = corpus
-        self._teacher = teacher
-        self._views = views
+class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """Training pictures in a random order without end, each in a guise drawn for it.
+
+    A batch: (N, 3, 112, 112) RGB / 127.5 - 1; (N, 256), the teacher's vectors; (N,) 1 where the picture
+    is from a set in which every picture is another person, else 0. All float32.
+    """
+
+    def __init__(self, folder: Path, size: int, seed: int) -> None:
+        self._folder = folder
         self._size = size
-        self._rng = np.random.default_rng(seed)
-        self._strangers = np.isin(corpus.source, ("utk", "aaf"))
-        self._order = np.empty(0, np.int64)
+        self._seed = seed
 
-    def __len__(self) -> int:
-        return 1_000_000
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """A batch.
-
-        Returns:
-            (N, 112, 112, 3) RGB / 127.5 - 1, or views; and (N, 257): the teacher's vectors, and 1 where the
-            picture is from a set in which every picture is another person.
-        """
-        if len(self._order) < self._size:
-            self._order = self._rng.permutation(self._ready())
-        drawn, self._order = np.split(self._order, [self._size])
-        if self._views is None:
-            rows, given = drawn, draw(self._corpus, drawn, self._rng)
-        else:
-            rows = np.load(self._views / ROWS_FILE, mmap_mode="r")[drawn]
-            given = np.load(self._views / VIEWS_FILE, mmap_mode="r")[drawn].astype(np.float32)
-        wanted = self._teacher[rows].astype(np.float32)
-        return given, np.column_stack([wanted, self._strangers[rows].astype(np.float32)])
-
-    def _ready(self) -> NDArray[np.int64]:
-        """The pictures that the teacher has answered for, or the views that have been drawn."""
-        if self._views is not None:
-            return np.flatnonzero(np.load(self._views / ROWS_FILE, mmap_mode="r") != NOT_YET)
-        rows = self._corpus.training()
-        return rows[np.any(self._teacher[rows] != 0, axis=1)]
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Draw batches; each worker has an order of its own."""
+        cv2.setNumThreads(1)
+        worker = get_worker_info()
+        rng = np.random.default_rng((self._seed, worker.id if worker else 0))
+        corpus = Corpus.open(self._folder)
+        teacher = np.load(self._folder / TEACHER_FILE, mmap_mode="r")
+        strangers = np.isin(corpus.source, ("utk", "aaf"))
+        rows = corpus.training()
+        rows = rows[np.any(teacher[rows] != 0, axis=1)]
+        while True:
+            order = rng.permutation(rows)
+            for drawn in np.split(order, range(self._size, len(order), self._size))[:-1]:
+                faces = np.stack([augment(corpus.chips[row], rng) for row in drawn])[..., ::-1]
+                given = torch.from_numpy(faces.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
+                wanted = torch.from_numpy(teacher[drawn].astype(np.float32))
+                yield given, wanted, torch.from_numpy(strangers[drawn].astype(np.float32))
 
 
-def distillation_loss(wanted: Any, given: Any) -> Any:
-    """What the module's docstring says; (N, 257) and (N, 256) to a scalar."""
-    teacher, stranger = wanted[:, :DIMENSIONS], wanted[:, DIMENSIONS]
-    given = ops.normalize(given, axis=-1)
-    cosine = ops.mean(1 - ops.sum(teacher * given, axis=-1))
-    similarity = ops.matmul(teacher, ops.transpose(teacher))
+def distillation_loss(given: Tensor, teacher: Tensor, stranger: Tensor) -> Tensor:
+    """What the module's docstring says.
+
+    Args:
+        given: (N, 256) our answers.
+        teacher: (N, 256) unit vectors.
+        stranger: (N,) 1 or 0, as `Batches` gives them.
+    """
+    given = functional.normalize(given)
+    cosine = (1 - (teacher * given).sum(dim=1)).mean()
+    similarity = teacher @ teacher.T
     # The diagonal is one picture against itself and stays.
-    two_people = stranger[:, None] * stranger[None] * (1 - ops.eye(ops.shape(given)[0]))
-    capped = ops.minimum(similarity, STRANGER_SIMILARITY)
-    similarity = two_people * capped + (1 - two_people) * similarity
-    apart = ops.mean(ops.square(similarity - ops.matmul(given, ops.transpose(given))))
+    two_people = stranger[:, None] * stranger[None] * (1 - torch.eye(len(given), device=given.device))
+    wanted = torch.where(two_people > 0, similarity.clamp(max=STRANGER_SIMILARITY), similarity)
+    apart = (wanted - given @ given.T).square().mean()
     return cosine + SIMILARITY_WEIGHT * apart
 
 
-class Schedule(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets the learning rate before each batch, saves now and then, stops at the end."""
+class Run:
+    """A network in training, with all that an interruption must not lose."""
 
-    def __init__(
-        self, whole: Any, run: Path, progress: Progress, peak: float, steps: int, minutes: float
-    ) -> None:
-        super().__init__()
-        self._whole = whole
-        self._run = run
-        self._progress = progress
-        self._peak = peak
-        self._steps = steps
-        self._minutes = minutes
-        self._last_s = self._saved_s = time.monotonic()
-        self._losses: list[float] = []
+    def __init__(self, folder: Path, start: Path, rate: float) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._folder = folder
+        self._rate = rate
+        self._checkpoint = folder / "checkpoint.pt"
+        self.progress = Progress()
+        self.network = load(start).to(self.device, memory_format=torch.channels_last)
+        self._average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_MOMENTUM), use_buffers=True
+        )
+        matrices = [each for each in self.network.parameters() if each.requires_grad and each.ndim > 1]
+        vectors = [each for each in self.network.parameters() if each.requires_grad and each.ndim == 1]
+        self._optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
+            lr=rate,
+        )
+        if self._checkpoint.exists():
+            state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self._average.load_state_dict(state["average"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self.progress = Progress(**state["progress"])
 
-    def _share(self) -> float:
-        if self._minutes:
-            return self._progress.spent_s / (60 * self._minutes)
-        return self._progress.step / self._steps
+    def step(self, given: Tensor, teacher: Tensor, stranger: Tensor, share: float) -> Tensor:
+        """Learn from one batch at this share of the schedule; the loss, still on the device."""
+        rate = self._rate * min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
+        for group in self._optimizer.param_groups:
+            group["lr"] = max(rate, self._rate * 1e-3)
+        given, teacher, stranger = (
+            each.to(self.device, non_blocking=True) for each in (given, teacher, stranger)
+        )
+        given = given.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            answer = self.network(given)
+        loss = distillation_loss(answer.float(), teacher, stranger)
+        self._optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
+        self._optimizer.step()
+        self._average.update_parameters(self.network)
+        self.progress.step += 1
+        return loss.detach()
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
-        """Set the learning rate."""
-        share = min(self._share(), 1.0)
-        rate = self._peak * min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
-        self.model.optimizer.learning_rate = max(rate, self._peak * 1e-3)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
-        """Count, note the loss, save, stop."""
-        now_s = time.monotonic()
-        self._progress.step += 1
-        self._progress.spent_s += now_s - self._last_s
-        self._last_s = now_s
-        self._losses.append(float((logs or {})["loss"]))
-        if self._progress.step % 50 == 0:
-            note = asdict(self._progress) | {"loss": float(np.mean(self._losses))}
-            self._losses.clear()
-            self.model.reset_metrics()
-            with (self._run / "curve.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(note) + "\n")
-            print(note, flush=True)
-        done = self._share() >= 1
-        if done or now_s - self._saved_s > SAVE_EVERY_S:
-            self.save()
-            self._saved_s = now_s
-        if done:
-            self.model.stop_training = True
-
-    def save(self) -> None:
-        """Write the weights, their moving average and the optimizer's memory."""
-        optimizer = self.model.optimizer
-        self._whole.save_weights(self._run / "latest.weights.h5")
-        state: dict[str, Any] = {}
-        optimizer.save_own_variables(state)
-        np.savez(self._run / "optimizer.npz", **{key: np.asarray(value) for key, value in state.items()})
-        own = self._whole.get_weights()
-        averages = optimizer._model_variables_moving_average  # Keras offers no public way to read it
-        for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
-            variable.assign(average)
-        self._whole.save_weights(self._run / "average.weights.h5")
-        self._whole.set_weights(own)
-        (self._run / "progress.json").write_text(json.dumps(asdict(self._progress)), encoding="utf-8")
-
-
-def build(start: Path, train_from: str | None) -> Any:
-    """Our network with ImageNet's weights in its trunk, or those of a checkpoint of ours."""
-    try:
-        model = build_backbone(start)
-    except ValueError:
-        model = untrained_backbone()
-        side = model.input_shape[1:]
-        trunk = keras.applications.MobileNetV2(input_shape=side, include_top=False, weights=None)
-        trunk.load_weights(start)
-        for layer in trunk.layers:
-            if layer.weights:
-                model.get_layer(layer.name).set_weights(layer.get_weights())
-        pooling = next(layer for layer in model.layers if layer.name.startswith("depthwise_conv2d"))
-        pooling.set_weights([np.full_like(pooling.get_weights()[0], 1 / 16)])
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.99  # Keras' 0.999 lags for thousands of steps
-    if train_from:
-        for layer in model.layers:
-            if layer.name == train_from:
-                break
-            layer.trainable = False
-    return model
+    def keep(self) -> None:
+        """Write the checkpoint and the average of the weights."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        part = self._checkpoint.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self._checkpoint)
+        average: Backbone = self._average.module
+        save(average.state_dict(), self._folder / "average.npz")
 
 
 def main() -> None:
@@ -205,40 +174,42 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True)
-    parser.add_argument("--train-from", help="freeze the layers before this one, such as block_4_expand")
-    parser.add_argument("--views", type=Path, help="what views.py left; start from the same checkpoint")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--minutes", type=float, default=0.0, help="a schedule by wall clock instead")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw the guises")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(arguments.seed)
-    cv2.setNumThreads(1)
-    corpus = Corpus.open(arguments.corpus)
-    teacher = np.load(arguments.corpus / TEACHER_FILE, mmap_mode="r")
-    memory = arguments.run / "progress.json"
-    resumed = memory.exists()
-    progress = Progress(**json.loads(memory.read_text(encoding="utf-8"))) if resumed else Progress()
-    whole = build(arguments.run / "latest.weights.h5" if resumed else arguments.start, arguments.train_from)
-    model = whole if arguments.views is None else keras.Model(whole.get_layer(CUT).output, whole.output)
-    optimizer = keras.optimizers.AdamW(
-        arguments.rate,
-        weight_decay=WEIGHT_DECAY,
-        global_clipnorm=GRADIENT_NORM,
-        use_ema=True,
-        ema_momentum=EMA_MOMENTUM,
+    torch.manual_seed(arguments.seed)
+    torch.set_float32_matmul_precision("high")
+    run = Run(arguments.run, arguments.start, arguments.rate)
+    run.network.train()
+    batches = Batches(arguments.corpus, arguments.batch, arguments.seed + run.progress.step)
+    loader = DataLoader(
+        batches, batch_size=None, num_workers=arguments.workers, pin_memory=run.device.type == "cuda"
     )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta"])
-    optimizer.build(model.trainable_variables)
-    if resumed:
-        with np.load(arguments.run / "optimizer.npz") as state:
-            optimizer.load_own_variables(dict(state))
-    model.compile(optimizer, loss=distillation_loss, jit_compile=False)
-    schedule = Schedule(whole, arguments.run, progress, arguments.rate, arguments.steps, arguments.minutes)
-    batches = Batches(corpus, teacher, arguments.views, arguments.batch, arguments.seed + progress.step)
-    model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[schedule])
+    last_s = saved_s = time.monotonic()
+    losses: list[Tensor] = []
+    for given, teacher, stranger in loader:
+        share = run.progress.share(arguments.steps, arguments.minutes)
+        if share >= 1:
+            break
+        losses.append(run.step(given, teacher, stranger, share))
+        now_s = time.monotonic()
+        run.progress.spent_s += now_s - last_s
+        last_s = now_s
+        if run.progress.step % NOTE_EVERY == 0:
+            note = asdict(run.progress) | {"loss": float(torch.stack(losses).mean())}
+            losses.clear()
+            with (arguments.run / "curve.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(note) + "\n")
+            print(note, flush=True)
+        if now_s - saved_s > SAVE_EVERY_S:
+            run.keep()
+            saved_s = now_s
+    run.keep()
 
 
 if __name__ == "__main__":
