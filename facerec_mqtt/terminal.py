@@ -69,6 +69,8 @@ def print_report(report: Mapping[str, Any]) -> None:
     console.print(table)
     for photo in report["photos"]:
         if not photo["used"]:
-            console.print(f"  {photo['file']}: {photo['reason']}", markup=False, highlight=False)
+            console.print(
+                f"  {photo['file']}: {photo['reason']}", markup=False, highlight=False, soft_wrap=True
+            )
     for warning in report.get("warnings", ()):
-        console.print(f"! {warning}", markup=False, highlight=False)
+        console.print(f"! {warning}", markup=False, highlight=False, soft_wrap=True)
