@@ -380,3 +380,25 @@ def test_predict_without_a_model_says_what_to_do(tmp_path: Path, film: Path) -> 
     assert done.returncode == 1
     assert "facerec-mqtt rebuild" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_bench_measures_each_stage_with_a_model_and_says_what_it_cannot_without(
+    home: Home, tmp_path: Path
+) -> None:
+    anna = home.enrollment / "Anna" / "001.jpg"
+    with_model = {"FACEREC_MODEL_DIR": str(home.models)}
+    done = run_program("bench", "--repeat", "2", "--json", "--image", anna, environment=with_model)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)["ms"]
+    assert list(figures) == ["1280x720", "640x360"]
+    stages = ["motion", "detection", "alignment", "embedding"]
+    for measured in figures.values():
+        assert list(measured) == [*stages, "head", "all"]
+        assert all(number > 0 for number in measured.values())
+    done = run_program("bench", "--repeat", "1", "--image", anna, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:6]] == stages
+    assert 'no model in "models"' in done.stdout
+    done = run_program("bench", "--repeat", "0", folder=tmp_path)
+    assert done.returncode == 1
+    assert "--repeat is 0" in done.stderr
