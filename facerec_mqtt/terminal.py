@@ -69,8 +69,11 @@ def print_report(report: Mapping[str, Any]) -> None:
     console.print(table)
     for photo in report["photos"]:
         if not photo["used"]:
-            console.print(
-                f"  {photo['file']}: {photo['reason']}", markup=False, highlight=False, soft_wrap=True
-            )
+            _say(console, f"  {photo['file']}: {photo['reason']}")
     for warning in report.get("warnings", ()):
-        console.print(f"! {warning}", markup=False, highlight=False, soft_wrap=True)
+        _say(console, f"! {warning}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a sentence on a line of its own; the terminal breaks it where it must."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
