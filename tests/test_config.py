@@ -179,13 +179,14 @@ def test_the_example_can_be_used_with_every_line_switched_on(tmp_path: Path) -> 
 def test_a_value_in_the_file_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL_VARIABLE", "replaced")
     Path(".env").write_text(
-        "# a remark\n\nexport FACEREC_MQTT__USERNAME=u\nFACEREC_MQTT__PASSWORD='a${SHELL_VARIABLE}$b#%?'\n"
+        "# a remark\n\nexport FACEREC_MQTT__USERNAME=u\n"
+        "FACEREC_MQTT__PASSWORD='a${SHELL_VARIABLE}$b #%?\\'\\\\'\n"
         'FACEREC_CAMERAS=\'[{"name":"a","url":"rtsp://h/","password":"${SHELL_VARIABLE}"}]\'\n'
         "FACEREC_MQTT__CLIENT_ID=\n"
     )
     settings = load_settings()
     assert settings.mqtt.password is not None
-    assert settings.mqtt.password.get_secret_value() == "a${SHELL_VARIABLE}$b#%?"
+    assert settings.mqtt.password.get_secret_value() == "a${SHELL_VARIABLE}$b #%?'\\"
     assert settings.cameras[0].address() == "rtsp://:%24%7BSHELL_VARIABLE%7D@h/"
     assert settings.mqtt.client_id is None
 
