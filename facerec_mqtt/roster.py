@@ -6,6 +6,7 @@ enrollment/
     _strangers/         pictures of people who are not family; may be missing
 """
 
+import contextlib
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ _UNSUPPORTED = {
 }
 # What desktops and storage boxes leave in any folder.
 _CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
+_HIDDEN_CLUTTER = (".trash", ".recycle", ".thumb", ".@", ".st", ".sync", ".git")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def read_roster(enrollment_dir: Path) -> Roster:
     """
     try:
         entries = sorted(_visible(enrollment_dir))
+        hidden = sorted(_hidden_people(enrollment_dir))
         root = enrollment_dir.resolve(strict=True)
     except OSError as error:
         raise EnrollmentError(
@@ -73,7 +76,10 @@ def read_roster(enrollment_dir: Path) -> Roster:
     people: dict[str, Person] = {}
     photos: list[Photo] = []
     set_aside: list[tuple[str, str]] = []
-    notes: list[str] = []
+    notes = [
+        f'The folder "{_name(folder)}" is not used, since its name begins with a dot; rename it.'
+        for folder in hidden
+    ]
     for folder in entries:
         name = _name(folder)
         strangers = name == STRANGERS
@@ -110,7 +116,7 @@ def read_roster(enrollment_dir: Path) -> Roster:
     if not people:
         raise EnrollmentError(
             f'The enrollment folder "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
-            f" as {enrollment_dir / 'Anna'}."
+            f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in notes)}"
         )
     return Roster(
         people=tuple(people[key] for key in sorted(people)),
@@ -124,6 +130,16 @@ def _visible(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if not path.name.startswith(".") and path.name.lower() not in _CLUTTER:
             yield path
+
+
+def _hidden_people(folder: Path) -> Iterator[Path]:
+    """Folders that a leading dot hides, although there are pictures in them."""
+    for path in folder.iterdir():
+        name = path.name.lower()
+        if name.startswith(".") and not name.startswith(_HIDDEN_CLUTTER) and path.is_dir():
+            with contextlib.suppress(OSError):
+                if any(entry.suffix.lower() in ENDINGS for entry in path.iterdir()):
+                    yield path
 
 
 def _name(path: Path) -> str:

@@ -1,11 +1,12 @@
 """What a rebuild shows: a progress bar on a terminal, lines of JSON to the service, a table at the end."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -30,9 +31,26 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
         yield say_stage
         return
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
+    with (
+        _terminal_to_ourselves() as terminal,
+        Progress(*columns, console=Console(file=terminal), transient=True) as bar,
+    ):
         task = bar.add_task("", total=1.0)
         yield lambda stage, share: bar.update(task, description=stage, completed=share)
+
+
+@contextmanager
+def _terminal_to_ourselves() -> Iterator[TextIO]:
+    """Lend out standard error. What C++ libraries write there meanwhile would tear the bar, and is lost."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        with os.fdopen(os.dup(kept), "w") as terminal:
+            yield terminal
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager
@@ -69,6 +87,11 @@ def print_report(report: Mapping[str, Any]) -> None:
     console.print(table)
     for photo in report["photos"]:
         if not photo["used"]:
-            console.print(f"  {photo['file']}: {photo['reason']}", markup=False, highlight=False)
+            _say(console, f"  {photo['file']}: {photo['reason']}")
     for warning in report.get("warnings", ()):
-        console.print(f"! {warning}", markup=False, highlight=False)
+        _say(console, f"! {warning}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a sentence on a line of its own; the terminal breaks it where it must."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

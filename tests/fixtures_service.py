@@ -17,6 +17,7 @@ import pytest
 from facerec_mqtt.config import PREFIX
 from facerec_mqtt.records import Image
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
+from tests.fixtures_broker import PATIENCE_S
 
 # Whoever comes, in this order, in the film; between them the hall is empty.
 CAST = ("Anna", None, "Tom")
@@ -44,7 +45,7 @@ def run_program(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -75,7 +76,7 @@ class RunningService:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
     @property
     def log(self) -> str:
@@ -85,7 +86,7 @@ class RunningService:
         """Ask it to stop; returns its exit status."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from facerec_mqtt.records import Person
 from tests.fixtures_broker import Broker, Ear, Message
 from tests.fixtures_service import Home, RunningService, write_film
 
-PATIENCE_S = 60.0
 ENABLED = "facerec/camera/front_door/enabled"
 
 
@@ -27,7 +26,7 @@ def person(ear: Ear, present: str) -> dict[str, Any]:
         state = json.loads(message.payload)
         return bool(state["present"] == present and state["camera"])
 
-    state: dict[str, Any] = json.loads(ear.wait(fits, PATIENCE_S).payload)
+    state: dict[str, Any] = json.loads(ear.wait(fits).payload)
     return state
 
 
@@ -43,14 +42,14 @@ def settings_without_a_model(broker: Broker, folder: Path) -> dict[str, str]:
 def test_a_switch_stays_off_over_a_restart_without_the_brokers_help(broker: Broker, tmp_path: Path) -> None:
     settings = settings_without_a_model(broker, tmp_path)
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
-        ear.wait_for(f"{ENABLED}/state", b"ON", PATIENCE_S)
+        ear.wait_for(f"{ENABLED}/state", b"ON")
         ear.say(f"{ENABLED}/set", "OFF")
         ear.wait_for(f"{ENABLED}/state", b"OFF")
         assert service.terminate() == 0
     broker.stop()  # and forgets all
     broker.start()
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
-        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        ear.wait_for("facerec/status", b"online")
         assert [message.payload for message in ear.on(f"{ENABLED}/state")] == [b"OFF"]
         ear.say(f"{ENABLED}/set", "ON")
         ear.wait_for(f"{ENABLED}/state", b"ON")
@@ -90,7 +89,7 @@ def test_a_model_that_is_gone_takes_nobodys_entities_away(
         seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
         MemoryFile(tmp_path / "models").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
-        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        ear.wait_for("facerec/status", b"online")
         announced = json.loads(ear.wait_for("homeassistant/device/home/config").payload)["components"]
         model = json.loads(ear.wait_for("facerec/model/state").payload)
         assert (model["status"], model["people"]) == ("missing", [])
