@@ -1,7 +1,8 @@
-"""What the service still knows after a restart: switches, the people, and where they were last seen.
+"""What the service still knows after a restart: switches, people, last sightings, and what was announced.
 
-One small file in the model folder, `memory.json`, replaced whole. It is not left to the broker's memory,
-since many brokers forget when they restart. Times in it are the wall clock's: only that outlasts a restart.
+One small file in the model folder, replaced whole: `memory-home.json`, by the node id, since two services may
+share a model folder. It is not left to the broker's memory, since many brokers forget when they restart.
+Times in it are the wall clock's: only that outlasts a restart.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facerec_mqtt.announcements import Component, well_formed
 from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.records import Person, PersonState
 
@@ -39,6 +41,8 @@ class Memory:
     """Whom the last model knew: a model that cannot be read takes nobody's entities away."""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     """By the person's slug."""
+    announced: Mapping[str, Component] = field(default_factory=dict)
+    """What Home Assistant was told of and may still have, by its key in the discovery message."""
 
 
 class MemoryFile:
@@ -46,10 +50,11 @@ class MemoryFile:
 
     Args:
         model_dir: the folder that it is in.
+        node: the service's node id.
     """
 
-    def __init__(self, model_dir: Path) -> None:
-        self._path = model_dir / "memory.json"
+    def __init__(self, model_dir: Path, node: str) -> None:
+        self._path = model_dir / f"memory-{node}.json"
         self.kept = Memory()
         """As it was last read or written."""
 
@@ -111,6 +116,7 @@ def _parse(content: bytes) -> Memory:
                 )
                 for person, seen in values["last_seen"].items()
             },
+            well_formed(values["announced"]),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"it is damaged: {error}") from error
@@ -124,6 +130,7 @@ def _written(memory: Memory) -> bytes:
             person: {"camera": seen.camera, "epoch_s": seen.epoch_s, "score": seen.score}
             for person, seen in sorted(memory.last_seen.items())
         },
+        "announced": dict(memory.announced),
     }
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 

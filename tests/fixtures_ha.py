@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facerec_mqtt.announcements import Component
 from facerec_mqtt.commands import Command, Enable
 from facerec_mqtt.config import MqttSettings, PrivacySettings, RecognitionSettings
 from facerec_mqtt.discovery import discovery_payload
@@ -199,6 +200,8 @@ class StagedService:
     cameras: Sequence[tuple[str, str]] = (DOOR,)
     people: Sequence[Person] = (ANNA, JOSE)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    announced: Mapping[str, Component] = field(default_factory=dict)
+    """What it remembers of an earlier run."""
     publisher: Publisher = field(init=False)
     visits: Visits = field(init=False)
     presence: Presence = field(init=False)
@@ -208,6 +211,7 @@ class StagedService:
     def __enter__(self) -> Self:
         slugs = [slug for slug, _ in self.cameras]
         self.publisher = Publisher(self.settings, self.privacy, cameras=slugs)
+        self.publisher.recall(self.announced)
         self.visits = Visits(RecognitionSettings())
         self.presence = Presence(slugs)
         self.learn(self.people)
@@ -231,13 +235,16 @@ class StagedService:
         self.presence.set_people(people)
         self.say_model("ready")
         self.publisher.publish_discovery(
-            *discovery_payload(self.settings, self.cameras, people, "1.0", images=self.privacy.publish_images)
+            discovery_payload(self.settings, self.cameras, people, "1.0", images=self.privacy.publish_images)[
+                1
+            ]
         )
         self._say_states()
 
-    def say_model(self, status: Any, progress: int | None = None) -> None:
+    def say_model(self, status: Any, progress: int | None = None, message: str | None = None) -> None:
         slugs = tuple(person.slug for person in self.people)
-        self.publisher.publish_state(ModelState(status, progress, "20261123T100411Z-3f2a", slugs, None))
+        version = "20261123T100411Z-3f2a"
+        self.publisher.publish_state(ModelState(status, progress, version, slugs, None, message))
 
     def see(self, person: str | None, camera: str = "front_door") -> None:
         """Somebody stands before a camera for three seconds; `None` is a stranger."""

@@ -188,11 +188,9 @@ def test_the_schema_the_script_and_the_settings_know_the_same_names() -> None:
 
 @pytest.mark.parametrize("options", [CONFIG["options"], {"cameras": []}], ids=["defaults", "too few"])
 def test_the_supervisor_misses_no_option_in_the_defaults(options: dict[str, Any]) -> None:
-    """It refuses to start an add-on without an option that the schema, or a list's element, has without `?`."""
+    """It refuses to start without an option that the schema, or a list's element there, has without `?`."""
     elements = {name: kind[0] if isinstance(kind, list) else kind for name, kind in CONFIG["schema"].items()}
-    needed = {
-        name for name, kind in elements.items() if not (isinstance(kind, str) and kind.endswith("?"))
-    }
+    needed = {name for name, kind in elements.items() if not (isinstance(kind, str) and kind.endswith("?"))}
     assert (needed <= set(options)) == (options is CONFIG["options"])
 
 

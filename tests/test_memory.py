@@ -1,6 +1,7 @@
 """What the service still knows after a restart."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,35 +12,43 @@ from facerec_mqtt.records import OpenVisit, Person, PersonState
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
 KEPT = Memory(
-    frozenset({"garden"}), (ANNA, Person("jose", "José")), {"anna": LastSeen("door", 1795453331.412, 0.97)}
+    frozenset({"garden"}),
+    (ANNA, Person("jose", "José")),
+    {"anna": LastSeen("door", 1795453331.412, 0.97)},
+    {"rebuild": {"platform": "button", "options": ["a"], "name": "José"}},
 )
 
 
 def test_what_was_kept_is_recalled_by_the_next_run(tmp_path: Path) -> None:
-    MemoryFile(tmp_path / "models").keep(KEPT)
-    assert MemoryFile(tmp_path / "models").recall() == KEPT
+    MemoryFile(tmp_path / "models", "home").keep(KEPT)
+    assert MemoryFile(tmp_path / "models", "home").recall() == KEPT
 
 
 def test_the_first_run_has_nothing_to_recall_and_says_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert MemoryFile(tmp_path).recall() == Memory()
+    assert MemoryFile(tmp_path, "home").recall() == Memory()
     assert not caplog.records
 
 
+def test_two_services_that_share_a_folder_do_not_share_a_memory(tmp_path: Path) -> None:
+    MemoryFile(tmp_path, "home").keep(KEPT)
+    assert MemoryFile(tmp_path, "barn").recall() == Memory()
+
+
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    MemoryFile(tmp_path).keep(KEPT)
-    assert (tmp_path / "memory.json").stat().st_mode & 0o077 == 0
+    MemoryFile(tmp_path, "home").keep(KEPT)
+    assert (tmp_path / "memory-home.json").stat().st_mode & 0o077 == 0
 
 
 def test_it_is_written_only_when_it_has_changed(tmp_path: Path) -> None:
-    memory = MemoryFile(tmp_path)
+    memory = MemoryFile(tmp_path, "home")
     memory.keep(KEPT)
-    (tmp_path / "memory.json").unlink()
-    memory.keep(Memory(KEPT.switched_off, KEPT.people, dict(KEPT.last_seen)))
-    assert not (tmp_path / "memory.json").exists()
+    (tmp_path / "memory-home.json").unlink()
+    memory.keep(replace(KEPT, last_seen=dict(KEPT.last_seen)))
+    assert not (tmp_path / "memory-home.json").exists()
     memory.keep(Memory())
-    assert MemoryFile(tmp_path).recall() == Memory()
+    assert MemoryFile(tmp_path, "home").recall() == Memory()
 
 
 @pytest.mark.parametrize(
@@ -49,28 +58,29 @@ def test_it_is_written_only_when_it_has_changed(tmp_path: Path) -> None:
         b"\xff",
         b"[]",
         b"{}",
-        b'{"switched_off":[],"people":{"anna":1},"last_seen":{}}',
-        b'{"switched_off":[1],"people":{},"last_seen":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":[]}',
-        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":"now","score":0.9}}}',
-        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":NaN,"score":0.9}}}',
+        b'{"switched_off":[],"people":{"anna":1},"last_seen":{},"announced":{}}',
+        b'{"switched_off":[1],"people":{},"last_seen":{},"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":[],"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":"now","score":0.9}},"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":NaN,"score":0.9}},"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{}}',
         b"[" * 100_000,
     ],
 )
 def test_a_damaged_memory_is_told_of_and_is_as_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
-    (tmp_path / "memory.json").write_bytes(content)
+    (tmp_path / "memory-home.json").write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert MemoryFile(tmp_path).recall() == Memory()
-    assert "memory.json" in caplog.text
+        assert MemoryFile(tmp_path, "home").recall() == Memory()
+    assert "memory-home.json" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "models").write_text("a file")
     with caplog.at_level(logging.WARNING):
-        MemoryFile(tmp_path / "models").keep(KEPT)
-    assert "memory.json" in caplog.text
+        MemoryFile(tmp_path / "models", "home").keep(KEPT)
+    assert "memory-home.json" in caplog.text
 
 
 def test_only_those_who_were_seen_are_remembered() -> None:

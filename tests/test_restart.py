@@ -88,7 +88,7 @@ def test_a_model_that_is_gone_takes_nobodys_entities_away(
     settings = settings_without_a_model(broker, tmp_path)
     if remembered:
         seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
-        MemoryFile(tmp_path / "models").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
+        MemoryFile(tmp_path / "models", "home").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
         ear.wait_for("facerec/status", b"online", PATIENCE_S)
         announced = json.loads(ear.wait_for("homeassistant/device/home/config").payload)["components"]
