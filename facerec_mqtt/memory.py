@@ -8,15 +8,19 @@ Times in it are the wall clock's: only that outlasts a restart.
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from facerec_mqtt.announcements import Component, well_formed
 from facerec_mqtt.artifact import replace_file
-from facerec_mqtt.records import Person, PersonState
+from facerec_mqtt.records import OpenVisit, Person, PersonState
 
 logger = logging.getLogger(__name__)
+
+RESUME_S = 600.0
+"""A visit goes on when its person was seen within this time before the service is back: after longer, nobody
+knows, and a departure would be told of that nobody acts on any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Memory:
     """Whom the last model knew: a model that cannot be read takes nobody's entities away."""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     """By the person's slug."""
+    visits: tuple[OpenVisit, ...] = ()
+    """Of people, not ended when the service did; its times in seconds since 1970."""
     announced: Mapping[str, Component] = field(default_factory=dict)
     """What Home Assistant was told of and may still have, by its key in the discovery message."""
 
@@ -97,6 +103,45 @@ def last_seen(states: Iterable[PersonState], epoch_at_zero_s: float) -> dict[str
     }
 
 
+def of_people(visits: Iterable[OpenVisit], epoch_at_zero_s: float) -> tuple[OpenVisit, ...]:
+    """Take the visits that are worth remembering, with the wall clock's times.
+
+    Args:
+        visits: all that have not ended.
+        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
+    """
+    return tuple(_moved(visit, epoch_at_zero_s) for visit in visits if visit.person is not None)
+
+
+def to_resume(
+    visits: Iterable[OpenVisit],
+    people: Container[str | None],
+    cameras: Container[str],
+    epoch_at_zero_s: float,
+    now_s: float,
+) -> tuple[OpenVisit, ...]:
+    """Take the remembered visits that go on: of people and cameras that there are, not too long ago.
+
+    Args:
+        visits: that an earlier run has kept.
+        people: slugs of those whom the model knows.
+        cameras: slugs of those that there are.
+        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
+        now_s: now, of `time.monotonic`.
+    """
+    moved = [_moved(visit, -epoch_at_zero_s) for visit in visits]
+    return tuple(
+        visit
+        for visit in moved
+        if visit.person in people and visit.camera in cameras and now_s - visit.last_seen_s <= RESUME_S
+    )
+
+
+def _moved(visit: OpenVisit, by_s: float) -> OpenVisit:
+    began_s, last_seen_s = round(visit.began_s + by_s, 3), round(visit.last_seen_s + by_s, 3)
+    return replace(visit, began_s=began_s, last_seen_s=last_seen_s, score=float(visit.score))
+
+
 def _parse(content: bytes) -> Memory:
     """Read a memory.
 
@@ -116,6 +161,17 @@ def _parse(content: bytes) -> Memory:
                 )
                 for person, seen in values["last_seen"].items()
             },
+            tuple(
+                OpenVisit(
+                    _text(visit["camera"]),
+                    _text(visit["person"]),
+                    _text(visit["visit_id"]),
+                    _number(visit["began_epoch_s"]),
+                    _number(visit["last_seen_epoch_s"]),
+                    _number(visit["score"]),
+                )
+                for visit in values["visits"]
+            ),
             well_formed(values["announced"]),
         )
     except (AttributeError, KeyError, TypeError) as error:
@@ -130,6 +186,17 @@ def _written(memory: Memory) -> bytes:
             person: {"camera": seen.camera, "epoch_s": seen.epoch_s, "score": seen.score}
             for person, seen in sorted(memory.last_seen.items())
         },
+        "visits": [
+            {
+                "camera": visit.camera,
+                "person": visit.person,
+                "visit_id": visit.visit_id,
+                "began_epoch_s": visit.began_s,
+                "last_seen_epoch_s": visit.last_seen_s,
+                "score": visit.score,
+            }
+            for visit in memory.visits
+        ],
         "announced": dict(memory.announced),
     }
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()

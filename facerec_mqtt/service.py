@@ -22,7 +22,7 @@ from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import CameraSettings, Settings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.errors import FacerecError, ModelError
-from facerec_mqtt.memory import MemoryFile, last_seen
+from facerec_mqtt.memory import MemoryFile, last_seen, of_people, to_resume
 from facerec_mqtt.model_state import model_state
 from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.presence import Presence
@@ -41,6 +41,7 @@ _MAX_FRAME_AGE_S = 1.0
 _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
+_MEMORY_S = 60.0
 _HEARTBEAT_S = 5.0
 
 
@@ -81,7 +82,7 @@ class Service:
         self._seen_version: str | None = None
         self._model_fault: str | None = None
         self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
-        self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
+        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "heartbeat"), 0.0)
 
     def run(self, stop: threading.Event) -> None:
         """Watch the cameras until `stop` is set, then say goodbye and end what was started."""
@@ -200,7 +201,8 @@ class Service:
         self._tell(self._visits.due(now_s))
         for state in self._presence.due(now_s):
             self._publisher.publish_state(state)
-        if self._publisher.announced != self._memory.kept.announced:
+        changed = self._publisher.announced != self._memory.kept.announced
+        if self._is_due("memory", now_s, _MEMORY_S) or changed:
             self._remember()
         if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
             self._settings.heartbeat_file.touch()
@@ -257,14 +259,20 @@ class Service:
         for person, seen in memory.last_seen.items():
             seen_s = seen.epoch_s - time.time() + time.monotonic()
             self._presence.recall(person, seen.camera, seen_s, seen.score)
+        now_s = time.monotonic()
+        for visit in to_resume(memory.visits, self._names(), self._watches, time.time() - now_s, now_s):
+            self._visits.resume(visit, now_s)
+        self._presence.visits(self._visits.open_visits())
 
     def _remember(self) -> None:
         """Keep for the next run what it is to know."""
         off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
         known = replace(self._memory.kept, switched_off=off, announced=self._publisher.announced)
         if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
-            seen = last_seen(self._presence.people, time.time() - time.monotonic())
-            known = replace(known, people=people, last_seen=seen)
+            at_zero_s = time.time() - time.monotonic()
+            seen = last_seen(self._presence.people, at_zero_s)
+            visits = of_people(self._visits.open_visits(), at_zero_s)
+            known = replace(known, people=people, last_seen=seen, visits=visits)
         self._memory.keep(known)
 
     # --- The model
@@ -353,15 +361,9 @@ class Service:
         self._remember()
         if self._settings.mqtt.discovery:
             cameras = [(slug, watch.settings.name) for slug, watch in self._watches.items()]
-            self._publisher.publish_discovery(
-                discovery_payload(
-                    self._settings.mqtt,
-                    cameras,
-                    self._memory.kept.people,
-                    __version__,
-                    images=self._settings.privacy.publish_images,
-                )[1]
-            )
+            people, images = self._memory.kept.people, self._settings.privacy.publish_images
+            _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
+            self._publisher.publish_discovery(message)
 
 
 def run_service(settings: Settings, env_file: Path | None) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile, last_seen
+from facerec_mqtt.memory import RESUME_S, LastSeen, Memory, MemoryFile, last_seen, of_people, to_resume
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.records import OpenVisit, Person, PersonState
 
@@ -15,6 +15,7 @@ KEPT = Memory(
     frozenset({"garden"}),
     (ANNA, Person("jose", "José")),
     {"anna": LastSeen("door", 1795453331.412, 0.97)},
+    (OpenVisit("door", "anna", "V", 1795453300.5, 1795453331.412, 0.97),),
     {"rebuild": {"platform": "button", "options": ["a"], "name": "José"}},
 )
 
@@ -58,12 +59,13 @@ def test_it_is_written_only_when_it_has_changed(tmp_path: Path) -> None:
         b"\xff",
         b"[]",
         b"{}",
-        b'{"switched_off":[],"people":{"anna":1},"last_seen":{},"announced":{}}',
-        b'{"switched_off":[1],"people":{},"last_seen":{},"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":[],"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":"now","score":0.9}},"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":NaN,"score":0.9}},"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{}}',
+        b'{"switched_off":[],"people":{"anna":1},"last_seen":{},"visits":[],"announced":{}}',
+        b'{"switched_off":[1],"people":{},"last_seen":{},"visits":[],"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":[],"visits":[],"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":"now","score":0.9}},"visits":[],"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":NaN,"score":0.9}},"visits":[],"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{},"announced":{}}',
+        b'{"switched_off":[],"people":{},"last_seen":{},"visits":[{"camera":"door"}],"announced":{}}',
         b"[" * 100_000,
     ],
 )
@@ -86,6 +88,31 @@ def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pyte
 def test_only_those_who_were_seen_are_remembered() -> None:
     states = [PersonState(ANNA, True, "door", -3.5, 0.9), PersonState(TOM, False, None, None, None)]
     assert last_seen(states, 1000.0) == {"anna": LastSeen("door", 996.5, 0.9)}
+
+
+def test_visits_of_people_are_remembered_and_those_of_strangers_are_not() -> None:
+    visits = [OpenVisit("door", "anna", "V", 5.0, 10.0, 0.9), OpenVisit("door", None, "W", 5.0, 10.0, 0.1)]
+    assert of_people(visits, 1000.0) == (OpenVisit("door", "anna", "V", 1005.0, 1010.0, 0.9),)
+
+
+@pytest.mark.parametrize(
+    ("person", "camera", "seen_ago_s", "goes_on"),
+    [
+        ("anna", "door", 0.0, True),
+        ("anna", "door", RESUME_S, True),
+        ("anna", "door", RESUME_S + 1, False),
+        ("anna", "garden", 1.0, False),
+        ("jose", "door", 1.0, False),
+    ],
+)
+def test_a_visit_goes_on_after_a_restart_that_was_not_too_long_where_person_and_camera_are_still_there(
+    person: str, camera: str, seen_ago_s: float, goes_on: bool
+) -> None:
+    at_zero_s, now_s = 1795453300.0, 20.0
+    kept = OpenVisit(camera, person, "V", at_zero_s - 900.0, at_zero_s + now_s - seen_ago_s, 0.9)
+    expected = OpenVisit(camera, person, "V", -900.0, now_s - seen_ago_s, 0.9)
+    resumed = to_resume([kept], {"anna"}, {"door"}, at_zero_s, now_s)
+    assert resumed == ((expected,) if goes_on else ())
 
 
 def test_somebody_seen_in_an_earlier_run_has_a_last_place_and_time_but_is_not_present() -> None:

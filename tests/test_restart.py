@@ -15,6 +15,7 @@ from tests.fixtures_broker import Broker, Ear, Message
 from tests.fixtures_service import Home, RunningService, write_film
 
 PATIENCE_S = 60.0
+EVENT = "facerec/camera/front_door/event"
 ENABLED = "facerec/camera/front_door/enabled"
 
 
@@ -79,6 +80,37 @@ def test_where_somebody_was_last_seen_outlasts_a_restart(home: Home, broker: Bro
     assert again == last
     assert again["camera"] == seen["camera"] == "front_door"
     assert again["last_seen"] >= seen["last_seen"]
+
+
+def test_a_restart_ends_no_visit_and_lets_nobody_arrive_twice(
+    home: Home, broker: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "film").mkdir()
+    (tmp_path / "hall").mkdir()
+    write_film(tmp_path / "film", ["Anna"])
+    cv2.imwrite(str(tmp_path / "hall" / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+
+    def settings(pictures: str, departure_s: float) -> dict[str, str]:
+        camera = {"name": "front_door", "url": str(tmp_path / pictures), "fps": 5}
+        departure = {"FACEREC_RECOGNITION__DEPARTURE_S": str(departure_s)}
+        return home.environment(camera, **broker.environment()) | departure
+
+    with broker.ear() as ear:
+        with RunningService(settings("film", 600.0), tmp_path / "log" / "first") as service:
+            arrived = json.loads(ear.wait_for(EVENT, timeout_s=PATIENCE_S).payload)
+            person(ear, "ON")
+            assert service.terminate() == 0
+        broker.stop()
+        broker.start()
+    with broker.ear() as ear, RunningService(settings("hall", 3.0), tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        states = [json.loads(message.payload) for message in ear.on("facerec/person/anna/state")]
+        assert [state["present"] for state in states] == ["ON"]
+        departed = json.loads(ear.wait_for(EVENT, timeout_s=PATIENCE_S).payload)
+        person(ear, "OFF")
+        assert service.terminate() == 0
+    assert (arrived["event_type"], departed["event_type"]) == ("arrived", "departed")
+    assert arrived["visit_id"] == departed["visit_id"]
 
 
 @pytest.mark.parametrize("remembered", [True, False])
