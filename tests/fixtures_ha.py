@@ -51,6 +51,7 @@ DOOR, GARDEN = ("front_door", "Front door"), ("garden", "Garden")
 _OTHERS_COMPLAINTS = re.compile(
     r"zlib_ng|libturbojpeg|haffmpeg|Unable to remove unknown dispatcher|No ACK from MQTT server"
     r"|The connection was lost|Failed to connect to MQTT server|Connection refused"
+    r"|failed to receive on socket"
 )
 
 
