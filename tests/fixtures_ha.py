@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -160,6 +161,27 @@ class HomeAssistant:
         """Render a template."""
         answer = self.call("/api/template", {"template": text})
         return answer.decode() if isinstance(answer, bytes) else json.dumps(answer)
+
+    def device_triggers(self) -> set[tuple[str, str]]:
+        """What its editor offers of our device: types and subtypes of triggers."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                SCRIPTS / "check_ha.py",
+                "--json",
+                "--device",
+                "facerec_home",
+                "--dir",
+                self.folder,
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return {(trigger["type"], trigger["subtype"]) for trigger in json.loads(done.stdout)["triggers"]}
 
     def automate(self, **automations: Mapping[str, object]) -> None:
         """Set up automations as its editor does."""

@@ -84,6 +84,13 @@ def test_every_entity_has_its_documented_id_and_a_state_before_anybody_is_seen(
         assert full[f"{DEVICE}anna"]["attributes"]["device_class"] == "occupancy"
         assert full[VISIT]["attributes"]["event_types"] == ["arrived", "departed", "stranger"]
         assert "training" in full[f"{SENSOR}model_status"]["attributes"]["options"]
+        assert home_assistant.device_triggers() == {
+            ("arrived", "Anna"),
+            ("departed", "Anna"),
+            ("arrived", "José Núñez"),
+            ("departed", "José Núñez"),
+            ("seen", "stranger"),
+        }
 
 
 def test_an_arrival_fires_all_three_kinds_of_automation_and_so_does_the_next(
