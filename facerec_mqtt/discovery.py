@@ -188,6 +188,11 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
     return parts
 
 
+def person_keys(person: str) -> tuple[str, ...]:
+    """Name the components that a person, given by slug, has in the message."""
+    return tuple(_person("", Person(person, person), {}))
+
+
 def _person(base: str, person: Person, cameras: Mapping[str, str]) -> dict[str, Component]:
     state = f"{base}/person/{person.slug}/state"
     key = f"person_{person.slug}"

@@ -11,13 +11,16 @@ import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from facerec_mqtt.announcements import Component, well_formed
 from facerec_mqtt.artifact import replace_file
+from facerec_mqtt.discovery import person_keys
 from facerec_mqtt.records import OpenVisit, Person, PersonState
 
 logger = logging.getLogger(__name__)
 
+_NAME = "memory-"
 RESUME_S = 600.0
 """A visit goes on when its person was seen within this time before the service is back: after longer, nobody
 knows, and a departure would be told of that nobody acts on any more."""
@@ -50,6 +53,22 @@ class Memory:
     announced: Mapping[str, Component] = field(default_factory=dict)
     """What Home Assistant was told of and may still have, by its key in the discovery message."""
 
+    def without(self, person: str) -> Self:
+        """Make the memory in which nothing is left of a person, given by slug."""
+        return replace(
+            self,
+            people=tuple(known for known in self.people if known.slug != person),
+            last_seen={slug: seen for slug, seen in self.last_seen.items() if slug != person},
+            visits=tuple(visit for visit in self.visits if visit.person != person),
+            announced={key: part for key, part in self.announced.items() if key not in person_keys(person)},
+        )
+
+
+def memory_files(model_dir: Path) -> tuple["MemoryFile", ...]:
+    """Find the memories of all services that use a model folder."""
+    names = sorted(path.stem.removeprefix(_NAME) for path in model_dir.glob(f"{_NAME}*.json"))
+    return tuple(MemoryFile(model_dir, node) for node in names)
+
 
 class MemoryFile:
     """The memory on disk.
@@ -60,7 +79,7 @@ class MemoryFile:
     """
 
     def __init__(self, model_dir: Path, node: str) -> None:
-        self._path = model_dir / f"memory-{node}.json"
+        self._path = model_dir / f"{_NAME}{node}.json"
         self.kept = Memory()
         """As it was last read or written."""
 

@@ -90,8 +90,9 @@ class Publisher:
         self._announcements = Announcements(settings.base_topic)
         self._removing = False
         """Whether something is announced that has gone, to be removed in a moment."""
-        self._heard = False
-        """Whether Home Assistant is there for certain, since it has said so on this connection."""
+        self._there = False
+        """Whether Home Assistant is there to remove what goes: not when it has said that it ends, and who
+        knows where it was while we were away."""
 
     @property
     def online(self) -> bool:
@@ -203,7 +204,7 @@ class Publisher:
             for message in (self._announcements.farewell(), self._announcements.present()):
                 self._outbox.keep(self._discovery_topic, payloads.encode(message))
             self._retire(self._announcements.orphans())
-            if self._heard:  # else it may be away, and have it still when it comes back
+            if self._there:  # else it may have it still when it comes back
                 self._announcements.forget()
 
     def publish_result(self, command: str, ok: bool, message: str) -> None:
@@ -287,7 +288,7 @@ class Publisher:
                 case Connected(refusal):
                     if refusal is not None:
                         return Outage(f"{where}: {refusal}", True)
-                    connected, self._heard = True, False
+                    connected, self._there = True, not self._removing
                     due_s.pop("give up")
                     self._welcome(client)
                     self._inbox.put((session, _Gone() if self._removing else _Retired()))
@@ -309,8 +310,8 @@ class Publisher:
                             where,
                         )
                 case Received(topic, payload, retained) if topic == self._settings.birth_topic:
-                    self._heard = payload == b"online" and not retained
-                    if self._heard and self._settings.discovery:
+                    self._there = payload == b"online" if not retained else self._there
+                    if payload == b"online" and not retained and self._settings.discovery:
                         due_s["birth"] = time.monotonic() + random.uniform(*BIRTH_DELAY_S)  # noqa: S311
                 case Received(topic, payload, retained) if topic_matches_sub(self._all_faces, topic):
                     if retained and payload:
@@ -352,6 +353,7 @@ class Publisher:
             return
         with self._announcing:
             if self._announcements.recall(before) and self._announcements.made:
+                self._there = False
                 self._announce()
 
     def _acknowledged(self, message_id: int, refusal: str | None) -> None:

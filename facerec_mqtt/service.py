@@ -254,13 +254,17 @@ class Service:
         self._publisher.recall(memory.announced)
         for slug, watch in self._watches.items():
             watch.enabled = slug not in memory.switched_off
-        if not self._people():
+        known = self._names()
+        if not known:
             self._presence.set_people(memory.people)
-        for person, seen in memory.last_seen.items():
-            seen_s = seen.epoch_s - time.time() + time.monotonic()
-            self._presence.recall(person, seen.camera, seen_s, seen.score)
+        for person in memory.people:
+            if known and person.slug not in known:
+                self._publisher.remove_person(person.slug)
         now_s = time.monotonic()
-        for visit in to_resume(memory.visits, self._names(), self._watches, time.time() - now_s, now_s):
+        at_zero_s = time.time() - now_s
+        for slug, seen in memory.last_seen.items():
+            self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
+        for visit in to_resume(memory.visits, known, self._watches, at_zero_s, now_s):
             self._visits.resume(visit, now_s)
         self._presence.visits(self._visits.open_visits())
 

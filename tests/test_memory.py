@@ -3,10 +3,22 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from facerec_mqtt.memory import RESUME_S, LastSeen, Memory, MemoryFile, last_seen, of_people, to_resume
+from facerec_mqtt.config import MqttSettings
+from facerec_mqtt.discovery import discovery_payload
+from facerec_mqtt.memory import (
+    RESUME_S,
+    LastSeen,
+    Memory,
+    MemoryFile,
+    last_seen,
+    memory_files,
+    of_people,
+    to_resume,
+)
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.records import OpenVisit, Person, PersonState
 
@@ -88,6 +100,27 @@ def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pyte
 def test_only_those_who_were_seen_are_remembered() -> None:
     states = [PersonState(ANNA, True, "door", -3.5, 0.9), PersonState(TOM, False, None, None, None)]
     assert last_seen(states, 1000.0) == {"anna": LastSeen("door", 996.5, 0.9)}
+
+
+def test_of_somebody_who_is_forgotten_nothing_is_left_and_of_others_everything() -> None:
+    def of(*people: Person) -> Memory:
+        _, message = discovery_payload(MqttSettings(), [], people, "1")
+        announced: Any = message["components"]
+        seen = {person.slug: LastSeen("door", 1.0, 0.9) for person in people}
+        visits = tuple(OpenVisit("door", person.slug, "V", 1.0, 2.0, 0.9) for person in people)
+        return Memory(frozenset({"garden"}), people, seen, visits, announced)
+
+    maria = Person("anna_maria", "Anna Maria")
+    assert of(ANNA, maria, TOM).without("anna") == of(maria, TOM)
+    assert of(TOM).without("anna") == of(TOM)
+
+
+def test_the_memories_of_all_services_that_share_a_folder_are_found(tmp_path: Path) -> None:
+    for node in ("home", "Barn-2"):
+        MemoryFile(tmp_path, node).keep(KEPT)
+    (tmp_path / "current").touch()
+    assert [memory.recall() for memory in memory_files(tmp_path)] == [KEPT, KEPT]
+    assert memory_files(tmp_path / "nowhere") == ()
 
 
 def test_visits_of_people_are_remembered_and_those_of_strangers_are_not() -> None:

@@ -103,19 +103,29 @@ def test_entities_that_an_earlier_run_announced_are_removed(broker: Broker, brok
         assert kept == {DISCOVERY, "facerec/status", "facerec/person/anna/state"}
 
 
-def test_what_has_gone_is_announced_and_removed_once_more_when_home_assistant_starts_and_then_forgotten(
-    broker: Broker,
+@pytest.mark.parametrize("away", ["Home Assistant", "we", "nobody"])
+def test_what_goes_while_somebody_is_away_is_removed_once_more_when_home_assistant_starts(
+    broker: Broker, away: str
 ) -> None:
     settings = broker.settings()
-    with broker.ear() as ear, running(settings) as publisher:
-        publisher.publish_discovery(announcement(settings, ANNA, TOM))
-        ear.wait_for("facerec/status", b"online")
+    told = announcement(settings, ANNA, TOM)
+    present = announcement(settings, ANNA)["components"]
+    earlier: Any = told["components"] if away == "we" else {}
+    with broker.ear() as ear, running(settings, announced=earlier) as publisher:
+        if away != "we":
+            publisher.publish_discovery(told)
+            ear.wait_for(DISCOVERY)
+        if away == "Home Assistant":
+            ear.say("homeassistant/status", "offline")
         publisher.publish_discovery(announcement(settings, ANNA))
         ear.wait_for("facerec/person/tom/state", b"")
-        assert "person_tom" in publisher.announced  # Home Assistant may not have been there
+        assert ("person_tom" in publisher.announced) == (away != "nobody")
         before = len(entities(ear))
         ear.say("homeassistant/status", "online")
-        present = announcement(settings, ANNA)["components"]
+        if away == "nobody":
+            ear.wait(lambda _: len(entities(ear)) == before + 1)
+            assert entities(ear)[-1] == present
+            return
         ear.wait(lambda _: len(entities(ear)) > before + 2 and entities(ear)[-1] == present)
         assert publisher.announced == present
         later = entities(ear)[before:]
