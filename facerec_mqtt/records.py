@@ -189,3 +189,5 @@ class ModelState:
     """Slugs of the people that the model in use knows."""
     report: Mapping[str, object] | None
     """Of the last rebuild, ready for JSON."""
+    message: str | None
+    """What the last rebuild made, or why it failed, in one sentence; `None` when there was none."""

@@ -22,13 +22,14 @@ from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import CameraSettings, Settings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.errors import FacerecError, ModelError
-from facerec_mqtt.memory import Memory, MemoryFile, last_seen
+from facerec_mqtt.memory import MemoryFile, last_seen, of_people, to_resume
+from facerec_mqtt.model_state import model_state
 from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message, summary
+from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import Frame, ModelState, Person, PresenceChange, Sighting
+from facerec_mqtt.records import Frame, Person, PresenceChange, Sighting
 from facerec_mqtt.region import Region
 from facerec_mqtt.snapshot import face_jpeg
 from facerec_mqtt.visits import Visits
@@ -40,6 +41,7 @@ _MAX_FRAME_AGE_S = 1.0
 _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
+_MEMORY_S = 60.0
 _HEARTBEAT_S = 5.0
 
 
@@ -76,10 +78,11 @@ class Service:
         }
         self._rebuild: RebuildProcess | None = None
         self._rebuild_percent = -1
+        self._rebuild_fault: str | None = None
         self._seen_version: str | None = None
         self._model_fault: str | None = None
-        self._memory = MemoryFile(settings.model_dir)
-        self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
+        self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
+        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "heartbeat"), 0.0)
 
     def run(self, stop: threading.Event) -> None:
         """Watch the cameras until `stop` is set, then say goodbye and end what was started."""
@@ -198,6 +201,9 @@ class Service:
         self._tell(self._visits.due(now_s))
         for state in self._presence.due(now_s):
             self._publisher.publish_state(state)
+        changed = self._publisher.announced != self._memory.kept.announced
+        if self._is_due("memory", now_s, _MEMORY_S) or changed:
+            self._remember()
         if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
             self._settings.heartbeat_file.touch()
 
@@ -245,20 +251,32 @@ class Service:
     def _recall(self) -> None:
         """Take up what an earlier run has kept."""
         memory = self._memory.recall()
+        self._publisher.recall(memory.announced)
         for slug, watch in self._watches.items():
             watch.enabled = slug not in memory.switched_off
-        if not self._people():
+        known = self._names()
+        if not known:
             self._presence.set_people(memory.people)
-        for person, seen in memory.last_seen.items():
-            seen_s = seen.epoch_s - time.time() + time.monotonic()
-            self._presence.recall(person, seen.camera, seen_s, seen.score)
+        for person in memory.people:
+            if known and person.slug not in known:
+                self._publisher.remove_person(person.slug)
+        now_s = time.monotonic()
+        at_zero_s = time.time() - now_s
+        for slug, seen in memory.last_seen.items():
+            self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
+        for visit in to_resume(memory.visits, known, self._watches, at_zero_s, now_s):
+            self._visits.resume(visit, now_s)
+        self._presence.visits(self._visits.open_visits())
 
     def _remember(self) -> None:
         """Keep for the next run what it is to know."""
         off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
-        known = replace(self._memory.kept, switched_off=off)
+        known = replace(self._memory.kept, switched_off=off, announced=self._publisher.announced)
         if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
-            known = Memory(off, people, last_seen(self._presence.people, time.time() - time.monotonic()))
+            at_zero_s = time.time() - time.monotonic()
+            seen = last_seen(self._presence.people, at_zero_s)
+            visits = of_people(self._visits.open_visits(), at_zero_s)
+            known = replace(known, people=people, last_seen=seen, visits=visits)
         self._memory.keep(known)
 
     # --- The model
@@ -292,7 +310,7 @@ class Service:
             self._model_fault = str(error)
             _log.error("%s", error)
             return True
-        self._model_fault, self._seen_version = None, version
+        self._model_fault, self._rebuild_fault, self._seen_version = None, None, version
         people = () if recognizer.model is None else recognizer.model.people
         # The departures of those who are no longer enrolled still carry their names.
         self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
@@ -316,7 +334,7 @@ class Service:
                 "rebuild", ok=False, message=f"The rebuild cannot be started ({error.strerror})."
             )
             return
-        self._rebuild_percent = -1
+        self._rebuild_percent, self._rebuild_fault = -1, None
         _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
 
     def _watch_rebuild(self) -> None:
@@ -332,42 +350,24 @@ class Service:
         self._reload_model()
         if result.error is not None:
             _log.error("The rebuild failed: %s", result.error)
-        self._publish_model_state(rebuild_failed=result.error is not None)
+        self._rebuild_fault = result.error
+        self._publish_model_state()
         self._publish_discovery()
         message = result.error if result.report is None else rebuild_message(result.report)
         self._publisher.publish_result("rebuild", ok=result.error is None, message=message or "")
 
-    def _publish_model_state(self, *, rebuild_failed: bool = False) -> None:
-        model = self._recognizer.model
-        if self._rebuild is not None:
-            status, progress = "training", self._rebuild.percent
-        else:
-            status, progress = "missing" if model is None else "ready", None
-            if rebuild_failed or self._model_fault is not None:
-                status = "failed"
-        self._publisher.publish_state(
-            ModelState(
-                status=status,  # type: ignore[arg-type]
-                progress=progress,
-                version=None if model is None else model.version,
-                people=tuple(person.slug for person in self._people()),
-                report=None if model is None else summary(model.report),
-            )
-        )
+    def _publish_model_state(self) -> None:
+        progress = None if self._rebuild is None else self._rebuild.percent
+        fault = self._rebuild_fault or self._model_fault
+        self._publisher.publish_state(model_state(self._recognizer.model, progress, fault))
 
     def _publish_discovery(self) -> None:
         self._remember()
         if self._settings.mqtt.discovery:
             cameras = [(slug, watch.settings.name) for slug, watch in self._watches.items()]
-            self._publisher.publish_discovery(
-                *discovery_payload(
-                    self._settings.mqtt,
-                    cameras,
-                    self._memory.kept.people,
-                    __version__,
-                    images=self._settings.privacy.publish_images,
-                )
-            )
+            people, images = self._memory.kept.people, self._settings.privacy.publish_images
+            _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
+            self._publisher.publish_discovery(message)
 
 
 def run_service(settings: Settings, env_file: Path | None) -> int:

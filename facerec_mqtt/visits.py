@@ -15,6 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from facerec_mqtt.config import RecognitionSettings
 from facerec_mqtt.records import Box, OpenVisit, PresenceChange, Sighting
@@ -157,6 +158,13 @@ class Visits:
         for camera, state in self._cameras.items():
             changes += self._end_quiet(camera, state, now_s)
         return tuple(changes)
+
+    def resume(self, visit: OpenVisit, at_s: float) -> None:
+        """A visit of an earlier run goes on; its quiet time begins anew when the camera is there."""
+        state = self._cameras.setdefault(visit.camera, _Camera())
+        seen_s, began_s = visit.last_seen_s, visit.began_s
+        state.visits.append(_Visit(visit.person, visit.visit_id, began_s, seen_s, at_s, visit.score))
+        self.camera_lost(visit.camera, at_s)
 
     def camera_lost(self, camera: str, at_s: float) -> None:
         """A camera is away: its visits' quiet times stand still, since nobody could be seen."""
@@ -333,16 +341,9 @@ class Visits:
 def _announce(
     camera: str, visit: _Visit, kind: str, votes: int, frames: int, sighting: Sighting
 ) -> PresenceChange:
-    return PresenceChange(
-        camera,
-        visit.person,
-        "stranger" if kind == "stranger" else "arrived",
-        sighting.captured_at_s,
-        visit.visit_id,
-        votes,
-        frames,
-        sighting,
-    )
+    verb: Literal["arrived", "stranger"] = "stranger" if kind == "stranger" else "arrived"
+    at_s = sighting.captured_at_s
+    return PresenceChange(camera, visit.person, verb, at_s, visit.visit_id, votes, frames, sighting)
 
 
 def _is_clear(votes: Sequence[_Vote]) -> bool:

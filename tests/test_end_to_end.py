@@ -219,6 +219,7 @@ def test_a_failed_rebuild_says_why_and_the_old_model_goes_on(
         assert "\n" not in answer["message"]
         state = wait_for_model(ear, status="failed")
         assert set(state["people"]) == {"anna", "tom"}
+        assert state["message"] == answer["message"]
         wait_for_event(ear, "arrived", "tom")
 
 

@@ -18,6 +18,7 @@ FLOORS = (
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
+        "announcements",
         "augmentation",
         "broker",
         "commands",
@@ -49,7 +50,7 @@ FLOORS = (
         "rendering",
         "visits",
     },
-    {"memory", "photos"},
+    {"memory", "model_state", "photos"},
     {"recognition"},
     {"bench", "check", "demo", "enrollment", "prediction", "service"},
     {"cli"},

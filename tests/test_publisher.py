@@ -256,7 +256,7 @@ def test_a_retained_command_is_ignored_and_answered_once(broker: Broker) -> None
 
 def test_the_birth_of_home_assistant_brings_everything_again(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
-        publisher.publish_discovery("homeassistant/device/home/config", {"dev": {}})
+        publisher.publish_discovery({"dev": {}})
         publisher.publish_state(HERE)
         ear.wait_for("facerec/status", b"online")
         ear.say("homeassistant/status", "offline")
@@ -268,7 +268,7 @@ def test_the_birth_of_home_assistant_brings_everything_again(broker: Broker) -> 
 
 def test_without_discovery_nothing_is_announced(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings(discovery=False)) as publisher:
-        publisher.publish_discovery("homeassistant/device/home/config", {"dev": {}})
+        publisher.publish_discovery({"dev": {}})
         ear.wait_for("facerec/status", b"online")
         assert not ear.on("homeassistant/device/home/config")
 
@@ -276,10 +276,10 @@ def test_without_discovery_nothing_is_announced(broker: Broker) -> None:
 def test_an_unchanged_state_is_not_said_again(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
-        model = ModelState("missing", None, None, (), None)
+        model = ModelState("missing", None, None, (), None, None)
         publisher.publish_state(model)
         publisher.publish_state(model)
-        publisher.publish_state(ModelState("training", 40, None, (), None))
+        publisher.publish_state(ModelState("training", 40, None, (), None, None))
         ear.wait(lambda m: b'"training"' in m.payload)
         assert len(ear.on("facerec/model/state")) == 2
 
