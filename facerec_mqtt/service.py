@@ -18,6 +18,7 @@ from pathlib import Path
 from facerec_mqtt import __version__
 from facerec_mqtt.artifact import current_version, load_current
 from facerec_mqtt.camera import Camera
+from facerec_mqtt.capacity import Capacity, Tally
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import CameraSettings, Settings
 from facerec_mqtt.discovery import discovery_payload
@@ -53,6 +54,8 @@ class _Watch:
     region: Region
     enabled: bool = True
     last_frame_s: float = field(default=-1.0)
+    taken: int = 0
+    """Frames that were in time."""
 
 
 class Service:
@@ -78,6 +81,7 @@ class Service:
         self._rebuild_percent = -1
         self._seen_version: str | None = None
         self._model_fault: str | None = None
+        self._capacity = Capacity()
         self._memory = MemoryFile(settings.model_dir)
         self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
 
@@ -125,7 +129,10 @@ class Service:
         if frame is None:
             return False
         watch.last_frame_s = frame.captured_at_s
-        if not watch.enabled or time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
+        if time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
+            return True
+        watch.taken += 1
+        if not watch.enabled:
             return True
         part = watch.region.cut(frame)
         slug = watch.settings.slug
@@ -198,6 +205,11 @@ class Service:
         self._tell(self._visits.due(now_s))
         for state in self._presence.due(now_s):
             self._publisher.publish_state(state)
+        watches = self._watches.values()
+        came = sum(watch.camera.counters.frames for watch in watches)
+        sentence = self._capacity.judge(Tally(came, sum(watch.taken for watch in watches)), now_s)
+        if sentence is not None:
+            _log.warning("%s", sentence)
         if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
             self._settings.heartbeat_file.touch()
 

@@ -20,6 +20,7 @@ FLOORS = (
     {
         "augmentation",
         "broker",
+        "capacity",
         "commands",
         "evaluation",
         "logs",
