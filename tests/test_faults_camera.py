@@ -157,7 +157,7 @@ def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_aft
 
 
 def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
-    home: Home, film: Path, start_rtsp: StartRtsp, clip: Path, broker: Broker, tmp_path: Path
+    home: Home, annas_film: Path, start_rtsp: StartRtsp, clip: Path, broker: Broker, tmp_path: Path
 ) -> None:
     frozen = start_rtsp({"/front": [clip]})
     line_target = start_rtsp({"/front": [clip]}).url("/front")
@@ -169,7 +169,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
             "dead": str(clip),
         }
         others = [{"name": name, "url": url, "read_timeout_s": 1} for name, url in cameras.items()]
-        environment = home.environment(*others, camera(film), **broker.environment())
+        environment = home.environment(*others, camera(annas_film), **broker.environment())
         with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
             for name in cameras:
                 ear.wait_for(f"facerec/camera/{name}/status", b"online", PATIENCE_S)
@@ -207,7 +207,7 @@ def reader_of(service: RunningService, camera_name: str) -> int:
 
 
 def test_pictures_of_any_size_and_kind_stop_nobody(
-    home: Home, film: Path, broker: Broker, tmp_path: Path
+    home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     odd = tmp_path / "odd"
     odd.mkdir()
@@ -216,7 +216,7 @@ def test_pictures_of_any_size_and_kind_stop_nobody(
         noise = np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
         cv2.imwrite(str(odd / f"{number}.png"), noise)
     strange = {"name": "attic", "url": str(odd), "fps": 30, "region": [0.1, 0.1, 0.9, 0.9]}
-    environment = home.environment(strange, camera(film), **broker.environment())
+    environment = home.environment(strange, camera(annas_film), **broker.environment())
     with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
         wait_for_event(ear, "arrived", "anna")
 
