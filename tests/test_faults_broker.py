@@ -197,6 +197,7 @@ def test_a_broker_whose_disk_is_full_still_passes_on_every_event(tmp_path: Path,
         with broker.ear() as ear, running(broker.settings()) as publisher:
             ear.wait_for("facerec/status", b"online")
             publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
+            ear.say("test/large", bytes(20_000), retain=True)  # more than it keeps in a buffer
             wait_until(partial(has_a_full_disk, broker), 20)
             publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)
             ear.wait(lambda m: b'"V2"' in m.payload)
