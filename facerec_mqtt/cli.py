@@ -32,6 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FacerecError as error:
         print(f"facerec-mqtt: {error}", file=sys.stderr)
         return 1
+    except (MemoryError, ImportError) as error:
+        # Libraries too large for what is left cannot be imported.
+        if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+            raise
+        print(
+            "facerec-mqtt: There is not enough memory for this; end other programs or raise the limit that "
+            "is set for this one, and try again. A rebuild takes about 1 GB.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -72,7 +72,7 @@ class CameraSettings(_Group):
     region: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
     """Part of the picture to look at: left, top, right, bottom as fractions, `[0, 0.2, 0.7, 1]`."""
     read_timeout_s: float = Field(default=10.0, ge=1, le=300)
-    """A camera that is silent for this long is opened anew."""
+    """A camera that is silent for this long is opened anew; more than it pauses between pictures."""
 
     @field_validator("name")
     @classmethod

@@ -81,7 +81,8 @@ class MemoryFile:
     def __init__(self, model_dir: Path, node: str) -> None:
         self._path = model_dir / f"{_NAME}{node}.json"
         self.kept = Memory()
-        """As it was last read or written."""
+        """As it was last read, or was to be written."""
+        self._is_unwritten = False
 
     def recall(self) -> Memory:
         """Read what an earlier run has kept; one that cannot be read is told of, and is as none."""
@@ -94,18 +95,24 @@ class MemoryFile:
         return self.kept
 
     def keep(self, memory: Memory) -> None:
-        """Write down what is to be known after a restart, if that has changed."""
-        if memory == self.kept:
+        """Write down what is to be known after a restart, if that has changed; said once if it cannot be."""
+        if memory == self.kept and not self._is_unwritten:
             return
         self.kept = memory
         try:
             replace_file(self._path, _written(memory))
         except OSError as error:
-            logger.warning(
-                "%s cannot be written (%s): after a restart switches and times are as they were before.",
-                self._path,
-                error.strerror,
-            )
+            if not self._is_unwritten:
+                logger.warning(
+                    "%s cannot be written (%s): after a restart switches and times are as they were before.",
+                    self._path,
+                    error.strerror,
+                )
+            self._is_unwritten = True
+        else:
+            if self._is_unwritten:
+                logger.info("%s can be written again.", self._path)
+            self._is_unwritten = False
 
 
 def last_seen(states: Iterable[PersonState], epoch_at_zero_s: float) -> dict[str, LastSeen]:

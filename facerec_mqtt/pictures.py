@@ -63,7 +63,8 @@ def read_bytes(path: Path) -> bytes:
                     f"The file has {status.st_size / 2**20:.0f} MB, more than {MAX_FILE_BYTES // 2**20};"
                     " save the picture smaller."
                 )
-            data = file.read(MAX_FILE_BYTES + 1)
+            # No more than that: Python sets aside at once as much memory as is asked for.
+            data = file.read(status.st_size + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(f"It cannot be opened ({reason}); check its name and permissions.") from error

@@ -51,6 +51,10 @@ TIDY_DELAY_S = 2.0
 BIRTH_DELAY_S = (0.3, 1.5)
 """Home Assistant asks for a short random delay, so that not everything answers it in one moment."""
 
+REFUSALS_DELAY_S = 1.0
+"""Where the broker refuses one topic it refuses many; they are named together."""
+MAX_TOPICS_NAMED = 4
+
 
 class Publisher:
     """The service's voice and ear on MQTT; every method may be called from any thread.
@@ -77,6 +81,7 @@ class Publisher:
         self._topics = Topics(settings.base_topic)
         self._intake = commands.Intake(settings.base_topic, cameras, capture=capture)
         self._refused_told: set[str] = set()
+        self._refused: list[tuple[str, str]] = []
         self._inbox: queue.SimpleQueue[tuple[int, Signal | _Retired | _Gone | None]] = queue.SimpleQueue()
         self._session = 0
         self._stopping = threading.Event()
@@ -264,6 +269,8 @@ class Publisher:
                     return Outage(f"{where}: {no_answer(self._settings)}", False)
                 due_s.pop(what)
                 match what:
+                    case "refusals":
+                        self._tell_refusals()
                     case "steady":
                         self._attempts.steady(time.monotonic())
                     case "birth":
@@ -300,7 +307,8 @@ class Publisher:
                         return Outage(f"{where}: {closed_before_login(self._settings)}", False)
                     return Outage(f"{where}: {reason}", "client id" in reason)
                 case Acknowledged(message_id, refusal):
-                    self._acknowledged(message_id, refusal)
+                    if self._is_refused_anew(message_id, refusal):
+                        due_s.setdefault("refusals", time.monotonic() + REFUSALS_DELAY_S)
                 case Subscribed(refused):
                     if refused and "commands" not in self._refused_told:
                         self._refused_told.add("commands")
@@ -356,16 +364,25 @@ class Publisher:
                 self._there = False
                 self._announce()
 
-    def _acknowledged(self, message_id: int, refusal: str | None) -> None:
+    def _is_refused_anew(self, message_id: int, refusal: str | None) -> bool:
         topic = self._outbox.acknowledged(message_id)
-        if refusal is not None and topic is not None and topic not in self._refused_told:
-            self._refused_told.add(topic)
-            logger.warning(
-                "%s refuses what we publish on %s (%s); allow us to write there.",
-                address(self._settings),
-                topic,
-                refusal,
-            )
+        if refusal is None or topic is None or topic in self._refused_told:
+            return False
+        self._refused_told.add(topic)
+        self._refused.append((topic, refusal))
+        return True
+
+    def _tell_refusals(self) -> None:
+        """Name the topics that the broker lets us not write to; all of them in one line."""
+        others = len(self._refused) - MAX_TOPICS_NAMED
+        logger.warning(
+            "%s refuses what we publish on %s%s (%s); allow us to write there.",
+            address(self._settings),
+            ", ".join(topic for topic, _ in self._refused[:MAX_TOPICS_NAMED]),
+            f" and {others} more" if others > 0 else "",
+            self._refused[0][1],
+        )
+        self._refused.clear()
 
     def _take_command(self, message: Received) -> None:
         taken = self._intake.take(message.topic, message.payload, message.retained, time.monotonic())

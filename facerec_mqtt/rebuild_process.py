@@ -89,7 +89,10 @@ class RebuildProcess:
         if status == 0:
             return RebuildResult(report=json.loads(self._report), error=None)
         said = " ".join(self._last_words)
-        said = said[said.find(_OUR_WORD) :].removeprefix(_OUR_WORD) if _OUR_WORD in said else said
+        if _OUR_WORD in said:
+            said = said[said.find(_OUR_WORD) :].removeprefix(_OUR_WORD)
+        else:
+            said = "".join(self._last_words[-1:])
         if status < 0:
             said = f"it was ended by signal {-status}, perhaps for want of memory. {said}".rstrip()
         return RebuildResult(report=None, error=said or f"it ended with status {status} and said nothing.")
@@ -114,7 +117,8 @@ class RebuildProcess:
         assert self._process is not None and self._process.stderr is not None  # noqa: PT018
         with self._process.stderr as output:
             for line in output:
-                if line.startswith('{"stage"'):
+                # One that is killed may leave half a line.
+                if line.startswith('{"stage"') and line.endswith("}\n"):
                     self.percent = int(json.loads(line)["progress"])
                 elif line.strip():
                     _log.debug("rebuild: %s", line.rstrip())

@@ -18,6 +18,7 @@ from pathlib import Path
 from facerec_mqtt import __version__
 from facerec_mqtt.artifact import current_version, load_current
 from facerec_mqtt.camera import Camera
+from facerec_mqtt.capacity import Capacity, Tally
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import CameraSettings, Settings
 from facerec_mqtt.discovery import discovery_payload
@@ -55,6 +56,8 @@ class _Watch:
     region: Region
     enabled: bool = True
     last_frame_s: float = field(default=-1.0)
+    taken: int = 0
+    """Frames that were in time."""
 
 
 class Service:
@@ -81,6 +84,7 @@ class Service:
         self._rebuild_fault: str | None = None
         self._seen_version: str | None = None
         self._model_fault: str | None = None
+        self._capacity = Capacity()
         self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
         self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "heartbeat"), 0.0)
 
@@ -128,7 +132,10 @@ class Service:
         if frame is None:
             return False
         watch.last_frame_s = frame.captured_at_s
-        if not watch.enabled or time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
+        if time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
+            return True
+        watch.taken += 1
+        if not watch.enabled:
             return True
         part = watch.region.cut(frame)
         slug = watch.settings.slug
@@ -204,6 +211,11 @@ class Service:
         changed = self._publisher.announced != self._memory.kept.announced
         if self._is_due("memory", now_s, _MEMORY_S) or changed:
             self._remember()
+        watches = self._watches.values()
+        came = sum(watch.camera.counters.frames for watch in watches)
+        sentence = self._capacity.judge(Tally(came, sum(watch.taken for watch in watches)), now_s)
+        if sentence is not None:
+            _log.warning("%s", sentence)
         if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
             self._settings.heartbeat_file.touch()
 

@@ -140,6 +140,14 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def annas_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of frames in which Anna comes and goes, every ten seconds."""
+    folder = tmp_path_factory.mktemp("annas_film")
+    write_film(folder, ["Anna"])
+    return folder
+
+
 def write_film(folder: Path, cast: Sequence[str | None]) -> None:
     """Write frames of people who come one after the other; `None` is somebody whom nobody enrolled."""
     people = [UNSEEN_STRANGERS[0] if name is None else FAMILY[name] for name in cast]

@@ -21,6 +21,7 @@ FLOORS = (
         "announcements",
         "augmentation",
         "broker",
+        "capacity",
         "commands",
         "evaluation",
         "logs",
