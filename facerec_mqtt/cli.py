@@ -5,6 +5,8 @@ meets TensorFlow.
 """
 
 import argparse
+import errno
+import io
 import json
 import os
 import sys
@@ -25,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 failed with one clear sentence on standard error, 2 wrong usage,
         130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name can hold what is no text at all; in JSON the escape for it is the same.
+            stream.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(argv)
     command: Command = arguments.command
     try:
@@ -44,9 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it closes it.
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # Python would complain once more when it closes an output that nobody reads or that is full.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.ENOSPC:
+            print("facerec-mqtt: The disk is full; free some space and try again.", file=sys.stderr)
         return 1
 
 

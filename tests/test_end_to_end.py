@@ -1,6 +1,7 @@
 """The program as its user runs it: real processes, a real broker, a real stream, faces in, events out."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from tests.fixtures_service import (
     FILM_FPS,
     Home,
     RunningService,
+    clean_environment,
     frames_of,
     program,
     run_program,
@@ -374,6 +376,38 @@ def test_annotated_copies_of_pictures_with_one_name_lie_side_by_side(home: Home,
     copies = sorted(path.name for path in drawn.iterdir())
     assert copies == ["001-2.annotated.jpg", "001.annotated.jpg"]
     assert (drawn / copies[0]).read_bytes() != (drawn / copies[1]).read_bytes()
+
+
+def test_a_name_that_is_no_text_is_answered_for_all_the_same(home: Home, tmp_path: Path) -> None:
+    picture = os.fsencode(tmp_path) + b"/\xff.jpg"
+    shutil.copy(home.enrollment / "Anna" / "001.jpg", os.fsdecode(picture))
+    done = subprocess.run(
+        [*program("predict", "--json", "--model-dir", home.models), picture, picture + b".gone"],
+        env=clean_environment(PYTHONIOENCODING="utf-8:strict"),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    there, gone = assert_is_json_lines(done.stdout.decode("utf-8"))
+    assert os.fsencode(there["file"]) == picture
+    assert there["faces"][0]["person"] == "anna"
+    assert gone["error"]
+
+
+def test_an_output_that_takes_no_more_gets_one_sentence(home: Home) -> None:
+    anna = home.enrollment / "Anna" / "001.jpg"
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            program("predict", "--model-dir", home.models, anna),
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("facerec-mqtt: The disk is full; free some space and try again.\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_predict_without_a_model_says_what_to_do(tmp_path: Path, film: Path) -> None:
