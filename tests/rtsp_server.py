@@ -90,7 +90,8 @@ class LiveClip(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # no type
             picture, interval_s = self.pictures[number % len(self.pictures)]
             # A camera shows the present: what it could not send in time is left out, up to the next picture
             # that needs none before it.
-            skipping = time.monotonic() > due_s + LATE_S or (skipping and needs_others(picture))
+            late = time.monotonic() > due_s + max(LATE_S, interval_s)
+            skipping = late or (skipping and needs_others(picture))
             due_s += interval_s
             number += 1
             if skipping:

@@ -91,12 +91,12 @@ def test_what_a_dead_line_has_swallowed_is_sent_again_and_comes_once(
             publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)
             publisher.publish_state(HERE)
             # Nobody is told that the broker is gone; only its silence tells.
-            wait_until(lambda: not publisher.online, 40)
+            wait_until(lambda: not publisher.online)
             publisher.publish_event(arrival(time.monotonic(), "V3"), name="Anna", model=None)
             publisher.publish_state(AWAY)
             assert visits_on(ear) == ["V1"]
             line.mend()
-            ear.wait(lambda m: b'"V3"' in m.payload, 40)
+            ear.wait(lambda m: b'"V3"' in m.payload)
             wait_until(lambda: bool(ear.on("facerec/person/anna/state")))
         ear.settle()
         assert visits_on(ear) == ["V1", "V2", "V3"]
@@ -115,7 +115,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
                 publisher.publish_event(arrival(time.monotonic(), f"V{number}"), name="Anna", model=None)
             line.mend()
             last = f'"V{MAX_WAITING + 43}"'.encode()
-            ear.wait(lambda m: last in m.payload, 40)
+            ear.wait(lambda m: last in m.payload)
         assert visits_on(ear) == [f"V{number}" for number in range(44, MAX_WAITING + 44)]
     assert [text for text in warnings_of(caplog) if "dropped" in text and "44 messages" in text]
     assert len(warnings_of(caplog)) == 2  # nothing answers; so many are dropped
@@ -137,7 +137,7 @@ def test_a_password_that_is_changed_is_said_once_and_what_waits_comes_when_it_is
         broker.start()
         with broker.ear() as ear, running(broker.settings(client_id="other")):
             # Either the event itself, or it was said before this ear was there.
-            wait_until(lambda: publisher.online, 40)
+            wait_until(lambda: publisher.online)
             publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)
             ear.wait(lambda m: b'"V2"' in m.payload)
             assert visits_on(ear) in (["V1", "V2"], ["V2"])
@@ -231,7 +231,7 @@ def test_an_expired_certificate_is_said_once_and_trusted_again_when_it_is_renewe
             broker.stop()
             in_use.write_bytes(certificates.server.read_bytes())
             broker.start()
-            wait_until(lambda: publisher.online, 40)
+            wait_until(lambda: publisher.online)
     assert caplog.text.count("renew it") == 1
 
 

