@@ -116,6 +116,7 @@ class Service:
             while not stop.is_set():
                 looked = [self._look(watch) for watch in self._watches.values()]
                 self._keep_house(time.monotonic())
+                self._heartbeat.beat(time.monotonic())
                 if not any(looked):
                     stop.wait(_IDLE_S)
         finally:
@@ -220,7 +221,6 @@ class Service:
         if sentence is not None:
             _log.warning("%s", sentence)
         self._count(now_s)
-        self._heartbeat.beat(now_s)
 
     def _count(self, now_s: float) -> None:
         """Show the counts to whoever asked for them."""
