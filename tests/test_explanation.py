@@ -50,9 +50,10 @@ class Watch:
         return self
 
 
-ANNA = (0.9, "anna", None, "anna")
-SMALL = (0.0, None, "face too small", "anna")
-NOBODY = (0.1, None, "below threshold", "tom")
+Shown = tuple[float, str | None, Refusal | None, str]
+ANNA: Shown = (0.9, "anna", None, "anna")
+SMALL: Shown = (0.0, None, "face too small", "anna")
+NOBODY: Shown = (0.1, None, "below threshold", "tom")
 
 
 def test_an_arrival_is_explained_by_its_frames() -> None:

@@ -14,7 +14,7 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"cpu", "records", "slugs"},
+    {"arrays", "cpu", "files", "records", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
