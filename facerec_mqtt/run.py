@@ -1,6 +1,7 @@
 """`run`: the service as a process, with its limits, its signals, and what is loaded before it starts."""
 
 import logging
+import os
 import resource
 import signal
 import threading
@@ -32,7 +33,8 @@ def run_service(settings: Settings, env_file: Path | None, *, explain: bool = Fa
             "No camera is set; set FACEREC_CAMERAS, for example "
             '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
         )
-    # A core file would hold passwords and faces; children inherit this.
+    # What it writes holds faces and embeddings, and a core file would hold passwords; children inherit both.
+    os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if settings.mqtt.tls_insecure:
         _log.warning(
