@@ -25,7 +25,6 @@ import re
 import secrets
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,13 +34,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec_mqtt.arrays import read_arrays
 from facerec_mqtt.errors import ModelError
+from facerec_mqtt.files import UnfitFileError, read_plain
 from facerec_mqtt.records import Person
+from facerec_mqtt.slugs import slug
 
 FORMAT = 1
 VERSIONS_KEPT = 3
 
 _VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+# A family of a hundred has less than a megabyte of arrays, and a report of all of its photos a few.
+_MOST_BYTES = 64 * 2**20
+_MOST_POINTER_BYTES = 100
 _STAMP = "%Y%m%dT%H%M%S"
 _UNFINISHED = ".unfinished-"
 
@@ -86,8 +91,9 @@ def current_version(model_dir: Path) -> str | None:
     """
     pointer = model_dir / "current"
     try:
-        with pointer.open("rb") as file:
-            version = file.read(100).decode("ascii", "replace").strip()
+        version = read_plain(pointer, _MOST_POINTER_BYTES).decode("ascii", "replace").strip()
+    except UnfitFileError:
+        version = ""
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -118,22 +124,28 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
     """
     folder = model_dir / "versions" / version
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
+        manifest = json.loads(read_plain(folder / "manifest.json", _MOST_BYTES))
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else None
             raise ModelError(
                 f"The model {folder} has format {found!r}, and this program reads {FORMAT};"
                 " run facerec-mqtt rebuild."
             )
-        contents = {name: (folder / name).read_bytes() for name in ("model.npz", "report.json")}
+        contents = {name: read_plain(folder / name, _MOST_BYTES) for name in ("model.npz", "report.json")}
         for name, content in contents.items():
             if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
                 raise ModelError(
                     f"The model {folder} is damaged ({name} is not what was saved);"
                     " run facerec-mqtt rebuild, or go back to an older version."
                 )
-        with np.load(io.BytesIO(contents["model.npz"]), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(contents["model.npz"])
+        report = json.loads(contents["report.json"])
+        people = tuple(Person(entry["slug"], entry["name"]) for entry in manifest["people"])
+        for person in people:
+            if not isinstance(person.name, str) or person.slug != slug(person.slug):
+                raise ValueError(f"{str(person.slug)[:40]!r} cannot be the name of a person in topics")
+        if not isinstance(report, dict):
+            raise ValueError("the report is no JSON object")
         if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("an array holds something else than finite float32 numbers")
         return FamilyModel(
@@ -141,20 +153,25 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
             created=str(manifest["created"]),
             backbone_digest=str(manifest["backbone"]),
             cohort_digest=str(manifest["cohort"]),
-            people=tuple(Person(str(entry["slug"]), str(entry["name"])) for entry in manifest["people"]),
+            people=people,
             arrays=arrays,
-            report=json.loads(contents["report.json"]),
+            report=report,
         )
     except OSError as error:
         raise ModelError(
             f"The model {folder} cannot be read ({error.strerror}: {Path(str(error.filename)).name});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"The model {folder} is damaged or is no model of this program ({error!r});"
+            f"The model {folder} is damaged or is no model of this program ({_short(error)});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
+
+
+def _short(error: Exception) -> str:
+    """What is wrong, without the file's content, which some errors carry along."""
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> None:

@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
+    run.add_argument(
+        "--explain", action="store_true", help="say of each face why it was named, doubted or refused"
+    )
     run.set_defaults(command=_run)
 
     rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
@@ -127,11 +130,11 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _run(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.logs import configure_logging
-    from facerec_mqtt.service import run_service
+    from facerec_mqtt.run import run_service
 
     settings = _settings(arguments)
     configure_logging(settings)
-    return run_service(settings, arguments.env_file)
+    return run_service(settings, arguments.env_file, explain=arguments.explain)
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:

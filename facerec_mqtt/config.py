@@ -191,6 +191,10 @@ class MqttSettings(_Group):
             raise ValueError("tls_ca, tls_certificate, tls_key and tls_insecure need FACEREC_MQTT__TLS=true")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("tls_certificate and tls_key go together; give both or neither")
+        if self.tls_insecure and self.tls_ca:
+            raise ValueError(
+                "tls_insecure accepts any certificate, so tls_ca would check nothing; leave out tls_insecure"
+            )
         if self.password is not None and self.username is None:
             raise ValueError("password without username; set FACEREC_MQTT__USERNAME too")
         return self
@@ -232,6 +236,17 @@ class PrivacySettings(_Group):
     """Let the broker keep the last one."""
 
 
+class MetricsSettings(_Group):
+    """What is counted, and who is told."""
+
+    interval_s: int = Field(default=60, ge=1, le=86400)
+    """The counts are published by MQTT this often."""
+    prometheus_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Answer Prometheus on this port; needs the extra `metrics`. Empty for not at all."""
+    prometheus_host: str = Field(default="127.0.0.1", min_length=1)
+    """On this address; by default this machine alone is answered. There is no login."""
+
+
 class LoggingSettings(_Group):
     """What is written to standard error."""
 
@@ -264,6 +279,7 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
+    metrics: MetricsSettings = MetricsSettings()
     logging: LoggingSettings = LoggingSettings()
 
     @classmethod

@@ -16,11 +16,14 @@ from typing import Self
 from facerec_mqtt.announcements import Component, well_formed
 from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.discovery import person_keys
+from facerec_mqtt.files import read_plain
 from facerec_mqtt.records import OpenVisit, Person, PersonState
+from facerec_mqtt.slugs import slug
 
 logger = logging.getLogger(__name__)
 
 _NAME = "memory-"
+_MOST_BYTES = 2**20
 RESUME_S = 600.0
 """A visit goes on when its person was seen within this time before the service is back: after longer, nobody
 knows, and a departure would be told of that nobody acts on any more."""
@@ -87,7 +90,7 @@ class MemoryFile:
     def recall(self) -> Memory:
         """Read what an earlier run has kept; one that cannot be read is told of, and is as none."""
         try:
-            self.kept = _parse(self._path.read_bytes())
+            self.kept = _parse(read_plain(self._path, _MOST_BYTES))
         except FileNotFoundError:
             pass
         except (OSError, ValueError, RecursionError) as error:
@@ -178,10 +181,10 @@ def _parse(content: bytes) -> Memory:
     try:
         return Memory(
             frozenset(_text(camera) for camera in values["switched_off"]),
-            tuple(Person(_text(slug), _text(name)) for slug, name in values["people"].items()),
+            tuple(Person(_slug(person), _text(name)) for person, name in values["people"].items()),
             {
                 person: LastSeen(
-                    _text(seen["camera"]),
+                    _slug(seen["camera"]),
                     _number(seen["epoch_s"]),
                     None if seen["score"] is None else _number(seen["score"]),
                 )
@@ -189,8 +192,8 @@ def _parse(content: bytes) -> Memory:
             },
             tuple(
                 OpenVisit(
-                    _text(visit["camera"]),
-                    _text(visit["person"]),
+                    _slug(visit["camera"]),
+                    _slug(visit["person"]),
                     _text(visit["visit_id"]),
                     _number(visit["began_epoch_s"]),
                     _number(visit["last_seen_epoch_s"]),
@@ -200,7 +203,7 @@ def _parse(content: bytes) -> Memory:
             ),
             well_formed(values["announced"]),
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"it is damaged: {error}") from error
 
 
@@ -232,6 +235,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def _slug(value: object) -> str:
+    text = _text(value)
+    if slug(text) != text:
+        raise ValueError(f"{value!r} cannot stand in a topic")
+    return text
 
 
 def _number(value: object) -> float:

@@ -46,6 +46,8 @@ class Outbox:
         self._waiting: deque[_Message] = deque()
         self._dropped = 0
         self._sent: dict[int, tuple[str, _Message | None]] = {}
+        self.lost = 0
+        """Messages that were dropped so far."""
 
     @property
     def client(self) -> Client | None:
@@ -113,6 +115,7 @@ class Outbox:
             if len(self._waiting) >= MAX_WAITING:
                 self._waiting.popleft()
                 self._dropped += 1
+                self.lost += 1
             self._waiting.append(_Message(topic, make, time.monotonic()))
             self._send_waiting()
 
@@ -151,6 +154,7 @@ class Outbox:
             now_s = time.monotonic()
             if now_s - message.made_s > MAX_AGE_S:
                 self._dropped += 1
+                self.lost += 1
             else:
                 self._send(message.topic, message.make(now_s), retain=False, message=message)
 

@@ -33,6 +33,11 @@ class Topics:
         return f"{self.base}/model/state"
 
     @property
+    def metrics(self) -> str:
+        """Counts of what the service does."""
+        return f"{self.base}/metrics"
+
+    @property
     def command_result(self) -> str:
         """Answers to commands."""
         return f"{self.base}/command/result"

@@ -6,7 +6,6 @@ its content: a rebuild after ten new photos looks at ten.
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.alignment import align
+from facerec_mqtt.arrays import read_arrays
 from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.augmentation import VERSIONS, augment
 from facerec_mqtt.errors import PictureError
+from facerec_mqtt.files import read_plain
 from facerec_mqtt.pictures import decode_picture
 from facerec_mqtt.records import AlignedFace, Detection, Image, Vectors
 
@@ -30,6 +31,7 @@ MIN_SHARPNESS = 6.0
 
 _RECIPE = 1
 """To be raised whenever the same photo and networks would give something else."""
+_MOST_CACHE_BYTES = 2**30
 _CLEARLY_LARGER = 1.5
 _SURROUNDINGS = (110, 110, 110)
 
@@ -86,15 +88,15 @@ class FindingCache:
         recipe = f"{_RECIPE} {VERSIONS} {networks.detector_digest} {networks.backbone_digest}"
         findings: dict[str, Finding] = {}
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-                if str(kept["recipe"]) == recipe:
-                    vectors, rows = kept["vectors"], kept["rows"]
-                    for key, row, reason in zip(kept["keys"], rows, kept["reasons"], strict=True):
-                        used = row >= 0
-                        findings[str(key)] = Finding(
-                            vectors[row] if used else None, None if used else str(reason)
-                        )
-        except (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, zipfile.BadZipFile):
+            kept = read_arrays(read_plain(path, _MOST_CACHE_BYTES))
+            if str(kept["recipe"]) == recipe:
+                vectors, rows = kept["vectors"], kept["rows"]
+                for key, row, reason in zip(kept["keys"], rows, kept["reasons"], strict=True):
+                    used = row >= 0
+                    findings[str(key)] = Finding(
+                        vectors[row] if used else None, None if used else str(reason)
+                    )
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
             findings = {}  # a cache: the photos are looked at again
         return cls(path, recipe, findings)
 

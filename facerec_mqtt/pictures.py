@@ -4,8 +4,6 @@ The size is taken from the header, so that a small file that claims to hold a gi
 refused before a byte of it is decoded.
 """
 
-import os
-import stat
 import struct
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.errors import PictureError
+from facerec_mqtt.files import NotPlainError, TooLargeError, read_plain
 from facerec_mqtt.records import Image
 
 MAX_FILE_BYTES = 80 * 2**20
@@ -52,19 +51,14 @@ def read_bytes(path: Path) -> bytes:
         PictureError: it is missing, forbidden, no plain file, empty or too large.
     """
     try:
-        # Without O_NONBLOCK the mere opening of a named pipe waits for its writer for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError("It is not a plain file; put the picture itself there.")
-            if status.st_size > MAX_FILE_BYTES:
-                raise PictureError(
-                    f"The file has {status.st_size / 2**20:.0f} MB, more than {MAX_FILE_BYTES // 2**20};"
-                    " save the picture smaller."
-                )
-            # No more than that: Python sets aside at once as much memory as is asked for.
-            data = file.read(status.st_size + 1)
+        data = read_plain(path, MAX_FILE_BYTES)
+    except NotPlainError as error:
+        raise PictureError("It is not a plain file; put the picture itself there.") from error
+    except TooLargeError as error:
+        raise PictureError(
+            f"The file has {error.found_bytes / 2**20:.0f} MB, more than {MAX_FILE_BYTES // 2**20};"
+            " save the picture smaller."
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(f"It cannot be opened ({reason}); check its name and permissions.") from error

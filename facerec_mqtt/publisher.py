@@ -36,6 +36,7 @@ from facerec_mqtt.broker import (
 from facerec_mqtt.commands import Command
 from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.errors import BrokerError
+from facerec_mqtt.metrics import BrokerCounts, Snapshot
 from facerec_mqtt.outbox import Outbox
 from facerec_mqtt.payloads import Clock, Topics
 from facerec_mqtt.records import CameraState, ModelState, PersonState, PresenceChange
@@ -98,6 +99,13 @@ class Publisher:
         self._there = False
         """Whether Home Assistant is there to remove what goes: not when it has said that it ends, and who
         knows where it was while we were away."""
+        self._connections = 0
+        self._refusals = 0
+
+    @property
+    def counts(self) -> BrokerCounts:
+        """How the connection has fared so far."""
+        return BrokerCounts(self._connections, self._outbox.lost, self._refusals)
 
     @property
     def online(self) -> bool:
@@ -183,6 +191,10 @@ class Publisher:
                 topic = self._topics.model_state
                 payload = payloads.model_state(state)
         self._outbox.keep(topic, payloads.encode(payload))
+
+    def publish_metrics(self, snapshot: Snapshot) -> None:
+        """Publish what was counted."""
+        self._outbox.keep(self._topics.metrics, payloads.encode(snapshot.as_json()))
 
     def publish_discovery(self, payload: Mapping[str, object]) -> None:
         """Announce our entities to Home Assistant, unless that is switched off.
@@ -296,6 +308,7 @@ class Publisher:
                     if refusal is not None:
                         return Outage(f"{where}: {refusal}", True)
                     connected, self._there = True, not self._removing
+                    self._connections += 1
                     due_s.pop("give up")
                     self._welcome(client)
                     self._inbox.put((session, _Gone() if self._removing else _Retired()))
@@ -366,6 +379,7 @@ class Publisher:
 
     def _is_refused_anew(self, message_id: int, refusal: str | None) -> bool:
         topic = self._outbox.acknowledged(message_id)
+        self._refusals += refusal is not None
         if refusal is None or topic is None or topic in self._refused_told:
             return False
         self._refused_told.add(topic)

@@ -68,6 +68,7 @@ class RebuildProcess:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            env=_environment(),
             # A terminal's Ctrl-C goes to the whole group; the service ends its child itself.
             start_new_session=True,
         )
@@ -123,6 +124,12 @@ class RebuildProcess:
                 elif line.strip():
                     _log.debug("rebuild: %s", line.rstrip())
                     self._last_words = [*self._last_words, line.strip()][-_LAST_WORDS:]
+
+
+def _environment() -> dict[str, str]:
+    """Our own, without what only the service needs: cameras and broker, with their passwords."""
+    secret = ("FACEREC_CAMERAS", "FACEREC_MQTT__")
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(secret)}
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,8 +74,9 @@ class Family:
             refusal = "below threshold"
         elif not agreed or margin < min_margin:
             refusal = "ambiguous"
-        person = self.people[best].slug if refusal is None else None
-        return Identification(person=person, score=score, margin=margin, refusal=refusal)
+        candidate = self.people[best].slug
+        person = candidate if refusal is None else None
+        return Identification(person=person, score=score, margin=margin, refusal=refusal, candidate=candidate)
 
 
 class Recognizer:

@@ -85,6 +85,8 @@ class Identification:
     """Score of the best candidate less the runner-up's, [0, 1]."""
     refusal: Refusal | None
     """Why nobody was named; `None` when a person is."""
+    candidate: str | None = None
+    """Slug of who scored best, also when refused: for `run --explain` alone, never for MQTT."""
 
 
 @dataclass(frozen=True, slots=True)

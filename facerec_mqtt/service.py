@@ -1,4 +1,4 @@
-"""The service: cameras in, recognition, visits, MQTT out. Threads and signals live only here.
+"""The service: cameras in, recognition, visits, MQTT out. Threads live only here.
 
 One loop does it all in turn: it takes the newest frame of each camera, looks at it, and publishes
 what follows from it. Cameras read in processes of their own and the MQTT client in a thread of its
@@ -7,12 +7,11 @@ own, so that neither waits for the loop nor the loop for them.
 
 import logging
 import queue
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from facerec_mqtt import __version__
@@ -20,20 +19,24 @@ from facerec_mqtt.artifact import current_version, load_current
 from facerec_mqtt.camera import Camera
 from facerec_mqtt.capacity import Capacity, Tally
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
-from facerec_mqtt.config import CameraSettings, Settings
+from facerec_mqtt.config import Settings
 from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.errors import FacerecError, ModelError
+from facerec_mqtt.errors import ModelError
+from facerec_mqtt.heartbeat import Heartbeat
 from facerec_mqtt.memory import MemoryFile, last_seen, of_people, to_resume
+from facerec_mqtt.metrics import Metrics
 from facerec_mqtt.model_state import model_state
 from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.presence import Presence
+from facerec_mqtt.prometheus import Endpoint
 from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import Frame, Person, PresenceChange, Sighting
+from facerec_mqtt.records import Frame, Person, PresenceChange
 from facerec_mqtt.region import Region
 from facerec_mqtt.snapshot import face_jpeg
-from facerec_mqtt.visits import Visits
+from facerec_mqtt.visits import Explanation, Visits
+from facerec_mqtt.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -43,38 +46,31 @@ _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
 _MEMORY_S = 60.0
-_HEARTBEAT_S = 5.0
-
-
-@dataclass(slots=True)
-class _Watch:
-    """One camera and what the loop remembers of it."""
-
-    settings: CameraSettings
-    camera: Camera
-    gate: MotionGate
-    region: Region
-    enabled: bool = True
-    last_frame_s: float = field(default=-1.0)
-    taken: int = 0
-    """Frames that were in time."""
+_COUNT_S = 5.0
 
 
 class Service:
     """Runs until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, env_file: Path | None, recognizer: Recognizer, publisher: Publisher
+        self,
+        settings: Settings,
+        env_file: Path | None,
+        recognizer: Recognizer,
+        publisher: Publisher,
+        *,
+        explain: bool = False,
     ) -> None:
         self._settings = settings
         self._env_file = env_file
         self._recognizer = recognizer
         self._publisher = publisher
-        self._visits = Visits(settings.recognition)
+        self._tell_all = explain
+        self._visits = Visits(settings.recognition, explain=self._explain)
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_news: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._watches = {
-            camera.slug: _Watch(
+            camera.slug: Watch(
                 camera, Camera(camera, self._hear_of_camera), MotionGate(), Region(camera.region)
             )
             for camera in settings.cameras
@@ -86,10 +82,20 @@ class Service:
         self._model_fault: str | None = None
         self._capacity = Capacity()
         self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
-        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "heartbeat"), 0.0)
+        self._metrics = Metrics(self._watches, __version__, time.monotonic())
+        port = settings.metrics.prometheus_port
+        self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
+        self._heartbeat = Heartbeat(settings.heartbeat_file)
+        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "counts", "metrics"), 0.0)
 
     def run(self, stop: threading.Event) -> None:
-        """Watch the cameras until `stop` is set, then say goodbye and end what was started."""
+        """Watch the cameras until `stop` is set, then say goodbye and end what was started.
+
+        Raises:
+            FacerecError: the endpoint for Prometheus cannot be opened.
+        """
+        if self._endpoint is not None:
+            self._endpoint.start()
         if not self._reload_model() and self._model_fault is None:
             _log.warning(
                 'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
@@ -105,20 +111,25 @@ class Service:
         # What is known by now is told at once on connecting, before "online".
         self._keep_house(time.monotonic())
         self._publisher.start()
+        self._heartbeat.ready()
         try:
             while not stop.is_set():
                 looked = [self._look(watch) for watch in self._watches.values()]
                 self._keep_house(time.monotonic())
+                self._heartbeat.beat(time.monotonic())
                 if not any(looked):
                     stop.wait(_IDLE_S)
         finally:
             self._end()
 
     def _end(self) -> None:
+        self._heartbeat.stopping()
         # "offline" goes out first: nobody waits for cameras to close before the entities are told.
         self._publisher.stop()
         self._remember()
-        with ThreadPoolExecutor(len(self._watches) + 1) as pool:
+        with ThreadPoolExecutor(len(self._watches) + 2) as pool:
+            if self._endpoint is not None:
+                pool.submit(self._endpoint.stop)
             for watch in self._watches.values():
                 pool.submit(watch.camera.stop)
             if self._rebuild is not None:
@@ -126,41 +137,27 @@ class Service:
 
     # --- Frames
 
-    def _look(self, watch: _Watch) -> bool:
+    def _look(self, watch: Watch) -> bool:
         """Take a camera's newest frame, if there is one, and act on it."""
-        frame = watch.camera.latest(watch.last_frame_s, 0.0)
+        frame = watch.newest()
         if frame is None:
             return False
-        watch.last_frame_s = frame.captured_at_s
-        if time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
+        slug, at_s = watch.settings.slug, frame.captured_at_s
+        if time.monotonic() - at_s > _MAX_FRAME_AGE_S:
+            self._metrics.late(slug)
             return True
         watch.taken += 1
         if not watch.enabled:
             return True
-        part = watch.region.cut(frame)
-        slug = watch.settings.slug
-        if self._settings.recognition.motion and not watch.gate.moved(part):
-            self._visits.unchanged(slug, frame.captured_at_s)
-            self._presence.frame(slug, frame.captured_at_s, None)
+        sightings = watch.sightings(frame, self._recognizer, self._settings.recognition)
+        if sightings is None:
+            self._metrics.still(slug)
+            self._visits.unchanged(slug, at_s)
+            self._presence.frame(slug, at_s, None)
             return True
-        found = self._recognizer.recognise(
-            part.image,
-            min_face_px=watch.settings.min_face_px,
-            min_sharpness=self._settings.recognition.min_sharpness,
-            min_margin=self._settings.recognition.min_margin,
-        )
-        sightings = [
-            Sighting(
-                camera=slug,
-                captured_at_s=frame.captured_at_s,
-                detection=watch.region.back(frame, recognition.detection),
-                identification=recognition.identification,
-                face=recognition.face,
-            )
-            for recognition in found
-        ]
-        self._presence.frame(slug, frame.captured_at_s, len(sightings))
-        self._tell(self._visits.observe(slug, frame.captured_at_s, sightings), frame)
+        self._presence.frame(slug, at_s, len(sightings))
+        self._tell(self._visits.observe(slug, at_s, sightings), frame)
+        self._metrics.looked(slug, sightings, time.monotonic() - at_s)
         return True
 
     def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
@@ -182,7 +179,14 @@ class Service:
             self._publisher.publish_event(change, name=name, model=self._seen_version)
         self._presence.visits(self._visits.open_visits())
         if changes:
+            self._metrics.told(changes)
             self._remember()
+
+    def _explain(self, why: Explanation) -> None:
+        """Say why; a name that was refused is said only where the user asked for it."""
+        level = logging.INFO if self._tell_all else logging.DEBUG
+        if _log.isEnabledFor(level):
+            _log.log(level, "%s", why.sentence(self._names(), tell_all=self._tell_all))
 
     def _hear_of_camera(self, camera: str, online: bool, _reason: str) -> None:
         """Take a camera's news from its thread to the loop."""
@@ -216,8 +220,19 @@ class Service:
         sentence = self._capacity.judge(Tally(came, sum(watch.taken for watch in watches)), now_s)
         if sentence is not None:
             _log.warning("%s", sentence)
-        if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
-            self._settings.heartbeat_file.touch()
+        self._count(now_s)
+
+    def _count(self, now_s: float) -> None:
+        """Show the counts to whoever asked for them."""
+        publish = self._is_due("metrics", now_s, self._settings.metrics.interval_s)
+        if publish or (self._endpoint is not None and self._is_due("counts", now_s, _COUNT_S)):
+            fared = {slug: watch.camera.counters for slug, watch in self._watches.items()}
+            cameras = {slug: (counts.frames, counts.reconnects) for slug, counts in fared.items()}
+            snapshot = self._metrics.snapshot(now_s, cameras, self._publisher.counts)
+            if publish:
+                self._publisher.publish_metrics(snapshot)
+            if self._endpoint is not None:
+                self._endpoint.show(snapshot)
 
     def _take_camera_news(self) -> None:
         while True:
@@ -380,32 +395,3 @@ class Service:
             people, images = self._memory.kept.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
-
-
-def run_service(settings: Settings, env_file: Path | None) -> int:
-    """Run the service in the foreground until SIGTERM or SIGINT.
-
-    Raises:
-        FacerecError: no camera is set, or a shipped network cannot be loaded.
-    """
-    if not settings.cameras:
-        raise FacerecError(
-            "No camera is set; set FACEREC_CAMERAS, for example "
-            '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
-        )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    recognizer = Recognizer.load(
-        None,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
-    slugs = [camera.slug for camera in settings.cameras]
-    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs)
-    names = ", ".join(camera.name for camera in settings.cameras)
-    _log.info("facerec-mqtt %s watches %s", __version__, names)
-    Service(settings, env_file, recognizer, publisher).run(stop)
-    _log.info("facerec-mqtt has stopped")
-    return 0

@@ -64,7 +64,8 @@ class Ear:
         if self._broker.username is not None:
             self._client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.ca is not None:
-            self._client.tls_set(ca_certs=str(self._broker.ca))
+            own = self._broker.own_certificate or (None, None)
+            self._client.tls_set(ca_certs=str(self._broker.ca), certfile=own[0], keyfile=own[1])
         self._client.connect("127.0.0.1", self._broker.port, 30)
         self._client.loop_start()
         assert self._subscribed.wait(PATIENCE_S), "the broker did not answer the test's subscription"
@@ -140,6 +141,8 @@ class Broker:
     username: str | None = None
     password: str | None = None
     ca: Path | None = None
+    own_certificate: tuple[str, str] | None = None
+    """Certificate and key of who listens, where the broker asks for them."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:

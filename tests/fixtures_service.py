@@ -1,5 +1,6 @@
 """The real program as a process, a family of rendered people that it knows, and a film of them."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -49,6 +50,22 @@ def run_program(
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, by any of its threads, and that have not ended."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, thread.read_text().split())
+    return found
+
+
+def command_line(pid: int) -> str:
+    """How a process was started; empty when it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
 
 
 @dataclass(slots=True, eq=False)

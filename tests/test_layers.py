@@ -14,7 +14,7 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"cpu", "records", "slugs"},
+    {"arrays", "cpu", "files", "records", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
@@ -24,7 +24,9 @@ FLOORS = (
         "capacity",
         "commands",
         "evaluation",
+        "heartbeat",
         "logs",
+        "metrics",
         "outbox",
         "payloads",
         "pictures",
@@ -47,13 +49,16 @@ FLOORS = (
         "head",
         "motion",
         "presence",
+        "prometheus",
         "publisher",
         "rendering",
         "visits",
     },
     {"memory", "model_state", "photos"},
     {"recognition"},
+    {"watch"},
     {"bench", "check", "demo", "enrollment", "prediction", "service"},
+    {"run"},
     {"cli"},
     {"__main__"},
 )

@@ -14,6 +14,7 @@ from facerec_mqtt import payloads
 from facerec_mqtt.commands import CAPTURE_MISSING, Intake, Refusal, parse_capture, parse_rebuild
 from facerec_mqtt.config import PrivacySettings, setting_names
 from facerec_mqtt.discovery import discovery_payload
+from facerec_mqtt.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.payloads import Clock
 from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.records import (
@@ -67,6 +68,11 @@ def arrival() -> PresenceChange:
     return PresenceChange("Front door", "anna", "arrived", now_s, "V", 3, 3, sighting)
 
 
+def counted() -> Snapshot:
+    metrics = Metrics(["front_door"], "0.1.0", 0.0)
+    return metrics.snapshot(1.0, {"front_door": (0, 0)}, BrokerCounts(0, 0, 0))
+
+
 def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_quality(
     broker: Broker,
 ) -> None:
@@ -79,6 +85,7 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
     publisher.publish_state(CameraState("Front door", (), 0, 0, 0.0, None))
     publisher.publish_state(PersonState(ANNA, False, None, None, None))
     publisher.publish_state(ModelState("missing", None, None, (), None, None))
+    publisher.publish_metrics(counted())
     with broker.ear() as ear:
         publisher.start()
         ear.wait_for("facerec/status", b"online")
@@ -96,7 +103,9 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
     assert retained == {filled(topic) for topic, kept, _, _ in documented if kept == "yes"}
 
 
-@pytest.mark.parametrize("kind", ["event", "camera_state", "person_state", "model_state", "result"])
+@pytest.mark.parametrize(
+    "kind", ["event", "camera_state", "person_state", "model_state", "metrics", "result"]
+)
 def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
     clock = Clock(0.0)
     published: dict[str, dict[str, object]] = {
@@ -104,9 +113,17 @@ def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
         "camera_state": payloads.camera_state(CameraState("c", (), 0, 0, 0.0, None), clock),
         "person_state": payloads.person_state(PersonState(ANNA, False, None, None, None), clock),
         "model_state": payloads.model_state(ModelState("missing", None, None, (), None, None)),
+        "metrics": counted().as_json(),
         "result": payloads.result("rebuild", True, "done"),
     }
     assert list(example(kind)) == list(published[kind])
+
+
+def test_the_example_of_the_metrics_has_all_keys_of_a_camera() -> None:
+    (camera,) = example("metrics")["cameras"].values()
+    published: Any = counted().as_json()["cameras"]
+    assert {*camera} == {*published["front_door"]}
+    assert {*camera["refused"]} == {*published["front_door"]["refused"]}
 
 
 def test_every_key_of_an_event_is_explained() -> None:

@@ -18,17 +18,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from facerec_mqtt.config import RecognitionSettings
-from facerec_mqtt.records import Box, OpenVisit, PresenceChange, Sighting
-
-TRACK_GAP_S = 3.0
-"""A face that was hidden for longer begins a new track."""
-REACH_WIDTHS = 1.0
-REACH_WIDTHS_PER_S = 5.0
-MAX_REACH_WIDTHS = 3.0
-"""How far a face may have gone between two frames, in widths of itself. A face is about 0.15 m wide and
-somebody who walks past does 1.4 m/s, so nine widths a second at worst; at 5 frames a second that is two."""
-MAX_SIZE_RATIO = 2.0
-"""A face twice as wide as a moment ago is another one."""
+from facerec_mqtt.records import OpenVisit, PresenceChange, Sighting
+from facerec_mqtt.visits.explanation import Explanation
+from facerec_mqtt.visits.tracks import TRACK_GAP_S, Track, Visit, Vote, match
 
 RIVAL_SHARE = 3
 """A person needs this many times the votes of all other people together: flickering decides nothing."""
@@ -59,50 +51,15 @@ def new_visit_id() -> str:
 
 
 @dataclass(slots=True, eq=False)
-class _Visit:
-    person: str | None
-    visit_id: str
-    began_s: float
-    last_seen_s: float
-    quiet_since_s: float
-    """As `last_seen_s`, but moved on by the camera's outages."""
-    score: float
-
-    def seen(self, at_s: float) -> None:
-        self.last_seen_s = max(at_s, self.last_seen_s)
-        self.quiet_since_s = max(at_s, self.quiet_since_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Vote:
-    at_s: float
-    person: str | None
-    score: float
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    box: Box
-    seen_s: float
-    person: str | None = None
-    stranger: _Visit | None = None
-    good_frames: int = 0
-    votes: deque[_Vote] = field(default_factory=lambda: deque(maxlen=1024))
-
-    def since(self, at_s: float) -> list[_Vote]:
-        return [vote for vote in self.votes if vote.at_s >= at_s]
-
-
-@dataclass(slots=True, eq=False)
 class _Camera:
-    tracks: list[_Track] = field(default_factory=list)
-    visits: list[_Visit] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
     looked_s: float = -math.inf
     """Capture of the last frame that was looked at."""
     lost_s: float | None = None
     """Since when the camera is away."""
 
-    def visit_of(self, person: str) -> _Visit | None:
+    def visit_of(self, person: str) -> Visit | None:
         return next((visit for visit in self.visits if visit.person == person), None)
 
 
@@ -112,11 +69,18 @@ class Visits:
     Args:
         settings: votes, their window, and the quiet time.
         new_id: makes the identifiers of visits.
+        explain: is told why, once for each visit that begins and each face that was never announced.
     """
 
-    def __init__(self, settings: RecognitionSettings, new_id: Callable[[], str] = new_visit_id) -> None:
+    def __init__(
+        self,
+        settings: RecognitionSettings,
+        new_id: Callable[[], str] = new_visit_id,
+        explain: Callable[[Explanation], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._new_id = new_id
+        self._explain = explain
         self._cameras: dict[str, _Camera] = {}
 
     def observe(self, camera: str, at_s: float, sightings: Sequence[Sighting]) -> tuple[PresenceChange, ...]:
@@ -135,8 +99,8 @@ class Visits:
             self.camera_back(camera, at_s)
         changes = self._end_quiet(camera, state, at_s)
         state.looked_s = at_s
-        state.tracks = [track for track in state.tracks if at_s - track.seen_s <= TRACK_GAP_S]
-        for track, sighting in _match(state.tracks, sightings, at_s):
+        self._drop_old_tracks(camera, state, at_s)
+        for track, sighting in match(state.tracks, sightings, at_s):
             track.box, track.seen_s = sighting.detection.box, at_s
             changes += self._vote(camera, state, track, sighting)
         return tuple(changes)
@@ -151,6 +115,7 @@ class Visits:
                 track.seen_s = at_s
                 self._extend(state, track, at_s)
         state.looked_s = at_s
+        self._drop_old_tracks(camera, state, at_s)
 
     def due(self, now_s: float) -> tuple[PresenceChange, ...]:
         """End the visits whose quiet time is over; to be called about once a second."""
@@ -163,7 +128,7 @@ class Visits:
         """A visit of an earlier run goes on; its quiet time begins anew when the camera is there."""
         state = self._cameras.setdefault(visit.camera, _Camera())
         seen_s, began_s = visit.last_seen_s, visit.began_s
-        state.visits.append(_Visit(visit.person, visit.visit_id, began_s, seen_s, at_s, visit.score))
+        state.visits.append(Visit(visit.person, visit.visit_id, began_s, seen_s, at_s, visit.score))
         self.camera_lost(visit.camera, at_s)
 
     def camera_lost(self, camera: str, at_s: float) -> None:
@@ -214,6 +179,12 @@ class Visits:
             for visit in state.visits
         )
 
+    def _drop_old_tracks(self, camera: str, state: _Camera, at_s: float) -> None:
+        for track in state.tracks:
+            if at_s - track.seen_s > TRACK_GAP_S and track.person is None and track.stranger is None:
+                self._explain(Explanation.of(camera, track.tally, "nobody"))
+        state.tracks = [track for track in state.tracks if at_s - track.seen_s <= TRACK_GAP_S]
+
     def _end_quiet(self, camera: str, state: _Camera, now_s: float) -> list[PresenceChange]:
         changes: list[PresenceChange] = []
         if state.lost_s is not None:
@@ -227,7 +198,7 @@ class Visits:
                 changes.append(self._end(camera, state, visit, now_s))
         return changes
 
-    def _end(self, camera: str, state: _Camera, visit: _Visit, at_s: float) -> PresenceChange:
+    def _end(self, camera: str, state: _Camera, visit: Visit, at_s: float) -> PresenceChange:
         state.visits.remove(visit)
         for track in state.tracks:
             if track.person == visit.person:
@@ -235,10 +206,10 @@ class Visits:
                 track.votes.clear()
         return self._departed(camera, visit, at_s)
 
-    def _departed(self, camera: str, visit: _Visit, at_s: float) -> PresenceChange:
+    def _departed(self, camera: str, visit: Visit, at_s: float) -> PresenceChange:
         return PresenceChange(camera, visit.person, "departed", at_s, visit.visit_id, 0, 0, None)
 
-    def _drop_stranger(self, state: _Camera, visit: _Visit) -> None:
+    def _drop_stranger(self, state: _Camera, visit: Visit) -> None:
         if visit in state.visits:
             state.visits.remove(visit)
         for track in state.tracks:
@@ -246,14 +217,15 @@ class Visits:
                 track.stranger = None
                 track.votes.clear()
 
-    def _vote(self, camera: str, state: _Camera, track: _Track, sighting: Sighting) -> list[PresenceChange]:
+    def _vote(self, camera: str, state: _Camera, track: Track, sighting: Sighting) -> list[PresenceChange]:
         at_s = sighting.captured_at_s
         seen = sighting.identification
+        track.tally.add(sighting)
         if seen.refusal not in ("face too small", "blurred"):
             track.good_frames += 1
         if seen.person is not None or seen.refusal in ("no model", "below threshold"):
             score = 0.0 if seen.refusal == "no model" else seen.score
-            track.votes.append(_Vote(at_s, seen.person, score))
+            track.votes.append(Vote(at_s, seen.person, score))
         changes: list[PresenceChange] = []
         if seen.person is not None:
             known = state.visit_of(seen.person)
@@ -267,9 +239,9 @@ class Visits:
                 if track.stranger is not None:
                     self._drop_stranger(state, track.stranger)
                 if known is None:
-                    visit = _Visit(seen.person, self._new_id(), at_s, at_s, at_s, seen.score)
+                    visit = Visit(seen.person, self._new_id(), at_s, at_s, at_s, seen.score)
                     state.visits.append(visit)
-                    changes.append(_announce(camera, visit, "arrived", agreeing, track.good_frames, sighting))
+                    changes.append(self._announce(camera, visit, track, agreeing, sighting))
         elif track.person is not None:
             self._hand_over(track, at_s)
         if track.person is None and track.stranger is None and seen.person is None:
@@ -277,7 +249,7 @@ class Visits:
         self._extend(state, track, at_s)
         return changes
 
-    def _agreeing(self, track: _Track, person: str, at_s: float) -> int:
+    def _agreeing(self, track: Track, person: str, at_s: float) -> int:
         """Votes for a person within the window, or 0 when they do not decide."""
         recent = track.since(at_s - self._settings.window_s)
         agreeing = sum(vote.person == person for vote in recent)
@@ -290,7 +262,7 @@ class Visits:
         )
         return agreeing if decided else 0
 
-    def _hand_over(self, track: _Track, at_s: float) -> None:
+    def _hand_over(self, track: Track, at_s: float) -> None:
         """Take the person's name off a track on which somebody else has taken their place."""
         last_named_s = max(
             (vote.at_s for vote in track.votes if vote.person == track.person), default=-math.inf
@@ -306,7 +278,7 @@ class Visits:
             track.good_frames = len(after)
 
     def _judge_stranger(
-        self, camera: str, state: _Camera, track: _Track, sighting: Sighting
+        self, camera: str, state: _Camera, track: Track, sighting: Sighting
     ) -> list[PresenceChange]:
         at_s = sighting.captured_at_s
         recent = track.since(at_s - STRANGER_WINDOW_S)
@@ -324,12 +296,28 @@ class Visits:
         if back is not None:
             track.stranger = back
             return []
-        visit = _Visit(None, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
+        visit = Visit(None, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
         state.visits.append(visit)
         track.stranger = visit
-        return [_announce(camera, visit, "stranger", len(nobody), track.good_frames, sighting)]
+        return [self._announce(camera, visit, track, len(nobody), sighting)]
 
-    def _extend(self, state: _Camera, track: _Track, at_s: float) -> None:
+    def _announce(
+        self, camera: str, visit: Visit, track: Track, votes: int, sighting: Sighting
+    ) -> PresenceChange:
+        kind: Literal["arrived", "stranger"] = "stranger" if visit.person is None else "arrived"
+        self._explain(Explanation.of(camera, track.tally, kind, visit.person, visit.visit_id))
+        return PresenceChange(
+            camera,
+            visit.person,
+            kind,
+            sighting.captured_at_s,
+            visit.visit_id,
+            votes,
+            track.good_frames,
+            sighting,
+        )
+
+    def _extend(self, state: _Camera, track: Track, at_s: float) -> None:
         if track.person is not None:
             visit = state.visit_of(track.person)
             if visit is not None:
@@ -338,60 +326,10 @@ class Visits:
             track.stranger.seen(at_s)
 
 
-def _announce(
-    camera: str, visit: _Visit, kind: str, votes: int, frames: int, sighting: Sighting
-) -> PresenceChange:
-    verb: Literal["arrived", "stranger"] = "stranger" if kind == "stranger" else "arrived"
-    at_s = sighting.captured_at_s
-    return PresenceChange(camera, visit.person, verb, at_s, visit.visit_id, votes, frames, sighting)
-
-
-def _is_clear(votes: Sequence[_Vote]) -> bool:
+def _is_clear(votes: Sequence[Vote]) -> bool:
     return statistics.median(vote.score for vote in votes) < CLEAR_SCORE
 
 
 def _somebody_is_unaccounted_for(state: _Camera) -> bool:
     followed = Counter(track.person for track in state.tracks)
     return any(visit.person is not None and not followed[visit.person] for visit in state.visits)
-
-
-def _match(tracks: list[_Track], sightings: Sequence[Sighting], at_s: float) -> list[tuple[_Track, Sighting]]:
-    """Give each face its track, the nearest pairs first; faces without one begin tracks, in `tracks`."""
-    pairs = sorted(
-        (cost, t, s)
-        for t, track in enumerate(tracks)
-        for s, sighting in enumerate(sightings)
-        if (cost := _cost(track, sighting, at_s)) is not None
-    )
-    track_of: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, t, s in pairs:
-        if t not in taken and s not in track_of:
-            track_of[s] = t
-            taken.add(t)
-    matched = []
-    for s, sighting in enumerate(sightings):
-        if s in track_of:
-            track = tracks[track_of[s]]
-        else:
-            track = _Track(sighting.detection.box, at_s)
-            tracks.append(track)
-        matched.append((track, sighting))
-    return matched
-
-
-def _cost(track: _Track, sighting: Sighting, at_s: float) -> float | None:
-    """Distance of a face from a track in widths of the face; `None` when it is another face."""
-    before, now = track.box, sighting.detection.box
-    widths = max(1.0, before[2] - before[0]), max(1.0, now[2] - now[0])
-    distance = math.hypot(
-        (now[0] + now[2] - before[0] - before[2]) / 2, (now[1] + now[3] - before[1] - before[3]) / 2
-    ) / (sum(widths) / 2)
-    reach = min(MAX_REACH_WIDTHS, REACH_WIDTHS + REACH_WIDTHS_PER_S * max(0.0, at_s - track.seen_s))
-    if distance > reach or max(widths) / min(widths) > MAX_SIZE_RATIO:
-        return None
-    person = sighting.identification.person
-    if person is not None and track.person is not None:
-        # Where two people cross, their names say who is who.
-        distance += -0.5 if person == track.person else 1.0
-    return distance
