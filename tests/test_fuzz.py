@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from facerec_mqtt import payloads
+from facerec_mqtt.announcements import Announcements, components_of
 from facerec_mqtt.arrays import read_arrays
 from facerec_mqtt.artifact import FamilyModel, current_version, load_current, new_version, save_model
 from facerec_mqtt.commands import (
@@ -141,11 +142,11 @@ def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours
 @EXAMPLES
 @given(anything([b'{"components":{"a":{"platform":"event","state_topic":"facerec/x"}}}']))
 def test_an_announcement_that_the_broker_kept_may_be_anything(payload: bytes) -> None:
-    before = payloads.announcement(payload)
-    if before is not None:
-        topics = payloads.orphans(before, {"components": {}}, payloads.Topics("facerec"))
-        assert all(topic.startswith("facerec/") for topic in topics)
-        payloads.farewell(before, {"components": {}})
+    announcements = Announcements("facerec")
+    announcements.announce({"components": {}})
+    announcements.recall(components_of(payload))
+    assert all(topic.startswith("facerec/") for topic in announcements.orphans())
+    assert payloads.encode(announcements.farewell())
 
 
 @EXAMPLES
@@ -330,14 +331,16 @@ def test_a_version_is_loaded_or_refused_even_where_its_digests_fit(
     anything(
         [
             b'{"switched_off":["garden"],"people":{"anna":"Anna"},"last_seen":{"anna":'
-            b'{"camera":"garden","epoch_s":1.5,"score":null}}}'
+            b'{"camera":"garden","epoch_s":1.5,"score":null}},"visits":[{"camera":"garden","person":"anna",'
+            b'"visit_id":"01J","began_epoch_s":1.0,"last_seen_epoch_s":1.5,"score":0.9}],'
+            b'"announced":{"anna":{"platform":"sensor","state_topic":"facerec/person/anna/state"}}}'
         ]
     )
 )
 def test_a_memory_is_recalled_or_as_none(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "memory.json").write_bytes(content)
-        memory = MemoryFile(Path(name)).recall()
+        (Path(name) / "memory-home.json").write_bytes(content)
+        memory = MemoryFile(Path(name), "home").recall()
     for identifier in (
         *(person.slug for person in memory.people),
         *(s.camera for s in memory.last_seen.values()),
