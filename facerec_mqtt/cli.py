@@ -127,6 +127,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
             settings.model_dir,
             force=arguments.force,
             fpir=settings.recognition.fpir,
+            min_margin=settings.recognition.min_margin,
             progress=progress,
         )
     if arguments.json:

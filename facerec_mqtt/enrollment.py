@@ -10,61 +10,33 @@ import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facerec_mqtt.artifact import FamilyModel, new_version, rebuilding, save_model, versions, writing
-from facerec_mqtt.calibration import (
-    Gallery,
-    Normaliser,
-    Scores,
-    calibrate,
-    in_between,
-    odds_near,
-    template,
-)
+from facerec_mqtt.crossvalidation import cross_validate
 from facerec_mqtt.detection import FaceDetector
 from facerec_mqtt.embedding import Cohort, Embedder, load_cohort
 from facerec_mqtt.errors import EnrollmentError, PictureError
-from facerec_mqtt.head import Head, train_head
+from facerec_mqtt.evaluation import Outcomes
+from facerec_mqtt.head import train_head
+from facerec_mqtt.learning import Lesson, Trainer, learn
 from facerec_mqtt.photos import ENOUGH_PX, Finding, FindingCache, Networks, content_key, examine
 from facerec_mqtt.pictures import read_bytes
 from facerec_mqtt.rebuild_report import FEW_PHOTOS, PhotoReport, RebuildReport, first_reason
 from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
-from facerec_mqtt.records import Person, Vectors
+from facerec_mqtt.records import Person
 from facerec_mqtt.roster import Photo, Roster, read_roster
 
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, [0, 1]."""
 
 
-class Trainer(Protocol):
-    """Makes the family's layers; `head.train_head` is one."""
-
-    def __call__(
-        self,
-        vectors: Vectors,
-        labels: NDArray[np.int64],
-        held_out: NDArray[np.bool_],
-        nobody: Vectors,
-        *,
-        people: int,
-    ) -> Head:
-        """As `head.train_head`."""
-
-
 _SAVE_EVERY = 200
 _MOST_WORKERS = 4
-_LOOKED, _TRAINED, _CALIBRATED = 0.7, 0.95, 0.98
-_HELD_OUT_EVERY = 5
-_MOST_STRANGERS = 500
-_STRANGER_PARTS = 4
-_MADE_UP = 6000
+_LOOKED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
 # Lower than for a camera: a photo is of somebody, and the largest face in it is meant.
 _MIN_SCORE = 0.5
 
@@ -75,6 +47,7 @@ def rebuild(
     *,
     force: bool = False,
     fpir: float = 0.01,
+    min_margin: float = 0.1,
     progress: ProgressCallback = lambda _stage, _share: None,
     load_networks: Callable[[], Networks] | None = None,
     cohort: Cohort | None = None,
@@ -87,6 +60,7 @@ def rebuild(
         model_dir: made if it is missing.
         force: switch to the new model whatever it is like; today every new model is switched to.
         fpir: share of strangers who may be taken for somebody, (0, 1).
+        min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
         progress: told how far it is.
         load_networks: opens what looks at the photos, once a thread; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
@@ -113,32 +87,23 @@ def rebuild(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
                 f"{first_reason([photo for photo in photos if photo.person is not None])}"
             )
-        lesson = _Lesson.of(people, findings)
+        lesson = _lesson(people, findings)
+
+        def make(some: Lesson) -> Family:
+            return learn(some, cohort, fpir, train)
+
         progress("Training the family's layers", _LOOKED)
-        head = train(
-            lesson.vectors.reshape(-1, lesson.vectors.shape[-1]),
-            np.repeat(lesson.labels, lesson.vectors.shape[1]),
-            np.repeat(lesson.held_out, lesson.vectors.shape[1]),
-            cohort.centres,
-            people=len(people),
+        family = make(lesson)
+        progress("Judging photos that were not learnt from", _TRAINED)
+        outcomes = cross_validate(
+            lesson,
+            make,
+            min_margin=min_margin,
+            progress=lambda share: progress(
+                "Judging photos that were not learnt from", _TRAINED + share * (_JUDGED - _TRAINED)
+            ),
         )
-        progress("Calibrating", _TRAINED)
-        templates = np.stack([template(lesson.clean(row)) for row in range(len(people))])
-        strangers = _spaced(lesson.clean(len(people)), _MOST_STRANGERS)
-        plain = Normaliser(cohort.centres, cohort.top)
-        normaliser = plain.extended(strangers)
-        gallery = Gallery.of(templates, normaliser)
-        calibration = calibrate(
-            fpir,
-            len(people),
-            (cohort.impostor_far, cohort.impostor_threshold),
-            strangers=_score_strangers(templates, strangers, plain),
-            members=_score_members(lesson, gallery, normaliser),
-        )
-        made_up = in_between(lesson.vectors[lesson.labels < len(people), 0], cohort.centres, _MADE_UP)
-        scored, liked = gallery.normalised(made_up, normaliser), head.probabilities(made_up)[:, :-1]
-        calibration = replace(calibration, strangers_odds=odds_near(calibration.threshold, scored, liked))
-        progress("Saving", _CALIBRATED)
+        progress("Saving", _JUDGED)
         now = datetime.now(UTC)
         report = RebuildReport(
             version=new_version(now, versions(model_dir)),
@@ -146,9 +111,10 @@ def rebuild(
             left_out=tuple(person for person in roster.people if person not in people),
             photos=photos,
             notes=roster.notes,
-            tpir=_estimate_tpir(lesson, Family(people, gallery, head, calibration, normaliser)),
+            tpir=_tpir(people, outcomes),
             fpir=fpir,
-            threshold=calibration.threshold,
+            threshold=family.calibration.threshold,
+            outcomes=outcomes,
             seconds=time.monotonic() - begun_s,
         )
         model = FamilyModel(
@@ -157,7 +123,7 @@ def rebuild(
             backbone_digest=networks[0].backbone_digest,
             cohort_digest=cohort_digest(cohort),
             people=people,
-            arrays=family_arrays(gallery, head, calibration, strangers),
+            arrays=family_arrays(family, cohort),
             report=report.as_json(),
         )
         save_model(model_dir, model)
@@ -181,39 +147,29 @@ def shipped_networks() -> Networks:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Lesson:
-    """What all used photos have to teach."""
+def _lesson(people: Sequence[Person], findings: Mapping[Photo, Finding]) -> Lesson:
+    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(people)}
+    rows[None] = len(people)
+    used = [(photo, finding.vectors) for photo, finding in findings.items() if finding.vectors is not None]
+    vectors = np.stack([each for _, each in used]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    return Lesson(
+        people=tuple(people),
+        files=tuple(photo.file for photo, _ in used),
+        vectors=vectors,
+        labels=np.array([rows[photo.person] for photo, _ in used], np.int64),
+        moments=np.arange(len(used)),
+    )
 
-    vectors: Vectors
-    """(N, versions, D) float32 unit embeddings of N photos, the photo as it is first."""
-    labels: NDArray[np.int64]
-    """(N,) row of the person; the number of people for a stranger."""
-    held_out: NDArray[np.bool_]
-    """(N,) true for photos that the layers do not learn from but are checked on."""
 
-    @classmethod
-    def of(cls, people: Sequence[Person], findings: Mapping[Photo, Finding]) -> "_Lesson":
-        rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(people)}
-        rows[None] = len(people)
-        used = [
-            (rows[photo.person], finding.vectors)
-            for photo, finding in findings.items()
-            if finding.vectors is not None
-        ]
-        vectors = np.stack([each for _, each in used]).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
-        labels = np.array([row for row, _ in used], np.int64)
-        held_out = np.zeros(len(labels), np.bool_)
-        for row in rows.values():
-            own = np.flatnonzero(labels == row)
-            if len(own) >= 2 * _HELD_OUT_EVERY:
-                held_out[own[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY]] = True
-        return cls(vectors, labels, held_out)
-
-    def clean(self, row: int) -> Vectors:
-        """(n, D) the photos of one person as they are."""
-        return np.asarray(self.vectors[self.labels == row, 0], np.float32)
+def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
+    """Share of each person's photos that were named by models that had not learnt from them."""
+    rates = {}
+    for row, person in enumerate(people):
+        own = outcomes.true == row
+        if np.count_nonzero(own) >= FEW_PHOTOS:
+            rates[person.slug] = float(np.mean(outcomes.named[own] == row))
+    return rates
 
 
 def _open_networks(load_networks: Callable[[], Networks], photos: int) -> tuple[Networks, ...]:
@@ -280,65 +236,3 @@ def _photo_reports(roster: Roster, findings: Mapping[Photo, Finding]) -> tuple[P
         PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside
     ]
     return tuple(sorted([*looked_at, *not_looked_at], key=lambda photo: photo.file))
-
-
-def _spaced(vectors: Vectors, most: int) -> Vectors:
-    """At most so many rows, evenly taken."""
-    return vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), most)).round().astype(np.int64)]
-
-
-def _score_strangers(templates: Vectors, strangers: Vectors, normaliser: Normaliser) -> Scores:
-    """Best score of each stranger's picture, normalised without the quarter of the pictures it is in.
-
-    The pictures are in the order of their names, so that those of one stranger are mostly in one part.
-    """
-    scored = []
-    for judged in np.array_split(np.arange(len(strangers)), _STRANGER_PARTS):
-        others = normaliser.extended(np.delete(strangers, judged, axis=0))
-        scores = Gallery.of(templates, others).normalised(strangers[judged], others)
-        scored.append(scores.max(axis=1, initial=-np.inf))
-    return np.concatenate(scored)
-
-
-def _score_members(lesson: _Lesson, gallery: Gallery, normaliser: Normaliser) -> Scores:
-    """Median score of each member's photos against each other member."""
-    people = len(gallery.templates)
-    scored = []
-    for row in range(people):
-        middle = np.median(gallery.normalised(lesson.clean(row), normaliser), axis=0)
-        scored.append(np.delete(middle, row))
-    return np.concatenate(scored).astype(np.float32)
-
-
-def _estimate_tpir(lesson: _Lesson, family: Family) -> dict[str, float]:
-    """Share of each person's photos that would be named, had they not been learnt from.
-
-    Each photo is compared with a template made without it. Where some photos were held out from the
-    layers' training, it is those that are counted; where there were too few for that, it is all, with
-    the layers saying nothing for or against.
-    """
-    rates = {}
-    for row, person in enumerate(family.people):
-        own = np.flatnonzero(lesson.labels == row)
-        if len(own) < FEW_PHOTOS:
-            continue
-        judged = own[lesson.held_out[own]]
-        trained_on = len(judged) == 0
-        if trained_on:
-            judged = own
-        vectors = lesson.vectors[judged, 0]
-        normalised = family.gallery.normalised(vectors, family.normaliser)
-        for number, photo in enumerate(judged):
-            without = template(lesson.vectors[own[own != photo], 0])[None]
-            gallery = Gallery.of(without, family.normaliser)
-            normalised[number, row] = gallery.normalised(vectors[number : number + 1], family.normaliser)[
-                0, 0
-            ]
-        named = normalised.argmax(axis=1) == row
-        evidence = normalised[:, row]
-        if not trained_on:
-            probabilities = family.head.probabilities(vectors)[:, :-1]
-            named &= probabilities.argmax(axis=1) == row
-            evidence = family.calibration.evidence(normalised, probabilities)[:, row]
-        rates[person.slug] = float(np.mean(named & (evidence >= family.calibration.threshold)))
-    return rates

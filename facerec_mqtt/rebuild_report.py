@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from facerec_mqtt.evaluation import Outcomes
 from facerec_mqtt.records import Person
 
 FEW_PHOTOS = 5
@@ -42,6 +43,8 @@ class RebuildReport:
     """The stated share of strangers who may be taken for somebody."""
     threshold: float
     """The normalised score that a face must reach."""
+    outcomes: Outcomes
+    """What models that had not learnt from a photo said of it; see `crossvalidation`."""
     seconds: float
     """Wall time of the whole rebuild."""
 

@@ -14,14 +14,13 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"cpu", "records", "slugs"},
+    {"cpu", "evaluation", "records", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
         "augmentation",
         "broker",
         "commands",
-        "evaluation",
         "logs",
         "outbox",
         "payloads",
@@ -51,6 +50,8 @@ FLOORS = (
     },
     {"memory", "photos"},
     {"recognition"},
+    {"learning"},
+    {"crossvalidation"},
     {"bench", "check", "demo", "enrollment", "prediction", "service"},
     {"cli"},
     {"__main__"},

@@ -2,6 +2,9 @@
 
 import json
 
+import numpy as np
+
+from facerec_mqtt.evaluation import Outcomes
 from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport
 from facerec_mqtt.records import Person
 
@@ -24,6 +27,7 @@ def a_report(
         tpir=tpir or {},
         fpir=0.01,
         threshold=2.19,
+        outcomes=Outcomes((), np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64)),
         seconds=1.234,
     )
 
