@@ -1,4 +1,4 @@
-"""The command line: `facerec-mqtt run | rebuild | predict | check | bench | demo`.
+"""The command line: `facerec-mqtt run | rebuild | enroll | predict | check | bench | demo`.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 meets TensorFlow.
@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
     rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
+
+    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
+    ways = enroll.add_subparsers(required=True, metavar="HOW")
+    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    _add_folders(audit)
+    audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
+    audit.set_defaults(command=_enroll_check)
 
     predict = commands.add_parser("predict", help="say who is in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
@@ -134,6 +141,20 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         print_report(report.as_json())
+    return 0
+
+
+def _enroll_check(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.enrollment import check_enrollment
+    from facerec_mqtt.terminal import print_photos, progress_on_terminal
+
+    settings = _settings(arguments)
+    with progress_on_terminal() as progress:
+        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
+    if arguments.json:
+        print(json.dumps(audit, ensure_ascii=False))
+    else:
+        print_photos(audit, f"Photos in {settings.enrollment_dir}")
     return 0
 
 

@@ -4,27 +4,26 @@ Every photo is looked at once and remembered by its content (`photos`). What is 
 template for each person and the family's dense layers, both on the frozen backbone's embeddings.
 """
 
-import contextlib
-import os
-import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from facerec_mqtt.artifact import FamilyModel, new_version, rebuilding, save_model, versions, writing
+from facerec_mqtt.artifact import FamilyModel, new_version, rebuilding, save_model, versions
+from facerec_mqtt.audit import misfits, moments, repeats
+from facerec_mqtt.audit_report import AuditReport
+from facerec_mqtt.augmentation import VERSIONS
+from facerec_mqtt.calibration import Normaliser
 from facerec_mqtt.crossvalidation import cross_validate
-from facerec_mqtt.detection import FaceDetector
-from facerec_mqtt.embedding import Cohort, Embedder, load_cohort
-from facerec_mqtt.errors import EnrollmentError, PictureError
+from facerec_mqtt.embedding import Cohort, load_cohort
+from facerec_mqtt.errors import EnrollmentError
 from facerec_mqtt.evaluation import Outcomes
+from facerec_mqtt.examination import look_at_photos, open_networks, shipped_networks
 from facerec_mqtt.head import train_head
 from facerec_mqtt.learning import Lesson, Trainer, learn
-from facerec_mqtt.photos import ENOUGH_PX, Finding, FindingCache, Networks, content_key, examine
-from facerec_mqtt.pictures import read_bytes
+from facerec_mqtt.photos import Finding, Networks
 from facerec_mqtt.rebuild_report import FEW_PHOTOS, PhotoReport, RebuildReport, first_reason
 from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
 from facerec_mqtt.records import Person
@@ -34,11 +33,7 @@ ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, [0, 1]."""
 
 
-_SAVE_EVERY = 200
-_MOST_WORKERS = 4
 _LOOKED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
-# Lower than for a camera: a photo is of somebody, and the largest face in it is meant.
-_MIN_SCORE = 0.5
 
 
 def rebuild(
@@ -77,17 +72,19 @@ def rebuild(
     roster = read_roster(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
-        networks = _open_networks(load_networks or shipped_networks, len(roster.photos))
-        findings = _look_at_photos(roster.photos, model_dir, networks, progress)
-        photos = _photo_reports(roster, findings)
-        seen = {photo.person for photo in photos if photo.reason is None}
-        people = tuple(person for person in roster.people if person.slug in seen)
-        if not people:
+        networks = open_networks(load_networks or shipped_networks, len(roster.photos))
+        findings = look_at_photos(
+            roster.photos,
+            model_dir,
+            networks,
+            lambda share: progress("Looking at the photos", _LOOKED * share),
+        )
+        audit, lesson = _audit(roster, findings, cohort)
+        if not audit.people:
             raise EnrollmentError(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
-                f"{first_reason([photo for photo in photos if photo.person is not None])}"
+                f"{first_reason([photo for photo in audit.photos if photo.person is not None])}"
             )
-        lesson = _lesson(people, findings)
 
         def make(some: Lesson) -> Family:
             return learn(some, cohort, fpir, train)
@@ -107,11 +104,11 @@ def rebuild(
         now = datetime.now(UTC)
         report = RebuildReport(
             version=new_version(now, versions(model_dir)),
-            people=people,
-            left_out=tuple(person for person in roster.people if person not in people),
-            photos=photos,
-            notes=roster.notes,
-            tpir=_tpir(people, outcomes),
+            people=audit.people,
+            left_out=audit.left_out,
+            photos=audit.photos,
+            notes=audit.notes,
+            tpir=_tpir(audit.people, outcomes),
             fpir=fpir,
             threshold=family.calibration.threshold,
             outcomes=outcomes,
@@ -122,7 +119,7 @@ def rebuild(
             created=now.isoformat(timespec="seconds"),
             backbone_digest=networks[0].backbone_digest,
             cohort_digest=cohort_digest(cohort),
-            people=people,
+            people=audit.people,
             arrays=family_arrays(family, cohort),
             report=report.as_json(),
         )
@@ -131,35 +128,88 @@ def rebuild(
     return report
 
 
-def shipped_networks() -> Networks:
-    """Open the networks that the package ships, for one thread.
+def check_enrollment(
+    enrollment_dir: Path,
+    model_dir: Path,
+    *,
+    progress: ProgressCallback = lambda _stage, _share: None,
+    load_networks: Callable[[], Networks] | None = None,
+    cohort: Cohort | None = None,
+) -> AuditReport:
+    """Say of each file of the enrollment folder whether a rebuild would use it, and why not.
+
+    Args:
+        enrollment_dir: one folder of photos for each person; nothing in it is changed.
+        model_dir: where it is remembered what each photo gave, so that a rebuild need not look again.
+        progress: told how far it is.
+        load_networks: opens what looks at the photos; `None` opens the shipped networks.
+        cohort: of the backbone's scores; `None` is the shipped one.
 
     Raises:
-        ModelError: one of them is missing or damaged.
+        EnrollmentError: the folder is missing or holds nobody.
+        ModelError: the model folder cannot be written, a rebuild is running, or a network is damaged.
     """
-    detector, embedder = FaceDetector.load(min_score=_MIN_SCORE), Embedder.load()
-    return Networks(
-        detector=detector,
-        close_detector=FaceDetector.load(min_score=_MIN_SCORE, max_side_px=ENOUGH_PX),
-        backbone=embedder,
-        detector_digest=detector.digest,
-        backbone_digest=embedder.digest,
-    )
+    progress("Reading the enrollment folder", 0.0)
+    roster = read_roster(enrollment_dir)
+    cohort = load_cohort() if cohort is None else cohort
+    with rebuilding(model_dir):
+        findings = look_at_photos(
+            roster.photos,
+            model_dir,
+            open_networks(load_networks or shipped_networks, len(roster.photos)),
+            lambda share: progress("Looking at the photos", share),
+        )
+    audit, _ = _audit(roster, findings, cohort)
+    progress("Done", 1.0)
+    return audit
 
 
-def _lesson(people: Sequence[Person], findings: Mapping[Photo, Finding]) -> Lesson:
-    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(people)}
-    rows[None] = len(people)
-    used = [(photo, finding.vectors) for photo, finding in findings.items() if finding.vectors is not None]
-    vectors = np.stack([each for _, each in used]).astype(np.float32)
+def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) -> tuple[AuditReport, Lesson]:
+    """Sort out what cannot be learnt from, and make a lesson of the rest."""
+    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(roster.people)}
+    rows[None] = len(roster.people)
+    photos = [photo for photo, finding in findings.items() if finding.vectors is not None]
+    vectors = np.array([findings[photo].vectors for photo in photos], np.float32)
+    vectors = vectors.reshape(len(photos), 1 + VERSIONS, cohort.centres.shape[1])
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
-    return Lesson(
-        people=tuple(people),
-        files=tuple(photo.file for photo, _ in used),
+    labels = np.array([rows[photo.person] for photo in photos], np.int64)
+    reasons = {photo: finding.reason for photo, finding in findings.items()}
+    repeated = repeats(vectors, labels, np.array([findings[photo].sharpness for photo in photos]))
+    for photo, other in zip(photos, repeated, strict=True):
+        if other >= 0:
+            reasons[photo] = f"It is a near-duplicate of {photos[other].file}, which is used."
+    single = np.flatnonzero(repeated < 0)
+    names = [person.name for person in roster.people]
+    for misfit in misfits(
+        vectors[single, 0],
+        labels[single],
+        len(names),
+        Normaliser(cohort.centres, cohort.top),
+        (cohort.impostor_far, cohort.impostor_threshold),
+    ):
+        at = single[misfit.photo]
+        own = names[labels[at]]
+        reasons[photos[at]] = (
+            f"It does not look like the other photos of {own}; check who is in it."
+            if misfit.like is None
+            else f"It looks more like {names[misfit.like]} than like the other photos of {own};"
+            " check who is in it."
+        )
+    kept = np.array([reasons[photo] is None for photo in photos], np.bool_)
+    lesson = Lesson(
+        people=roster.people,
+        files=tuple(photo.file for photo in photos),
         vectors=vectors,
-        labels=np.array([rows[photo.person] for photo, _ in used], np.int64),
-        moments=np.arange(len(used)),
+        labels=labels,
+        moments=moments(vectors, labels, [findings[photo].taken_s for photo in photos]),
+    ).only(kept)
+    report = AuditReport(
+        people=lesson.people,
+        left_out=tuple(person for person in roster.people if person not in lesson.people),
+        photos=_photo_reports(roster, findings, reasons),
+        notes=roster.notes,
     )
+    return report, lesson
 
 
 def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
@@ -172,66 +222,14 @@ def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
     return rates
 
 
-def _open_networks(load_networks: Callable[[], Networks], photos: int) -> tuple[Networks, ...]:
-    workers = max(1, min(_MOST_WORKERS, len(os.sched_getaffinity(0)), photos))
-    return tuple(load_networks() for _ in range(workers))
-
-
-def _look_at_photos(
-    photos: Sequence[Photo], model_dir: Path, networks: Sequence[Networks], progress: ProgressCallback
-) -> dict[Photo, Finding]:
-    """What each photo gives; those that are known are only read."""
-    idle: queue.SimpleQueue[Networks] = queue.SimpleQueue()
-    for each in networks:
-        idle.put(each)
-    cache = FindingCache.open(model_dir / "cache" / "photos.npz", networks[0])
-
-    def look(photo: Photo) -> tuple[str | None, Finding]:
-        try:
-            data = read_bytes(photo.path)
-        except PictureError as error:
-            return None, Finding(None, str(error))
-        key = content_key(data)
-        known = cache.get(key)
-        if known is not None:
-            return key, known
-        mine = idle.get()
-        try:
-            return key, examine(data, mine)
-        finally:
-            idle.put(mine)
-
-    findings: dict[Photo, Finding] = {}
-    keys: set[str] = set()
-    unsaved = 0
-    with ThreadPoolExecutor(len(networks), "photos") as pool:
-        try:
-            for photo, (key, finding) in zip(photos, pool.map(look, photos), strict=True):
-                findings[photo] = finding
-                if key is not None:
-                    keys.add(key)
-                    unsaved += cache.get(key) is None
-                    cache.put(key, finding)
-                if unsaved >= _SAVE_EVERY:
-                    with writing(model_dir):
-                        cache.save()
-                    unsaved = 0
-                progress("Looking at the photos", _LOOKED * len(findings) / len(photos))
-        except BaseException:
-            # What was looked at until the interruption is not to be looked at again.
-            pool.shutdown(cancel_futures=True)
-            with contextlib.suppress(OSError):
-                cache.save()
-            raise
-    cache.keep(keys)
-    with writing(model_dir):
-        cache.save()
-    return findings
-
-
-def _photo_reports(roster: Roster, findings: Mapping[Photo, Finding]) -> tuple[PhotoReport, ...]:
+def _photo_reports(
+    roster: Roster, findings: Mapping[Photo, Finding], reasons: Mapping[Photo, str | None]
+) -> tuple[PhotoReport, ...]:
     slugs = {person.name: person.slug for person in roster.people}
-    looked_at = [PhotoReport(photo.file, photo.person, finding.reason) for photo, finding in findings.items()]
+    looked_at = [
+        PhotoReport(photo.file, photo.person, reason, findings[photo].note if reason is None else None)
+        for photo, reason in reasons.items()
+    ]
     not_looked_at = [
         PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside
     ]

@@ -22,6 +22,13 @@ class PhotoReport:
     """The person's slug; `None` for a stranger's picture or a file outside of any folder."""
     reason: str | None
     """Why it was set aside; `None` when it was used."""
+    note: str | None = None
+    """What its owner may want to know of one that was used."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As reports list it; the note only where there is one."""
+        said = {"file": self.file, "used": self.reason is None, "reason": self.reason}
+        return said if self.note is None else said | {"note": self.note}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,7 @@ class RebuildReport:
                 }
                 for person in (*self.people, *self.left_out)
             },
-            "photos": [
-                {"file": photo.file, "used": photo.reason is None, "reason": photo.reason}
-                for photo in self.photos
-            ],
+            "photos": [photo.as_json() for photo in self.photos],
             "warnings": list(self.warnings()),
             "fpir": self.fpir,
             "threshold": round(self.threshold, 4),

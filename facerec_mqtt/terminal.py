@@ -56,11 +56,21 @@ def print_report(report: Mapping[str, Any]) -> None:
     Args:
         report: as `facerec-mqtt rebuild --json` prints it.
     """
+    print_photos(report, f"Model {report['version']}")
+
+
+def print_photos(report: Mapping[str, Any], title: str) -> None:
+    """Print what became of the photos as a table and sentences on standard output.
+
+    Args:
+        report: as `facerec-mqtt enroll check --json` prints it; may say more.
+        title: of the table.
+    """
     console = Console()
     used, aside = Counter[str](), Counter[str]()
     for photo in report["photos"]:
         (used if photo["used"] else aside)[photo["file"].split("/")[0]] += 1
-    table = Table(title=f"Model {report['version']}")
+    table = Table(title=title)
     table.add_column("Folder")
     table.add_column("Photos used", justify="right")
     table.add_column("Set aside", justify="right")
@@ -70,5 +80,7 @@ def print_report(report: Mapping[str, Any]) -> None:
     for photo in report["photos"]:
         if not photo["used"]:
             console.print(f"  {photo['file']}: {photo['reason']}", markup=False, highlight=False)
+        elif "note" in photo:
+            console.print(f"  {photo['file']} (used): {photo['note']}", markup=False, highlight=False)
     for warning in report.get("warnings", ()):
         console.print(f"! {warning}", markup=False, highlight=False)

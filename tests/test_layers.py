@@ -49,7 +49,7 @@ FLOORS = (
         "visits",
     },
     {"memory", "photos"},
-    {"recognition"},
+    {"audit", "audit_report", "examination", "recognition"},
     {"learning"},
     {"crossvalidation"},
     {"bench", "check", "demo", "enrollment", "prediction", "service"},
