@@ -1,4 +1,4 @@
-"""The command line: `facerec-mqtt run | rebuild | enroll | predict | check | bench | demo`.
+"""The command line: `facerec-mqtt run | rebuild | enroll | evaluate | models | predict | check | bench | demo`.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 meets TensorFlow.
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
     _add_folders(rebuild)
     rebuild.add_argument(
-        "--force", action="store_true", help="use the new model in any case; so far every rebuild does"
+        "--force", action="store_true", help="use the new model even when it is clearly worse"
     )
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
     rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
@@ -70,6 +70,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_folders(audit)
     audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
     audit.set_defaults(command=_enroll_check)
+
+    models = commands.add_parser("models", help="list the models that are kept, or go back to one of them")
+    models.add_argument("action", choices=["list", "rollback"])
+    models.add_argument(
+        "version", nargs="?", metavar="VERSION", help="to go back to; by default the one before the current"
+    )
+    models.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    models.add_argument(
+        "--json", action="store_true", help="print the models that are kept as one line of JSON"
+    )
+    models.set_defaults(command=_models)
 
     predict = commands.add_parser("predict", help="say who is in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
@@ -156,6 +167,19 @@ def _enroll_check(arguments: argparse.Namespace) -> int:
     else:
         print_photos(audit, f"Photos in {settings.enrollment_dir}")
     return 0
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.model_commands import list_models, roll_back
+
+    model_dir = _settings(arguments).model_dir
+    if arguments.action == "rollback":
+        return roll_back(model_dir, arguments.version, as_json=arguments.json)
+    if arguments.version is not None:
+        raise FacerecError(
+            f'"models list" takes no version, and was given "{arguments.version}"; leave it out.'
+        )
+    return list_models(model_dir, as_json=arguments.json)
 
 
 def _predict(arguments: argparse.Namespace) -> int:

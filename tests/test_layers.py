@@ -21,6 +21,7 @@ FLOORS = (
         "augmentation",
         "broker",
         "commands",
+        "comparison",
         "logs",
         "outbox",
         "payloads",
@@ -52,7 +53,7 @@ FLOORS = (
     {"audit", "audit_report", "examination", "recognition"},
     {"learning"},
     {"crossvalidation"},
-    {"bench", "check", "demo", "enrollment", "prediction", "service"},
+    {"bench", "check", "demo", "enrollment", "model_commands", "prediction", "service"},
     {"cli"},
     {"__main__"},
 )
