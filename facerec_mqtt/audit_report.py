@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from facerec_mqtt.rebuild_report import FEW_PHOTOS, PhotoReport, first_reason
+from facerec_mqtt.advice import FEW_PHOTOS
+from facerec_mqtt.rebuild_report import PhotoReport, first_reason
 from facerec_mqtt.records import Person
 
 

@@ -133,6 +133,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.artifact import page_of
     from facerec_mqtt.cpu import require_tensorflow
     from facerec_mqtt.enrollment import rebuild
     from facerec_mqtt.terminal import print_report, progress_lines, progress_on_terminal
@@ -152,6 +153,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         print_report(report.as_json())
+        print(f'The whole report: "{page_of(settings.model_dir, report.version)}"')
     return 0
 
 

@@ -148,7 +148,7 @@ def chance_of(lost: int, won: int) -> float:
     The exact one-sided test of McNemar, that is, the sign test.
     """
     differ = lost + won
-    return sum(comb(differ, number) for number in range(lost, differ + 1)) / 2**differ
+    return float(sum(comb(differ, number) for number in range(lost, differ + 1)) / 2**differ)
 
 
 def _fewer(tally: Tally, what: str, version: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facerec_mqtt.advice import FEW_PHOTOS
 from facerec_mqtt.artifact import FamilyModel, new_version, rebuilding, save_model, versions
 from facerec_mqtt.audit import misfits, moments, repeats
 from facerec_mqtt.audit_report import AuditReport
@@ -23,10 +24,14 @@ from facerec_mqtt.evaluation import Outcomes
 from facerec_mqtt.examination import look_at_photos, open_networks, shipped_networks
 from facerec_mqtt.head import train_head
 from facerec_mqtt.learning import Lesson, Trainer, learn
+from facerec_mqtt.learning_curve import learning_curves
+from facerec_mqtt.never_worse import compare_with_current
 from facerec_mqtt.photos import Finding, Networks
-from facerec_mqtt.rebuild_report import FEW_PHOTOS, PhotoReport, RebuildReport, first_reason
+from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport, first_reason
 from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
 from facerec_mqtt.records import Person
+from facerec_mqtt.report_page import rebuild_page, render_page
+from facerec_mqtt.report_plots import Plots
 from facerec_mqtt.roster import Photo, Roster, read_roster
 
 ProgressCallback = Callable[[str, float], None]
@@ -48,12 +53,12 @@ def rebuild(
     cohort: Cohort | None = None,
     train: Trainer = train_head,
 ) -> RebuildReport:
-    """Make a model of the enrollment folder and switch to it.
+    """Make a model of the enrollment folder, and switch to it unless it is clearly worse than the one in use.
 
     Args:
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
         model_dir: made if it is missing.
-        force: switch to the new model whatever it is like; today every new model is switched to.
+        force: switch to the new model even when it is clearly worse than the one in use.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
         progress: told how far it is.
@@ -66,7 +71,6 @@ def rebuild(
         ModelError: the model cannot be written, another rebuild is running, or a network is damaged.
             The model before stays in use.
     """
-    del force  # every new model is switched to, so there is nothing to enforce yet
     begun_s = time.monotonic()
     progress("Reading the enrollment folder", 0.0)
     roster = read_roster(enrollment_dir)
@@ -112,6 +116,19 @@ def rebuild(
             fpir=fpir,
             threshold=family.calibration.threshold,
             outcomes=outcomes,
+            moments={person.slug: lesson.moments_of(row) for row, person in enumerate(audit.people)},
+            curves=learning_curves(lesson, family),
+            comparison=compare_with_current(
+                model_dir,
+                lesson,
+                outcomes,
+                audit.left_out,
+                backbone_digest=networks[0].backbone_digest,
+                cohort=cohort,
+                min_margin=min_margin,
+                fpir=fpir,
+            ),
+            forced=force,
             seconds=time.monotonic() - begun_s,
         )
         model = FamilyModel(
@@ -123,7 +140,8 @@ def rebuild(
             arrays=family_arrays(family, cohort),
             report=report.as_json(),
         )
-        save_model(model_dir, model)
+        page = render_page(rebuild_page(report, model.created), Plots(model_dir / "cache"))
+        save_model(model_dir, model, switch=report.not_used_because is None, page=page)
     progress("Done", 1.0)
     return report
 

@@ -66,6 +66,10 @@ class Lesson:
         """(n, D) the photos of one person as they are."""
         return np.asarray(self.vectors[self.labels == row, 0], np.float32)
 
+    def moments_of(self, row: int) -> int:
+        """From how many different moments the photos of one person are."""
+        return len(np.unique(self.moments[self.labels == row]))
+
     def only(self, kept: NDArray[np.bool_]) -> "Lesson":
         """The same of these (N,) photos alone; people without any are not in it."""
         rows = [row for row in range(len(self.people)) if np.any(kept & (self.labels == row))]

@@ -18,6 +18,7 @@ FLOORS = (
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
+        "advice",
         "augmentation",
         "broker",
         "commands",
@@ -27,12 +28,13 @@ FLOORS = (
         "payloads",
         "pictures",
         "rebuild_process",
-        "rebuild_report",
         "region",
         "roster",
         "snapshot",
         "terminal",
     },
+    {"rebuild_report", "report_plots"},
+    {"report_page"},
     # The stages. They do not know each other; what is above composes them.
     {
         "alignment",
@@ -52,12 +54,12 @@ FLOORS = (
     {"memory", "photos"},
     {"audit", "audit_report", "examination", "recognition"},
     {"learning"},
-    {"crossvalidation"},
+    {"crossvalidation", "learning_curve", "never_worse"},
     {"bench", "check", "demo", "enrollment", "model_commands", "prediction", "service"},
     {"cli"},
     {"__main__"},
 )
-TRAINING = {"keras", "tensorflow"}
+TRAINING = {"keras", "matplotlib", "tensorflow"}
 NAMELESS = {"common", "helpers", "manager", "misc", "shared", "utils"}
 
 

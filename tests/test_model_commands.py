@@ -20,7 +20,7 @@ from facerec_mqtt.calibration import Calibration, Gallery, Normaliser
 from facerec_mqtt.cli import main
 from facerec_mqtt.embedding import Embedder, load_cohort
 from facerec_mqtt.head import Head
-from facerec_mqtt.recognition import cohort_digest, family_arrays
+from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
 from facerec_mqtt.records import Person
 from tests.fixtures_broker import Broker
 from tests.fixtures_service import Home, RunningService, run_program
@@ -37,14 +37,16 @@ def a_model(minute: int, people: tuple[Person, ...] = (ANNA, TOM), **report: Any
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
     kernel = rng.normal(size=(templates.shape[1], len(people) + 1)).astype(np.float32)
     head = Head((kernel,), (np.zeros(len(people) + 1, np.float32),))
-    gallery = Gallery.of(templates, Normaliser(cohort.centres, cohort.top))
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    gallery = Gallery.of(templates, normaliser)
+    family = Family(people, gallery, head, Calibration(2.0, 1.0, 0.0), normaliser)
     return FamilyModel(
         version=new_version(NOON + timedelta(minutes=minute)),
         created=(NOON + timedelta(minutes=minute)).isoformat(),
         backbone_digest=Embedder.load().digest,
         cohort_digest=cohort_digest(cohort),
         people=people,
-        arrays=family_arrays(gallery, head, Calibration(2.0, 1.0, 0.0), np.zeros((0, 256), np.float32)),
+        arrays=family_arrays(family, cohort),
         report=report,
     )
 
