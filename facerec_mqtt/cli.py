@@ -71,6 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
     audit.set_defaults(command=_enroll_check)
 
+    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
+    )
+    evaluate.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
+    evaluate.set_defaults(command=_evaluate)
+
     models = commands.add_parser("models", help="list the models that are kept, or go back to one of them")
     models.add_argument("action", choices=["list", "rollback"])
     models.add_argument(
@@ -169,6 +178,12 @@ def _enroll_check(arguments: argparse.Namespace) -> int:
     else:
         print_photos(audit, f"Photos in {settings.enrollment_dir}")
     return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.scoring import evaluate
+
+    return evaluate(arguments.folder, _settings(arguments), as_json=arguments.json, html=arguments.html)
 
 
 def _models(arguments: argparse.Namespace) -> int:

@@ -19,8 +19,8 @@ _STYLE = """
   --faint: #b9bdc4; --good: #2f8f5b; --bad: #d1662a; --accent: #2f6fb5; --warn: #fff3dc; --warn-ink: #7a4b00;
   --line1: #2f6fb5; --line2: #d1662a; --line3: #7d57b3; --line4: #1d8c8c; --line5: #b8457a; --line6: #8a7a1f;
   --line7: #5a6b7d; --line8: #a04b2f; }
-@media (prefers-color-scheme: dark) { :root { --page: #16181c; --card: #1f2227; --ink: #e6e7e9; --soft: #a2a8b1;
-  --faint: #565c66; --good: #58c08a; --bad: #f0935c; --accent: #74aef0; --warn: #3a2d12; --warn-ink: #ffd68a;
+@media (prefers-color-scheme: dark) { :root { --page: #16181c; --card: #1f2227; --ink: #e6e7e9;
+  --soft: #a2a8b1; --faint: #565c66; --good: #58c08a; --bad: #f0935c; --accent: #74aef0; --warn: #3a2d12; --warn-ink: #ffd68a;
   --line1: #74aef0; --line2: #f0935c; --line3: #b79be8; --line4: #5cc7c7; --line5: #ee8db8; --line6: #cfc05a;
   --line7: #a9b8c8; --line8: #df8f74; } }
 * { box-sizing: border-box; }

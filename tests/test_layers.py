@@ -55,7 +55,7 @@ FLOORS = (
     {"audit", "audit_report", "examination", "recognition"},
     {"learning"},
     {"crossvalidation", "learning_curve", "never_worse"},
-    {"bench", "check", "demo", "enrollment", "model_commands", "prediction", "service"},
+    {"bench", "check", "demo", "enrollment", "model_commands", "prediction", "scoring", "service"},
     {"cli"},
     {"__main__"},
 )
