@@ -20,7 +20,8 @@ _STYLE = """
   --line1: #2f6fb5; --line2: #d1662a; --line3: #7d57b3; --line4: #1d8c8c; --line5: #b8457a; --line6: #8a7a1f;
   --line7: #5a6b7d; --line8: #a04b2f; }
 @media (prefers-color-scheme: dark) { :root { --page: #16181c; --card: #1f2227; --ink: #e6e7e9;
-  --soft: #a2a8b1; --faint: #565c66; --good: #58c08a; --bad: #f0935c; --accent: #74aef0; --warn: #3a2d12; --warn-ink: #ffd68a;
+  --soft: #a2a8b1; --faint: #565c66; --good: #58c08a; --bad: #f0935c; --accent: #74aef0; --warn: #3a2d12;
+  --warn-ink: #ffd68a;
   --line1: #74aef0; --line2: #f0935c; --line3: #b79be8; --line4: #5cc7c7; --line5: #ee8db8; --line6: #cfc05a;
   --line7: #a9b8c8; --line8: #df8f74; } }
 * { box-sizing: border-box; }
@@ -43,7 +44,7 @@ svg { display: block; width: 100%; height: auto; max-width: 46rem; margin: .6rem
 svg * { stroke-linejoin: round; stroke-linecap: butt; } svg text { font-family: inherit !important; }
 table { border-collapse: separate; border-spacing: 3px; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; font-size: .9rem; text-align: left; padding: .2rem .5rem; max-width: 9rem;
-  overflow-wrap: anywhere; }
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 td { text-align: center; min-width: 3rem; padding: .35rem .5rem; border-radius: .35rem; }
 summary { cursor: pointer; color: var(--accent); margin-top: .5rem; }
 @media print { body { background: none; } section { break-inside: avoid; } }
@@ -72,6 +73,8 @@ class Page:
     """The stated share of strangers who may be taken for somebody."""
     method: str
     """How the pictures were judged, in a sentence or two."""
+    compared: str = ""
+    """How the model before did on the same pictures; may be empty."""
 
 
 def rebuild_page(report: RebuildReport, created: str) -> Page:
@@ -88,7 +91,16 @@ def rebuild_page(report: RebuildReport, created: str) -> Page:
             f" {report.not_used_because} Look at the photos that have changed since; to use this one all the"
             " same, run facerec-mqtt rebuild --force."
         )
+    compared = ""
+    if report.comparison is not None and report.comparison.members.pictures:
+        members = report.comparison.members
+        compared = (
+            f"The model {report.comparison.version}, which was in use before, was judged on"
+            f" {members.pictures} of the family's photos as well, none of which it had learnt from: it"
+            f" recognises {members.right_before} of them, and this one {members.right}."
+        )
     return Page(
+        compared=compared,
         title="How well does it know the family?",
         subtitle=f"Model {report.version}, made {created[:16].replace('T', ' at ')} UTC",
         verdict=verdict,
@@ -128,7 +140,8 @@ def render_page(page: Page, plots: Plots) -> str:
         f"<title>{escape(page.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
         f'<h1>{escape(page.title)}</h1>\n<p class="soft">{escape(page.subtitle)}</p>\n'
         + "\n".join(filter(None, sections))
-        + f'\n<section><h2>How this was measured</h2><p class="soft">{escape(page.method)}</p></section>'
+        + f'\n<section><h2>How this was measured</h2><p class="soft">{escape(page.method)}</p>'
+        f'<p class="soft">{escape(page.compared)}</p></section>'
         "\n</main>\n</body>\n</html>\n"
     )
 
@@ -137,7 +150,7 @@ def rate_text(rate: float) -> str:
     """A rate as people read it: `96 %`, `0.8 %`, or a dash where it is not a number."""
     if not np.isfinite(rate):
         return "–"
-    return f"{rate * 100:.1f} %" if 0 < rate < 0.1 else f"{rate * 100:.0f} %"
+    return f"{rate * 100:.1f}".removesuffix(".0") + " %" if rate < 0.1 else f"{rate * 100:.0f} %"
 
 
 def _section(heading: str, explanation: str, *content: str) -> str:
@@ -250,9 +263,10 @@ def confusable_text(people: Sequence[Person], outcomes: Outcomes) -> str:
         return ""
     first, second = people[pair.first].name, people[pair.second].name
     if pair.confused:
+        were = "was" if pair.confused == 1 else "were"
         return (
             f"{first} and {second} are the hardest to tell apart: {pair.confused} of their {pair.pictures}"
-            " pictures were given the other's name."
+            f" pictures {were} given the other's name."
         )
     return (
         f"Nobody was taken for anybody else. {first} resembles {second} most, with a score of"

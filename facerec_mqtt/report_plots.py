@@ -78,7 +78,7 @@ class Plots:
             axes.invert_yaxis()
             axes.set_xlabel("photos")
             axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.9 / (0.5 + 0.34 * len(names))), ncols=4)
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
 
         return self._svg("photos", "Photos used and set aside", draw, 0.9 + 0.34 * len(names))
 
@@ -95,13 +95,13 @@ class Plots:
                     share = np.full(len(scores), 100 / len(scores))
                     axes.hist(scores, bins, weights=share, label=label, color=_STAND_INS[colour], alpha=0.75)
             axes.axvline(0.5, color=_STAND_INS["ink"], linewidth=1.2, linestyle="--")
-            axes.text(0.505, 0.97, "threshold", transform=axes.get_xaxis_transform(), va="top")
+            axes.text(0.508, 0.97, "threshold", transform=axes.get_xaxis_transform(), va="top")
             axes.set_xlim(0, 1)
             axes.set_yscale("symlog", linthresh=1)
             axes.set_yticks([0, 1, 10, 100], ["0", "1 %", "10 %", "100 %"])
             axes.set_xlabel("score")
             axes.set_ylabel("share of pictures")
-            axes.legend(loc="upper center")
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
         return self._svg("scores", "Scores of the right person and of somebody else", draw, 2.9)
 
@@ -116,16 +116,16 @@ class Plots:
         def draw(axes: Axes) -> None:
             named, missed = trade_off(outcomes)
             least = max(_LEAST_RATE, 0.5 / max(1, int(np.sum(outcomes.true == NOBODY))))
-            left = min(least, fpir / 2)
+            left = min(least, fpir / 2) / 2
             axes.plot(np.maximum(named, left), missed * 100, color=_STAND_INS["accent"], linewidth=2)
             axes.axvline(fpir, color=_STAND_INS["faint"], linewidth=1.2, linestyle="--")
             axes.text(fpir, 1.0, " asked for", transform=axes.get_xaxis_transform(), va="bottom")
             point = max(fpir_of(outcomes), left), (1 - tpir_of(outcomes)) * 100
-            axes.plot(*point, "o", color=_STAND_INS["ink"], markersize=9)
+            axes.plot(*point, "o", color=_STAND_INS["ink"], markersize=9, clip_on=False)
             axes.annotate("this model", point, xytext=(10, 8), textcoords="offset points")
             axes.set_xscale("log")
             axes.set_xlim(left, 1)
-            axes.set_ylim(0, max(10.0, float(missed.max(initial=0)) * 105, point[1] * 1.2))
+            axes.set_ylim(0, min(100.0, max(20.0, 2.5 * point[1])))
             axes.xaxis.set_major_formatter(lambda share, _: f"{share:.3%}".rstrip("0%").rstrip(".") + " %")
             axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0f} %")
             axes.set_xlabel("strangers who are given a name")
