@@ -14,12 +14,13 @@ from facerec_mqtt.records import Person
 _LOW_TPIR = 0.6
 # What a reason is about, by what it says; the first that fits.
 _KINDS = (
+    ("near-duplicate", "near-duplicate"),
     ("looks more like", "looks like another"),
+    ("does not look like", "unlike the others"),
     ("No face", "no face"),
     ("faces, none of them", "several faces"),
     ("pixels wide", "face too small"),
     ("blurred", "blurred"),
-    ("duplicate", "near-duplicate"),
 )
 _OTHER_KIND = "unusable file"
 
