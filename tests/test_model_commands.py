@@ -1,6 +1,7 @@
 """The models that are kept, and the way back to one of them, by the command line."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from facerec_mqtt.artifact import (
     FamilyModel,
     current_version,
+    load_current,
     new_version,
     rebuilding,
     save_model,
@@ -22,9 +24,10 @@ from facerec_mqtt.embedding import Embedder, load_cohort
 from facerec_mqtt.head import Head
 from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
 from facerec_mqtt.records import Person
-from tests.fixtures_broker import Broker
+from tests.fixtures_broker import Broker, Message
 from tests.fixtures_service import Home, RunningService, run_program
 
+PATIENCE_S = 300.0
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
 
@@ -211,6 +214,40 @@ def test_a_list_takes_no_version(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "takes no version" in capsys.readouterr().err
 
 
+def test_a_rebuild_that_would_lose_somebody_is_told_by_mqtt_and_used_only_when_forced(
+    home: Home, film: Path, broker: Broker, tmp_path: Path
+) -> None:
+    enrollment = tmp_path / "enrollment"
+    shutil.copytree(home.enrollment, enrollment)
+    for photo in (enrollment / "Tom").iterdir():
+        photo.write_text("not a picture any more")
+    settings = home.environment({"name": "front_door", "url": str(film)}, **broker.environment())
+    with (
+        broker.ear() as ear,
+        RunningService(settings | {"FACEREC_ENROLLMENT_DIR": str(enrollment)}, tmp_path / "log") as service,
+    ):
+        ear.wait(lambda message: in_use(message) == home.report["version"], PATIENCE_S)
+        ear.say("facerec/command/rebuild", "PRESS")
+        answer = json.loads(ear.wait_for("facerec/command/result", timeout_s=PATIENCE_S).payload)
+        assert answer["ok"]
+        assert "kept but not used" in answer["message"]
+        assert "Tom would not be known any more" in answer["message"]
+        assert "\n" not in answer["message"]
+        assert current_version(home.models) == home.report["version"]
+        assert "kept but not used" in service.log
+
+        ear.say("facerec/command/rebuild", '{"force": true}')
+        ear.wait(lambda message: in_use(message) not in (None, home.report["version"]), PATIENCE_S)
+        model = load_current(home.models)
+        assert model is not None
+        assert model.people == (ANNA,)
+
+
+def in_use(message: Message) -> str | None:
+    """The version that a message of the model's state names."""
+    return json.loads(message.payload)["version"] if message.topic == "facerec/model/state" else None
+
+
 def test_a_running_service_follows_the_way_back(
     home: Home, film: Path, broker: Broker, tmp_path: Path
 ) -> None:
@@ -228,19 +265,14 @@ def test_a_running_service_follows_the_way_back(
     save_model(home.models, newer)
     camera = {"name": "front_door", "url": str(film)}
 
-    def model_in_use(version: str) -> Any:
-        return lambda message: (
-            message.topic == "facerec/model/state" and json.loads(message.payload)["version"] == version
-        )
-
     with (
         broker.ear() as ear,
         RunningService(home.environment(camera, **broker.environment()), tmp_path / "log"),
     ):
-        before = ear.wait(model_in_use(newer.version), 60)
+        before = ear.wait(lambda message: in_use(message) == newer.version, PATIENCE_S)
         assert json.loads(before.payload)["people"] == ["tom"]
         done = run_program("models", "rollback", "--json", "--model-dir", home.models)
         assert done.returncode == 0, done.stderr
         assert [each["version"] for each in json.loads(done.stdout)["models"] if each["current"]] == [first]
-        after = ear.wait(model_in_use(first), 60)
+        after = ear.wait(lambda message: in_use(message) == first, PATIENCE_S)
         assert json.loads(after.payload)["people"] == ["anna", "tom"]
