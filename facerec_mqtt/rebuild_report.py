@@ -88,6 +88,8 @@ class RebuildReport:
     def warnings(self) -> tuple[str, ...]:
         """What its owner should know, a sentence each."""
         said = list(self.general_notes())
+        if self.not_used_because is not None:
+            said.append(f"This model is kept but not used, being clearly worse. {self.not_used_because}")
         for person in self.people:
             used = self._count(person, used=True)
             if used < FEW_PHOTOS:

@@ -103,3 +103,22 @@ def test_a_disk_that_is_full_sooner_or_later_is_told_in_one_sentence_and_the_old
     assert load_current(old) is not None
     assert rebuild_patterns(enrollment, old).version == current_version(old)
     assert not list(old.rglob(".unfinished-*"))
+
+
+def test_a_disk_without_any_room_left_keeps_the_old_model_until_there_is_enough(
+    enrollment: Path, old: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # A namespace of its own, so that nobody else sees the mounted disk and it goes with its process.
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs -o size=2m tmpfs '{disk}'"
+    if shutil.which("unshare") is None or subprocess.run([*command, mount], capture_output=True).returncode:
+        pytest.skip("no disk of its own can be mounted here")
+    run = f"{mount} && exec '{sys.executable}' -m tests.full_disk '{enrollment}' '{old}' '{disk}'"
+    ended = subprocess.run([*command, run], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.splitlines()
+    assert said[-1] == "succeeded"
+    assert len(said) > 2
+    assert all("No space left on device" in line and "stays in use" in line for line in said[:-1])
