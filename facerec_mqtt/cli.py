@@ -1,4 +1,4 @@
-"""The command line: `facerec-mqtt run | rebuild | enroll | evaluate | models | predict | check | bench | demo`.
+"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 meets TensorFlow.
