@@ -6,12 +6,14 @@
             manifest.json           who and what, and the SHA-256 of the other files
             model.npz               the arrays
             report.json             what the rebuild found
+            report.html             the same as a page, where it was made
         cache/                      what a rebuild keeps for the next one
         rebuild.lock                held while a rebuild runs
 
 `current` is a text file and no symbolic link, so that a network share can hold it. A version appears
-by one renaming of a finished folder and is switched to by one replacement of `current`: whatever
-kills a rebuild, the model before it stays whole and in use. Everything is readable by its owner
+by one renaming of a finished folder, is switched to by one replacement of `current` and goes by one
+renaming before it is deleted: whatever kills a rebuild, the model before it stays whole and in use, and
+what was half done has a name by which the next one clears it away. Everything is readable by its owner
 alone, since embeddings of faces are personal data.
 """
 
@@ -174,13 +176,14 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> None:
+def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page: str | None = None) -> None:
     """Write a version, switch to it, and delete those before the last three.
 
     Args:
         model_dir: made if it is missing.
         model: what to write.
         switch: whether `current` is to name it.
+        page: the report as HTML, for its owner; nothing reads it back.
 
     Raises:
         ModelError: something could not be written; what was there before is untouched.
@@ -201,6 +204,8 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> N
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     contents["manifest.json"] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    if page is not None:
+        contents["report.html"] = page.encode()
     versions_dir = model_dir / "versions"
     with writing(model_dir):
         versions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -208,15 +213,35 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> N
         try:
             for name, content in contents.items():
                 _write(unfinished / name, content)
+            _sync(unfinished)
             unfinished.replace(versions_dir / model.version)
         except OSError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        if switch:
-            replace_file(model_dir / "current", f"{model.version}\n".encode("ascii"))
-        for version in versions(model_dir)[:-VERSIONS_KEPT]:
-            if version != current_version(model_dir):
-                shutil.rmtree(versions_dir / version)
+        # A version is on the disk for good before anything points to it.
+        _sync(versions_dir)
+    if switch:
+        use_version(model_dir, model.version)
+    for version in versions(model_dir)[:-VERSIONS_KEPT]:
+        if version != current_version(model_dir):
+            # The new model is saved; one too many is no failure, and the next rebuild tries again.
+            with contextlib.suppress(OSError):
+                _delete(versions_dir / version)
+
+
+def use_version(model_dir: Path, version: str) -> None:
+    """Switch to a version, which must be there.
+
+    Raises:
+        ModelError: `current` cannot be written; it names what it named before.
+    """
+    with writing(model_dir):
+        replace_file(model_dir / "current", f"{version}\n".encode("ascii"))
+
+
+def page_of(model_dir: Path, version: str) -> Path:
+    """Where the report of a version is as a page, if it was made."""
+    return model_dir / "versions" / version / "report.html"
 
 
 def versions(model_dir: Path) -> tuple[str, ...]:
@@ -245,7 +270,7 @@ def rebuilding(model_dir: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ModelError(
-                f"Another rebuild is already running on {model_dir}; wait until it has ended."
+                f"A rebuild is already running on {model_dir}; wait until it has ended."
             ) from error
         except OSError as error:
             raise ModelError(
@@ -294,6 +319,7 @@ def replace_file(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+        _sync(path.parent)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
@@ -305,3 +331,21 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Let the names in a folder outlast a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some network shares cannot do this for folders.
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a version so that one half deleted is never taken for one."""
+    doomed = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
+    folder.replace(doomed)
+    shutil.rmtree(doomed)

@@ -1,4 +1,4 @@
-"""The command line: `facerec-mqtt run | rebuild | predict | check | bench | demo`.
+"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 meets TensorFlow.
@@ -81,11 +81,38 @@ def _parser() -> argparse.ArgumentParser:
     rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
     _add_folders(rebuild)
     rebuild.add_argument(
-        "--force", action="store_true", help="use the new model in any case; so far every rebuild does"
+        "--force", action="store_true", help="use the new model even when it is clearly worse"
     )
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
     rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
+
+    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
+    ways = enroll.add_subparsers(required=True, metavar="HOW")
+    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    _add_folders(audit)
+    audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
+    audit.set_defaults(command=_enroll_check)
+
+    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
+    )
+    evaluate.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
+    evaluate.set_defaults(command=_evaluate)
+
+    models = commands.add_parser("models", help="list the models that are kept, or go back to one of them")
+    models.add_argument("action", choices=["list", "rollback"])
+    models.add_argument(
+        "version", nargs="?", metavar="VERSION", help="to go back to; by default the one before the current"
+    )
+    models.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    models.add_argument(
+        "--json", action="store_true", help="print the models that are kept as one line of JSON"
+    )
+    models.set_defaults(command=_models)
 
     predict = commands.add_parser("predict", help="say who is in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
@@ -138,6 +165,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.artifact import page_of
     from facerec_mqtt.cpu import require_tensorflow
     from facerec_mqtt.enrollment import rebuild
     from facerec_mqtt.terminal import print_report, progress_lines, progress_on_terminal
@@ -150,13 +178,48 @@ def _rebuild(arguments: argparse.Namespace) -> int:
             settings.model_dir,
             force=arguments.force,
             fpir=settings.recognition.fpir,
+            min_margin=settings.recognition.min_margin,
             progress=progress,
         )
     if arguments.json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         print_report(report.as_json())
+        print(f'The whole report: "{page_of(settings.model_dir, report.version)}"')
     return 0
+
+
+def _enroll_check(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.enrollment import check_enrollment
+    from facerec_mqtt.terminal import print_photos, progress_on_terminal
+
+    settings = _settings(arguments)
+    with progress_on_terminal() as progress:
+        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
+    if arguments.json:
+        print(json.dumps(audit, ensure_ascii=False))
+    else:
+        print_photos(audit, f"Photos in {settings.enrollment_dir}")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.scoring import evaluate
+
+    return evaluate(arguments.folder, _settings(arguments), as_json=arguments.json, html=arguments.html)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.model_commands import list_models, roll_back
+
+    model_dir = _settings(arguments).model_dir
+    if arguments.action == "rollback":
+        return roll_back(model_dir, arguments.version, as_json=arguments.json)
+    if arguments.version is not None:
+        raise FacerecError(
+            f'"models list" takes no version, and was given "{arguments.version}"; leave it out.'
+        )
+    return list_models(model_dir, as_json=arguments.json)
 
 
 def _predict(arguments: argparse.Namespace) -> int:

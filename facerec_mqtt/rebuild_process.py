@@ -133,15 +133,21 @@ def _environment() -> dict[str, str]:
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A report without the list of its photos, which can be long."""
+    """A report without what is said of each photo, which can be long."""
     photos = report.get("photos", ())
     used = sum(1 for photo in photos if photo["used"])
     counts = {"photos_used": used, "photos_set_aside": len(photos) - used}
-    return {key: value for key, value in report.items() if key != "photos"} | counts
+    return {key: value for key, value in report.items() if key not in ("photos", "outcomes")} | counts
 
 
 def rebuild_message(report: Mapping[str, Any]) -> str:
     """One sentence on a rebuild that was done."""
     used = sum(1 for photo in report["photos"] if photo["used"])
+    if not report["switched"]:
+        return (
+            f"Model {report['version']} is kept but not used, being clearly worse than"
+            f" {report['compared_with']['version']}, which stays in use. {report['not_used_because']}"
+            ' Send {"force": true} to use it all the same.'
+        )
     names = ", ".join(report["details"][slug]["name"] for slug in report["people"])
     return f"Model {report['version']} knows {names}; {used} of {len(report['photos'])} photos were used."

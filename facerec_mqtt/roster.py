@@ -57,8 +57,15 @@ class Roster:
     """Folders that are not used, each in a sentence."""
 
 
-def read_roster(enrollment_dir: Path) -> Roster:
+def read_roster(
+    enrollment_dir: Path, *, called: str = "enrollment folder", strangers_suffice: bool = False
+) -> Roster:
     """List the people and their pictures.
+
+    Args:
+        enrollment_dir: of a folder for each person.
+        called: what it is in sentences about it.
+        strangers_suffice: whether it may hold strangers alone.
 
     Raises:
         EnrollmentError: the folder is missing, unreadable or holds nobody, a name makes no identifier,
@@ -70,7 +77,7 @@ def read_roster(enrollment_dir: Path) -> Roster:
         root = enrollment_dir.resolve(strict=True)
     except OSError as error:
         raise EnrollmentError(
-            f'The enrollment folder "{enrollment_dir}" cannot be read ({error.strerror}); make it, with a'
+            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); make it, with a'
             f" folder of photos for each person, as {enrollment_dir / 'Anna'}."
         ) from error
     people: dict[str, Person] = {}
@@ -113,9 +120,9 @@ def read_roster(enrollment_dir: Path) -> Roster:
                 photos.append(Photo(path, file, None if person is None else person.slug))
             else:
                 set_aside.append((file, reason))
-    if not people:
+    if not people and not (strangers_suffice and photos):
         raise EnrollmentError(
-            f'The enrollment folder "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
+            f'The {called} "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
             f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in notes)}"
         )
     return Roster(

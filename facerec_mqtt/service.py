@@ -381,6 +381,8 @@ class Service:
         self._publish_model_state()
         self._publish_discovery()
         message = result.error if result.report is None else rebuild_message(result.report)
+        if result.report is not None and not result.report["switched"]:
+            _log.warning("%s", message)
         self._publisher.publish_result("rebuild", ok=result.error is None, message=message or "")
 
     def _publish_model_state(self) -> None:

@@ -75,21 +75,59 @@ def print_report(report: Mapping[str, Any]) -> None:
         report: as `facerec-mqtt rebuild --json` prints it.
     """
     console = Console()
+    _print_photos(console, report, f"Model {report['version']}")
+    for note in report["notes"]:
+        _say(console, f"! {note}")
+    for advice in report["advice"]:
+        _say(console, advice)
+    if report["measured_fpir"] is not None:
+        _say(
+            console,
+            f"Strangers who would be given a name: {report['measured_fpir']:.1%}"
+            f" (at most {report['fpir']:.1%} were asked for).",
+        )
+    if not report["switched"]:
+        _say(
+            console,
+            f"! It is kept but not used, being clearly worse than {report['compared_with']['version']}, which"
+            f" stays in use. {report['not_used_because']} Use it all the same with"
+            ' "facerec-mqtt rebuild --force".',
+        )
+
+
+def print_photos(report: Mapping[str, Any], title: str) -> None:
+    """Print what became of the photos as a table and sentences on standard output.
+
+    Args:
+        report: as `facerec-mqtt enroll check --json` prints it.
+        title: of the table.
+    """
+    console = Console()
+    _print_photos(console, report, title)
+    for warning in report["warnings"]:
+        _say(console, f"! {warning}")
+
+
+def _print_photos(console: Console, report: Mapping[str, Any], title: str) -> None:
     used, aside = Counter[str](), Counter[str]()
     for photo in report["photos"]:
         (used if photo["used"] else aside)[photo["file"].split("/")[0]] += 1
-    table = Table(title=f"Model {report['version']}")
+    rates = {entry["name"]: entry.get("tpir") for entry in report["details"].values()}
+    judged = any(rate is not None for rate in rates.values())
+    table = Table(title=title)
     table.add_column("Folder")
-    table.add_column("Photos used", justify="right")
-    table.add_column("Set aside", justify="right")
+    for heading in ("Photos used", "Set aside", *(["Recognised"] if judged else [])):
+        table.add_column(heading, justify="right")
     for folder in sorted({*used, *aside}):
-        table.add_row(folder, str(used[folder]), str(aside[folder]))
+        rate = rates.get(folder)
+        cells = [str(used[folder]), str(aside[folder]), "" if rate is None else f"{rate:.0%}"]
+        table.add_row(folder, *cells[: 3 if judged else 2])
     console.print(table)
     for photo in report["photos"]:
         if not photo["used"]:
             _say(console, f"  {photo['file']}: {photo['reason']}")
-    for warning in report.get("warnings", ()):
-        _say(console, f"! {warning}")
+        elif "note" in photo:
+            _say(console, f"  {photo['file']} (used): {photo['note']}")
 
 
 def _say(console: Console, text: str) -> None:

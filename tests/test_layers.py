@@ -14,16 +14,17 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"arrays", "cpu", "files", "records", "slugs"},
+    {"arrays", "cpu", "evaluation", "files", "records", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
+        "advice",
         "announcements",
         "augmentation",
         "broker",
         "capacity",
         "commands",
-        "evaluation",
+        "comparison",
         "heartbeat",
         "logs",
         "metrics",
@@ -31,12 +32,13 @@ FLOORS = (
         "payloads",
         "pictures",
         "rebuild_process",
-        "rebuild_report",
         "region",
         "roster",
         "snapshot",
         "terminal",
     },
+    {"rebuild_report", "report_plots"},
+    {"report_page"},
     # The stages. They do not know each other; what is above composes them.
     {
         "alignment",
@@ -55,14 +57,15 @@ FLOORS = (
         "visits",
     },
     {"memory", "model_state", "photos"},
-    {"recognition"},
-    {"watch"},
-    {"bench", "check", "demo", "enrollment", "prediction", "service"},
+    {"audit", "audit_report", "examination", "recognition"},
+    {"learning", "watch"},
+    {"crossvalidation", "learning_curve", "never_worse"},
+    {"bench", "check", "demo", "enrollment", "model_commands", "prediction", "scoring", "service"},
     {"run"},
     {"cli"},
     {"__main__"},
 )
-TRAINING = {"keras", "tensorflow"}
+TRAINING = {"keras", "matplotlib", "tensorflow"}
 NAMELESS = {"common", "helpers", "manager", "misc", "shared", "utils"}
 
 

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from facerec_mqtt.evaluation import Outcomes
 from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport
 from facerec_mqtt.records import Person
 from facerec_mqtt.terminal import print_report
@@ -27,6 +29,7 @@ def a_report(
         tpir=tpir or {},
         fpir=0.01,
         threshold=2.19,
+        outcomes=Outcomes((), np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64)),
         seconds=1.234,
     )
 
