@@ -1,7 +1,7 @@
 """How the family's model fares, as it is told: which one is in use, and what the last rebuild said."""
 
 from facerec_mqtt.artifact import FamilyModel
-from facerec_mqtt.rebuild_process import rebuild_message, summary
+from facerec_mqtt.rebuild_process import model_message, summary
 from facerec_mqtt.records import ModelState
 
 
@@ -16,7 +16,7 @@ def model_state(model: FamilyModel | None, progress: int | None, fault: str | No
     people = () if model is None else tuple(person.slug for person in model.people)
     version = None if model is None else model.version
     report = None if model is None else summary(model.report)
-    message = fault if fault is not None or model is None else rebuild_message(model.report)
+    message = fault if fault is not None or model is None else model_message(model.report)
     if progress is not None:
         return ModelState("training", progress, version, people, report, message)
     if fault is not None:

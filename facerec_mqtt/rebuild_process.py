@@ -142,12 +142,17 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def rebuild_message(report: Mapping[str, Any]) -> str:
     """One sentence on a rebuild that was done."""
-    used = sum(1 for photo in report["photos"] if photo["used"])
     if not report["switched"]:
         return (
             f"Model {report['version']} is kept but not used, being clearly worse than"
             f" {report['compared_with']['version']}, which stays in use. {report['not_used_because']}"
             ' Send {"force": true} to use it all the same.'
         )
+    return model_message(report)
+
+
+def model_message(report: Mapping[str, Any]) -> str:
+    """One sentence on what a model was made of."""
+    used = sum(1 for photo in report["photos"] if photo["used"])
     names = ", ".join(report["details"][slug]["name"] for slug in report["people"])
     return f"Model {report['version']} knows {names}; {used} of {len(report['photos'])} photos were used."
