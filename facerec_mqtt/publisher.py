@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from paho.mqtt.client import Client, topic_matches_sub
 
 from facerec_mqtt import commands, payloads
-from facerec_mqtt.announcements import Announcements, Component, components_of
+from facerec_mqtt.announcements import Component
+from facerec_mqtt.announcer import Announcer
 from facerec_mqtt.broker import (
     CONNECT_TIMEOUT_S,
     MAX_WAITING_MESSAGES,
@@ -45,8 +46,7 @@ logger = logging.getLogger(__name__)
 
 MAX_COMMANDS = 16
 REMOVAL_DELAY_S = 5.0
-"""Between announcing what has gone whole once more and removing it: Home Assistant leaves out most of a
-discovery message that comes while it still works on the one before."""
+"""Between announcing what has gone once more and removing it."""
 TIDY_DELAY_S = 2.0
 """Home Assistant is given this time to drop entities before their topics are emptied."""
 BIRTH_DELAY_S = (0.3, 1.5)
@@ -83,7 +83,7 @@ class Publisher:
         self._intake = commands.Intake(settings.base_topic, cameras, capture=capture)
         self._refused_told: set[str] = set()
         self._refused: list[tuple[str, str]] = []
-        self._inbox: queue.SimpleQueue[tuple[int, Signal | _Retired | _Gone | None]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[int, Signal | _Tidy | None]] = queue.SimpleQueue()
         self._session = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -92,13 +92,9 @@ class Publisher:
         self._all_faces = self._topics.all_faces
         self._outbox = Outbox(self._topics.status, f"{settings.discovery_prefix}/")
         self._discovery_topic = f"{settings.discovery_prefix}/device/{settings.node_id}/config"
-        self._announcing = threading.Lock()
-        self._announcements = Announcements(settings.base_topic)
-        self._removing = False
-        """Whether something is announced that has gone, to be removed in a moment."""
-        self._there = False
-        """Whether Home Assistant is there to remove what goes: not when it has said that it ends, and who
-        knows where it was while we were away."""
+        self._announcer = Announcer(
+            self._outbox, self._discovery_topic, settings.base_topic, allowed=settings.discovery
+        )
         self._connections = 0
         self._refusals = 0
 
@@ -115,13 +111,11 @@ class Publisher:
     @property
     def announced(self) -> Mapping[str, Component]:
         """What Home Assistant was told of and may still have; to be recalled by the next run."""
-        with self._announcing:
-            return self._announcements.told
+        return self._announcer.told
 
     def recall(self, announced: Mapping[str, Component]) -> None:
         """Take in what an earlier run has announced; to be called before anything is published."""
-        with self._announcing:
-            self._announcements.recall(announced)
+        self._announcer.recall(announced)
 
     def start(self) -> None:
         """Connect, and go on trying for ever."""
@@ -201,28 +195,8 @@ class Publisher:
 
         Entities that were announced before and are not any more are removed there, and their topics here.
         """
-        if not self._settings.discovery:
-            return
-        with self._announcing:
-            self._announcements.announce(payload)
-            self._announce()
-
-    def _announce(self) -> None:
-        """Publish our announcement; where something has gone, once more with it, to remove it then."""
-        self._outbox.keep(self._discovery_topic, payloads.encode(self._announcements.whole()))
-        self._removing = self._announcements.gone
-        if self._removing:
-            self._inbox.put((self._session, _Gone()))
-
-    def _remove(self) -> None:
-        """Remove what has gone from Home Assistant, and its topics from the broker."""
-        with self._announcing:
-            self._removing = False
-            for message in (self._announcements.farewell(), self._announcements.present()):
-                self._outbox.keep(self._discovery_topic, payloads.encode(message))
-            self._retire(self._announcements.orphans())
-            if self._there:  # else it may have it still when it comes back
-                self._announcements.forget()
+        self._announcer.announce(payload)
+        self._tidy_up()
 
     def publish_result(self, command: str, ok: bool, message: str) -> None:
         """Answer a command."""
@@ -235,7 +209,10 @@ class Publisher:
 
     def _retire(self, topics: Iterable[str]) -> None:
         self._outbox.retire(topics)
-        self._inbox.put((self._session, _Retired()))
+        self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        self._inbox.put((self._session, _Tidy()))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -286,17 +263,19 @@ class Publisher:
                     case "steady":
                         self._attempts.steady(time.monotonic())
                     case "birth":
-                        self._welcome_home_assistant()
+                        self._announcer.announce_anew()
+                        self._outbox.send_states()
+                        self._tidy_up()
                     case "removal":
-                        self._remove()
+                        self._retire(self._announcer.remove())
                     case "tidy":
                         client.unsubscribe(self._all_faces)
                         self._outbox.tidy()
                 continue
             if signal is None:
                 return Outage("", False)
-            if isinstance(signal, _Retired | _Gone):
-                if isinstance(signal, _Gone) and connected:
+            if isinstance(signal, _Tidy):
+                if connected and self._announcer.removing:
                     due_s["removal"] = time.monotonic() + REMOVAL_DELAY_S
                 # Whatever reads a topic goes before the topic does.
                 due_s["tidy"] = max(time.monotonic(), due_s.get("removal", 0.0)) + TIDY_DELAY_S
@@ -307,11 +286,11 @@ class Publisher:
                 case Connected(refusal):
                     if refusal is not None:
                         return Outage(f"{where}: {refusal}", True)
-                    connected, self._there = True, not self._removing
+                    connected = True
                     self._connections += 1
                     due_s.pop("give up")
                     self._welcome(client)
-                    self._inbox.put((session, _Gone() if self._removing else _Retired()))
+                    self._tidy_up()
                     steady_s = self._attempts.connected(time.monotonic())
                     if steady_s is not None:
                         due_s["steady"] = steady_s
@@ -331,15 +310,17 @@ class Publisher:
                             where,
                         )
                 case Received(topic, payload, retained) if topic == self._settings.birth_topic:
-                    self._there = payload == b"online" if not retained else self._there
-                    if payload == b"online" and not retained and self._settings.discovery:
+                    if not retained:
+                        self._announcer.home_assistant_is(there=payload == b"online")
+                    if payload == b"online" and not retained:
                         due_s["birth"] = time.monotonic() + random.uniform(*BIRTH_DELAY_S)  # noqa: S311
                 case Received(topic, payload, retained) if topic_matches_sub(self._all_faces, topic):
                     if retained and payload:
                         self._retire([topic])
                 case Received(topic, payload, retained) if topic == self._discovery_topic:
                     if retained:
-                        self._compare(payload)
+                        self._announcer.read_back(payload)
+                        self._tidy_up()
                 case Received():
                     self._take_command(signal)
 
@@ -353,29 +334,7 @@ class Publisher:
         client.subscribe([(topic, 1) for topic in topics])
         if not self._stopping.is_set():
             self._outbox.open(client)
-        if not self._settings.discovery and self._announcements.gone:  # it was allowed once
-            self._outbox.once(self._discovery_topic, b"", retain=True)
-            self._announcements.forget()
-
-    def _welcome_home_assistant(self) -> None:
-        """Home Assistant has started: tell it all anew, and let it remove what it may still have."""
-        with self._announcing:
-            if self._announcements.made:
-                self._announce()
-        self._outbox.send_states()
-
-    def _compare(self, payload: bytes) -> None:
-        """Take in what the broker still holds of our last announcement, perhaps of an earlier run."""
-        before = components_of(payload)
-        if not before:
-            return
-        if not self._settings.discovery:  # it was allowed once
-            self._outbox.once(self._discovery_topic, b"", retain=True)
-            return
-        with self._announcing:
-            if self._announcements.recall(before) and self._announcements.made:
-                self._there = False
-                self._announce()
+        self._announcer.connected()
 
     def _is_refused_anew(self, message_id: int, refusal: str | None) -> bool:
         topic = self._outbox.acknowledged(message_id)
@@ -417,13 +376,8 @@ class Publisher:
 
 
 @dataclass(frozen=True, slots=True)
-class _Retired:
-    """Topics are to be emptied in a moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """What has gone is to be removed in a moment."""
+class _Tidy:
+    """Something has gone, or is found: entities and topics are to be removed in a moment."""
 
 
 def _clock() -> Clock:

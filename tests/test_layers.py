@@ -39,6 +39,7 @@ FLOORS = (
     },
     {"rebuild_report", "report_plots"},
     {"report_page"},
+    {"announcer"},
     # The stages. They do not know each other; what is above composes them.
     {
         "alignment",
