@@ -7,8 +7,8 @@ first. The cameras are tests/rtsp_server.py, which needs GStreamer as the tests 
 `--model-dir DIR` takes your own instead. Mosquitto must be installed; `--plot` needs matplotlib. Departures
 are set to three seconds, so that every round of the film gives its events.
 
-Prints one line of JSON. The slopes are of straight lines through what was sampled after the first quarter;
-the child that rebuilds is not counted in.
+Prints one line of JSON. Medians and slopes are of what was sampled after the first rebuild, or after the
+first quarter where there is none; the child that rebuilds is not counted in.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CAST: tuple[Identity, ...] = (FAMILY["Anna"], UNSEEN_STRANGERS[0], FAMILY["Tom"]
 VISIT_S, PAUSE_S = 6.0, 4.0
 SAMPLE_S = 10.0
 WARM_UP = 0.25
-"""Share of the time that does not count into slopes and medians."""
+"""Share of the time that does not count into slopes and medians where there is no rebuild."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +281,12 @@ def sum_up(
     samples: Sequence[Sample], heard: Heard, latencies_ms: list[float], rates: Mapping[str, list[float]]
 ) -> dict[str, Any]:
     """The figures of a run."""
-    steady = samples[round(WARM_UP * len(samples)) :]
+    turns = [
+        number
+        for number, (before, after) in enumerate(itertools.pairwise(samples), 1)
+        if before.is_rebuilding and not after.is_rebuilding
+    ]
+    steady = samples[turns[0] if turns else round(WARM_UP * len(samples)) :]
     # While it rebuilds, the service holds two pipes, two threads and some buffers more.
     calm = [one for one in steady if not one.is_rebuilding]
     minutes = (steady[-1].at_s - steady[0].at_s) / 60

@@ -143,13 +143,16 @@ class Service:
         if frame is None:
             return False
         slug, at_s = watch.settings.slug, frame.captured_at_s
+        sightings = None
+        if watch.enabled and time.monotonic() - at_s <= _MAX_FRAME_AGE_S:
+            sightings = watch.sightings(frame, self._recognizer, self._settings.recognition)
+        # Asked now, since a machine that is short of time may have looked at it for long.
         if time.monotonic() - at_s > _MAX_FRAME_AGE_S:
             self._metrics.late(slug)
             return True
         watch.taken += 1
         if not watch.enabled:
             return True
-        sightings = watch.sightings(frame, self._recognizer, self._settings.recognition)
         if sightings is None:
             self._metrics.still(slug)
             self._visits.unchanged(slug, at_s)
@@ -215,10 +218,9 @@ class Service:
         changed = self._publisher.announced != self._memory.kept.announced
         if self._is_due("memory", now_s, _MEMORY_S) or changed:
             self._remember()
-        watches = self._watches.values()
-        came = sum(watch.camera.counters.frames for watch in watches)
-        sentence = self._capacity.judge(Tally(came, sum(watch.taken for watch in watches)), now_s)
-        if sentence is not None:
+        came = sum(watch.camera.counters.frames for watch in self._watches.values())
+        tally = Tally(came, sum(watch.taken for watch in self._watches.values()))
+        if (sentence := self._capacity.judge(tally, now_s)) is not None:
             _log.warning("%s", sentence)
         self._count(now_s)
 
