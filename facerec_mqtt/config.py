@@ -9,12 +9,10 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from dotenv.parser import parse_stream
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -30,6 +28,7 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 from pydantic_settings import SettingsError as SourceError
 
 from facerec_mqtt.errors import FacerecError, SettingsError
+from facerec_mqtt.settings_file import read_settings_file
 from facerec_mqtt.slugs import slug
 
 PREFIX = "FACEREC_"
@@ -293,7 +292,7 @@ class Settings(BaseSettings):
     ) -> tuple[Source, ...]:
         """Take the file's values as they stand: pydantic would replace `${NAME}` in a password."""
         if isinstance(dotenv_settings, DotEnvSettingsSource) and isinstance(dotenv_settings.env_file, Path):
-            lines = _read_file(dotenv_settings.env_file)
+            lines = read_settings_file(dotenv_settings.env_file)
             dotenv_settings.env_vars = {name.lower(): value for name, value in lines.items() if value}
         return init_settings, env_settings, dotenv_settings
 
@@ -352,39 +351,11 @@ def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
             yield prefix + name.upper(), field.default
 
 
-def _read_file(path: Path) -> dict[str, str]:
-    """Names and values of a settings file, as they stand there; none where there is no file.
-
-    Raises:
-        SettingsError: it cannot be read, or a line of it is not understood.
-    """
-    try:
-        text = path.read_text("utf-8-sig") if path.is_file() else ""
-    except OSError as error:
-        raise SettingsError(
-            f"The settings file {path} cannot be read ({error.strerror}); check its permissions."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"The settings file {path} is not UTF-8 text (byte {error.start}); save it as UTF-8."
-        ) from None
-    lines = list(parse_stream(StringIO(text)))
-    for line in lines:
-        if line.error:
-            text = line.original.string
-            number = line.original.line + text[: -len(text.lstrip())].count("\n")
-            raise SettingsError(
-                f"Line {number} of {path} is not understood; write NAME=value, and a value"
-                " with one kind of quotes in it between quotes of the other kind."
-            )
-    return {line.key: line.value or "" for line in lines if line.key is not None}
-
-
 def _unknown_names(env_file: Path) -> Iterator[str]:
     known = list(setting_names())
     groups = {name.split("__")[0] for name in known if "__" in name}
     given = dict.fromkeys(os.environ, "the environment")
-    given |= dict.fromkeys(_read_file(env_file), str(env_file))
+    given |= dict.fromkeys(read_settings_file(env_file), str(env_file))
     for name, source in given.items():
         if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]

@@ -41,6 +41,7 @@ from facerec_mqtt.metrics import BrokerCounts, Snapshot
 from facerec_mqtt.outbox import Outbox
 from facerec_mqtt.payloads import Clock, Topics
 from facerec_mqtt.records import CameraState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.refusals import REFUSALS_DELAY_S, Refusals
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,6 @@ TIDY_DELAY_S = 2.0
 """Home Assistant is given this time to drop entities before their topics are emptied."""
 BIRTH_DELAY_S = (0.3, 1.5)
 """Home Assistant asks for a short random delay, so that not everything answers it in one moment."""
-
-REFUSALS_DELAY_S = 1.0
-"""Where the broker refuses one topic it refuses many; they are named together."""
-MAX_TOPICS_NAMED = 4
 
 
 class Publisher:
@@ -81,8 +78,7 @@ class Publisher:
         self._privacy = privacy
         self._topics = Topics(settings.base_topic)
         self._intake = commands.Intake(settings.base_topic, cameras, capture=capture)
-        self._refused_told: set[str] = set()
-        self._refused: list[tuple[str, str]] = []
+        self._refusals = Refusals(address(settings))
         self._inbox: queue.SimpleQueue[tuple[int, Signal | _Tidy | None]] = queue.SimpleQueue()
         self._session = 0
         self._stopping = threading.Event()
@@ -96,12 +92,11 @@ class Publisher:
             self._outbox, self._discovery_topic, settings.base_topic, allowed=settings.discovery
         )
         self._connections = 0
-        self._refusals = 0
 
     @property
     def counts(self) -> BrokerCounts:
         """How the connection has fared so far."""
-        return BrokerCounts(self._connections, self._outbox.lost, self._refusals)
+        return BrokerCounts(self._connections, self._outbox.lost, self._refusals.count)
 
     @property
     def online(self) -> bool:
@@ -259,7 +254,7 @@ class Publisher:
                 due_s.pop(what)
                 match what:
                     case "refusals":
-                        self._tell_refusals()
+                        self._refusals.tell()
                     case "steady":
                         self._attempts.steady(time.monotonic())
                     case "birth":
@@ -299,16 +294,11 @@ class Publisher:
                         return Outage(f"{where}: {closed_before_login(self._settings)}", False)
                     return Outage(f"{where}: {reason}", "client id" in reason)
                 case Acknowledged(message_id, refusal):
-                    if self._is_refused_anew(message_id, refusal):
+                    if self._refusals.is_new(self._outbox.acknowledged(message_id), refusal):
                         due_s.setdefault("refusals", time.monotonic() + REFUSALS_DELAY_S)
                 case Subscribed(refused):
-                    if refused and "commands" not in self._refused_told:
-                        self._refused_told.add("commands")
-                        logger.warning(
-                            "%s does not let us read some topic, perhaps of commands; "
-                            "allow those that docs/MQTT.md lists under Connection.",
-                            where,
-                        )
+                    if refused:
+                        self._refusals.tell_of_subscription()
                 case Received(topic, payload, retained) if topic == self._settings.birth_topic:
                     if not retained:
                         self._announcer.home_assistant_is(there=payload == b"online")
@@ -335,27 +325,6 @@ class Publisher:
         if not self._stopping.is_set():
             self._outbox.open(client)
         self._announcer.connected()
-
-    def _is_refused_anew(self, message_id: int, refusal: str | None) -> bool:
-        topic = self._outbox.acknowledged(message_id)
-        self._refusals += refusal is not None
-        if refusal is None or topic is None or topic in self._refused_told:
-            return False
-        self._refused_told.add(topic)
-        self._refused.append((topic, refusal))
-        return True
-
-    def _tell_refusals(self) -> None:
-        """Name the topics that the broker lets us not write to; all of them in one line."""
-        others = len(self._refused) - MAX_TOPICS_NAMED
-        logger.warning(
-            "%s refuses what we publish on %s%s (%s); allow us to write there.",
-            address(self._settings),
-            ", ".join(topic for topic, _ in self._refused[:MAX_TOPICS_NAMED]),
-            f" and {others} more" if others > 0 else "",
-            self._refused[0][1],
-        )
-        self._refused.clear()
 
     def _take_command(self, message: Received) -> None:
         taken = self._intake.take(message.topic, message.payload, message.retained, time.monotonic())

@@ -14,7 +14,7 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"arrays", "cpu", "evaluation", "files", "records", "slugs"},
+    {"arrays", "cpu", "evaluation", "files", "records", "settings_file", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
@@ -32,6 +32,7 @@ FLOORS = (
         "payloads",
         "pictures",
         "rebuild_process",
+        "refusals",
         "region",
         "roster",
         "snapshot",
