@@ -52,9 +52,7 @@ def advise(standing: Standing) -> Advice:
     elif standing.tpir is not None and standing.tpir < _GOOD:
         steps = [say.what_helps()]
     elif standing.used < ENOUGH_PHOTOS:
-        steps = [
-            f"That serves; {ENOUGH_PHOTOS - standing.used} more from the camera at the door make it surer."
-        ]
+        steps = ["That serves; some more, from the camera at the door, make it surer."]
     else:
         steps = ["Nothing needs to be done."]
     confused = say.who_it_is()

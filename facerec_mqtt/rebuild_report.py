@@ -135,7 +135,10 @@ class RebuildReport:
             "switched": self.not_used_because is None,
             "not_used_because": self.not_used_because,
             "compared_with": None if self.comparison is None else _comparison_as_json(self.comparison),
-            "advice": [each.text for each in self.advice()],
+            "advice": [
+                {"person": person.slug, "text": each.text, "needed": each.needed}
+                for person, each in zip(self.people, self.advice(), strict=True)
+            ],
             "notes": list(self.general_notes()),
             **outcomes_as_json(self.people, self.outcomes),
             "learning_curve": {

@@ -14,6 +14,7 @@ from facerec_mqtt.records import Person
 from facerec_mqtt.report_plots import Plots
 
 _USED = "used"
+_NEAR = 0.05
 _STYLE = """
 :root { color-scheme: light dark; --page: #f6f5f2; --card: #fff; --ink: #23262b; --soft: #5d636d;
   --faint: #b9bdc4; --good: #2f8f5b; --bad: #d1662a; --accent: #2f6fb5; --warn: #fff3dc; --warn-ink: #7a4b00;
@@ -43,9 +44,9 @@ li.todo::before { content: "→"; color: var(--bad); } li.plain::before { conten
 svg { display: block; width: 100%; height: auto; max-width: 46rem; margin: .6rem auto 0; }
 svg * { stroke-linejoin: round; stroke-linecap: butt; } svg text { font-family: inherit !important; }
 table { border-collapse: separate; border-spacing: 3px; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-th { font-weight: 600; font-size: .9rem; text-align: left; padding: .2rem .5rem; max-width: 9rem;
+th { font-weight: 600; font-size: .9rem; text-align: left; padding: .2rem .3rem; max-width: 6.2rem;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-td { text-align: center; min-width: 3rem; padding: .35rem .5rem; border-radius: .35rem; }
+td { text-align: center; min-width: 2.6rem; padding: .35rem .5rem; border-radius: .35rem; }
 summary { cursor: pointer; color: var(--accent); margin-top: .5rem; }
 @media print { body { background: none; } section { break-inside: avoid; } }
 """
@@ -268,6 +269,8 @@ def confusable_text(people: Sequence[Person], outcomes: Outcomes) -> str:
             f"{first} and {second} are the hardest to tell apart: {pair.confused} of their {pair.pictures}"
             f" pictures {were} given the other's name."
         )
+    if pair.score < _NEAR:
+        return "Nobody was taken for anybody else, or comes near it."
     return (
         f"Nobody was taken for anybody else. {first} resembles {second} most, with a score of"
         f" {pair.score:.2f} where 0.5 would be a name."

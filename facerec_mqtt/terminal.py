@@ -79,7 +79,7 @@ def print_report(report: Mapping[str, Any]) -> None:
     for note in report["notes"]:
         _say(console, f"! {note}")
     for advice in report["advice"]:
-        _say(console, advice)
+        _say(console, f"{'!' if advice['needed'] else ' '} {advice['text']}")
     if report["measured_fpir"] is not None:
         _say(
             console,

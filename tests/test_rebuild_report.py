@@ -75,5 +75,12 @@ def test_what_is_printed_is_a_sentence_a_line(capsys: pytest.CaptureFixture[str]
     print_report(a_report((*photos(2), aside), left_out=(TOM,)).as_json())
     lines = capsys.readouterr().out.splitlines()
     assert f"  Anna/x.jpg: {reason}" in lines
-    assert [line for line in lines if line.startswith("Anna: 2 photos (1 more set aside).")]
+    assert [line for line in lines if line.startswith("! Anna: 2 photos (1 more set aside). Add ten or more")]
     assert [line for line in lines if line.startswith("! Tom was left out") and line.endswith("rebuild.")]
+
+
+def test_advice_that_is_needed_is_marked_and_other_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(a_report(photos(12), tpir={"anna": 1.0}).as_json())
+    assert "  Anna: 12 photos; 100% of them would be recognised." in capsys.readouterr().out
+    print_report(a_report(photos(12), tpir={"anna": 0.5}).as_json())
+    assert "! Anna: 12 photos; 50% of them would be recognised." in capsys.readouterr().out
