@@ -152,7 +152,9 @@ class _Network:
 
     layers_in_keras: Any
     steps: Any
+    """Takes (S, B, D) faces and (S, B) labels, and learns from them in S steps."""
     variables: tuple[Any, ...]
+    """All that changes, the optimizer's and the dropout's too."""
     beginning: tuple[NDArray[Any], ...]
 
     @classmethod
@@ -174,14 +176,17 @@ class _Network:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_LABEL_SMOOTHING)
 
         # A loop of our own: that of `fit` takes several times as long to make as these layers to train.
-        @tensorflow.function  # type: ignore[untyped-decorator]
+        @tensorflow.function(autograph=False)  # type: ignore[untyped-decorator]
         def steps(faces: Any, targets: Any) -> None:
-            for step in tensorflow.range(tensorflow.shape(faces)[0]):
+            wanted = tensorflow.one_hot(targets, outputs)
+
+            def step(number: Any) -> Any:
                 with tensorflow.GradientTape() as tape:
-                    wrong = loss(
-                        tensorflow.one_hot(targets[step], outputs), network(faces[step], training=True)
-                    )
+                    wrong = loss(wanted[number], network(faces[number], training=True))
                 optimizer.apply(tape.gradient(wrong, network.trainable_variables))
+                return number + 1
+
+            tensorflow.while_loop(lambda number: number < tensorflow.shape(faces)[0], step, (0,))
 
         variables = (*network.variables, *optimizer.variables)
         beginning = tuple(np.array(variable.numpy()) for variable in variables)

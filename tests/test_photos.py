@@ -148,7 +148,7 @@ def test_of_several_faces_it_is_said_which_was_taken() -> None:
     canvas[: small.shape[0], : small.shape[1]] = small
     canvas[:, small.shape[1] :] = large
     finding = examine(encode(canvas), pattern_networks())
-    assert finding.note == "It shows 2 faces; the largest, in the middle, was taken."
+    assert finding.note == "It shows 2 faces; the largest, on the right, was taken."
     alone = examine(encode(large), pattern_networks())
     assert alone.note is None
     assert finding.vectors is not None
