@@ -24,7 +24,7 @@ _MOST_UNLIKE = 1 / 3
 _NONE = -1
 
 
-def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: Scores) -> NDArray[np.int64]:
+def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: NDArray[np.float64]) -> NDArray[np.int64]:
     """Near-duplicates: photos of one person that differ by less than a slight loss of quality would.
 
     Args:
@@ -81,7 +81,7 @@ def moments(
                 join(int(other), int(photo))
             if place and alike[-1] >= (own_middle[own[place - 1]] + own_middle[photo]) / 2:
                 join(int(own[place - 1]), int(photo))
-        dated = sorted((taken, int(photo)) for photo in own if (taken := taken_s[photo]) is not None)
+        dated = sorted((taken, photo) for photo in map(int, own) if (taken := taken_s[photo]) is not None)
         for (before_s, one), (after_s, other) in pairwise(dated):
             if after_s - before_s <= _SAME_MOMENT_S:
                 join(one, other)

@@ -4,6 +4,7 @@ Every photo is looked at once and remembered by its content (`photos`). What is 
 template for each person and the family's dense layers, both on the frozen backbone's embeddings.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from facerec_mqtt.embedding import Cohort, load_cohort
 from facerec_mqtt.errors import EnrollmentError
 from facerec_mqtt.evaluation import Outcomes
 from facerec_mqtt.examination import look_at_photos, open_networks, shipped_networks
-from facerec_mqtt.head import train_head
+from facerec_mqtt.head import HeadTrainer
 from facerec_mqtt.learning import Lesson, Trainer, learn
 from facerec_mqtt.learning_curve import learning_curves
 from facerec_mqtt.never_worse import compare_with_current
@@ -51,7 +52,7 @@ def rebuild(
     progress: ProgressCallback = lambda _stage, _share: None,
     load_networks: Callable[[], Networks] | None = None,
     cohort: Cohort | None = None,
-    train: Trainer = train_head,
+    train: Trainer | None = None,
 ) -> RebuildReport:
     """Make a model of the enrollment folder, and switch to it unless it is clearly worse than the one in use.
 
@@ -64,7 +65,7 @@ def rebuild(
         progress: told how far it is.
         load_networks: opens what looks at the photos, once a thread; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
-        train: makes the family's layers.
+        train: makes the family's layers; `None` is Keras.
 
     Raises:
         EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo.
@@ -76,6 +77,9 @@ def rebuild(
     roster = read_roster(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
+        if train is None:
+            train = HeadTrainer()
+            threading.Thread(target=train.prepare, name="prepare training").start()
         networks = open_networks(load_networks or shipped_networks, len(roster.photos))
         findings = look_at_photos(
             roster.photos,

@@ -27,6 +27,7 @@ _WEIGHT_DECAY = 1e-3
 _OWN_SPREAD = 0.3
 _NOBODY_SPREAD = 1.0
 _MIN_HELD_OUT = 10
+_SPARE_OUTPUTS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,81 +94,121 @@ class Head:
         return cls(kernels, biases)
 
 
-def train_head(
-    vectors: Vectors,
-    labels: NDArray[np.int64],
-    held_out: NDArray[np.bool_],
-    nobody: Vectors,
-    *,
-    people: int,
-    seed: int = 0,
-) -> Head:
-    """Train the family's layers with Keras.
+class HeadTrainer:
+    """Trains layers with Keras; of several trainings only the first has to make its graph."""
 
-    Every person is drawn equally often, however many photos they have, and nobody as often as half of
-    all people together. Besides the strangers among `vectors`, nobody is what lies around the cohort's
-    centres. The same input gives the same layers.
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._networks: dict[tuple[int, int], _Network] = {}
 
-    Args:
-        vectors: (N, D) float32 unit embeddings of all photos and of their augmented versions.
-        labels: (N,) row of the person, `people` for a stranger.
-        held_out: (N,) true where a vector is not trained on but says which state of the layers is
-            kept; may be all false, and then it is the last.
-        nobody: (M, D) float32 unit centres of other people's embeddings.
-        people: how many are enrolled.
-        seed: of the layers' first values, the order and the dropout.
-    """
-    keras = _import_keras()
-    rng = np.random.default_rng(seed)
-    keras.utils.set_random_seed(seed)
-    network = _build(keras, vectors.shape[1], people)
-    draw = _Draw.of(vectors[~held_out], labels[~held_out], nobody, people, rng)
-    batches = [draw.batch() for _ in range(_STEPS)]
-    faces = np.concatenate([batch for batch, _ in batches])
-    targets = np.concatenate([labels_drawn for _, labels_drawn in batches])
-    states: list[Head] = []
-    network.fit(
-        faces,
-        np.eye(people + 1, dtype=np.float32)[targets],
-        batch_size=_BATCH,
-        shuffle=False,
-        verbose=0,
-        # Called once for every `_CHECK_EVERY` steps, which Keras runs in one go.
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: states.append(_take(network)))
-        ],
-    )
-    checked, truth = vectors[held_out], labels[held_out]
-    if len(truth) < _MIN_HELD_OUT:
-        return states[-1]
-    losses = [_loss(state.probabilities(checked), truth) for state in states]
-    return states[int(np.argmin(losses))]
+    def prepare(self) -> None:
+        """Import what training needs, which takes seconds: for a thread beside other work."""
+        _import_keras()
+
+    def __call__(
+        self,
+        vectors: Vectors,
+        labels: NDArray[np.int64],
+        held_out: NDArray[np.bool_],
+        nobody: Vectors,
+        *,
+        people: int,
+    ) -> Head:
+        """Train the family's layers.
+
+        Every person is drawn equally often, however many photos they have, and nobody as often as half of
+        all people together. Besides the strangers among `vectors`, nobody is what lies around the cohort's
+        centres. The same input gives the same layers.
+
+        Args:
+            vectors: (N, D) float32 unit embeddings of all photos and of their augmented versions.
+            labels: (N,) row of the person, `people` for a stranger.
+            held_out: (N,) true where a vector is not trained on but says which state of the layers is
+                kept; may be all false, and then it is the last.
+            nobody: (M, D) float32 unit centres of other people's embeddings.
+            people: how many are enrolled.
+        """
+        rng = np.random.default_rng(self._seed)
+        draw = _Draw.of(vectors[~held_out], labels[~held_out], nobody, people, rng)
+        # Families of about one size, as those with one member left out, share a network.
+        size = vectors.shape[1], -(-(people + 1) // _SPARE_OUTPUTS) * _SPARE_OUTPUTS
+        if size not in self._networks:
+            self._networks[size] = _Network.of(*size, self._seed)
+        network = self._networks[size]
+        network.begin_again()
+        checked, truth = vectors[held_out], labels[held_out]
+        states, losses = [], []
+        for _ in range(_STEPS // _CHECK_EVERY):
+            network.learn(*draw.batches(_CHECK_EVERY))
+            states.append(network.layers(people + 1))
+            if len(truth) >= _MIN_HELD_OUT:
+                losses.append(_loss(states[-1].probabilities(checked), truth))
+        return states[int(np.argmin(losses))] if losses else states[-1]
 
 
-def _build(keras: Any, inputs: int, people: int) -> Any:
-    layers: list[Any] = [
-        keras.Input((inputs,)),
-        # Elements of a unit vector are small; layers like them of about unit size.
-        keras.layers.Rescaling(np.sqrt(inputs)),
-    ]
-    for width in HIDDEN:
-        layers += [keras.layers.Dense(width, activation="relu"), keras.layers.Dropout(_DROPOUT)]
-    network = keras.Sequential([*layers, keras.layers.Dense(people + 1)])
-    network.compile(
-        optimizer=keras.optimizers.AdamW(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Network:
+    """Layers in Keras with their optimizer, which can begin again from where they began."""
+
+    layers_in_keras: Any
+    steps: Any
+    """Takes (S, B, D) faces and (S, B) labels, and learns from them in S steps."""
+    variables: tuple[Any, ...]
+    """All that changes, the optimizer's and the dropout's too."""
+    beginning: tuple[NDArray[Any], ...]
+
+    @classmethod
+    def of(cls, inputs: int, outputs: int, seed: int) -> "_Network":
+        keras, tensorflow = _import_keras()
+        keras.utils.set_random_seed(seed)
+        layers: list[Any] = [
+            keras.Input((inputs,)),
+            # Elements of a unit vector are small; layers like them of about unit size.
+            keras.layers.Rescaling(np.sqrt(inputs)),
+        ]
+        for width in HIDDEN:
+            layers += [keras.layers.Dense(width, activation="relu"), keras.layers.Dropout(_DROPOUT)]
+        network = keras.Sequential([*layers, keras.layers.Dense(outputs)])
+        optimizer = keras.optimizers.AdamW(
             keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _STEPS), weight_decay=_WEIGHT_DECAY
-        ),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_LABEL_SMOOTHING),
-        steps_per_execution=_CHECK_EVERY,
-    )
-    return network
+        )
+        optimizer.build(network.trainable_variables)
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_LABEL_SMOOTHING)
 
+        # A loop of our own: that of `fit` takes several times as long to make as these layers to train.
+        @tensorflow.function(autograph=False)  # type: ignore[untyped-decorator]
+        def steps(faces: Any, targets: Any) -> None:
+            wanted = tensorflow.one_hot(targets, outputs)
 
-def _take(network: Any) -> Head:
-    """Copy the layers out of Keras, the rescaling of the input included."""
-    weights = [np.asarray(weight, np.float32) for weight in network.get_weights()]
-    scale = np.float32(np.sqrt(weights[0].shape[0]))
-    return Head(kernels=(weights[0] * scale, *weights[2::2]), biases=tuple(weights[1::2]))
+            def step(number: Any) -> Any:
+                with tensorflow.GradientTape() as tape:
+                    wrong = loss(wanted[number], network(faces[number], training=True))
+                optimizer.apply(tape.gradient(wrong, network.trainable_variables))
+                return number + 1
+
+            tensorflow.while_loop(lambda number: number < tensorflow.shape(faces)[0], step, (0,))
+
+        variables = (*network.variables, *optimizer.variables)
+        beginning = tuple(np.array(variable.numpy()) for variable in variables)
+        return cls(network, steps, variables, beginning)
+
+    def begin_again(self) -> None:
+        """Forget all that was learnt."""
+        for variable, value in zip(self.variables, self.beginning, strict=True):
+            variable.assign(value)
+
+    def learn(self, faces: Vectors, targets: NDArray[np.int64]) -> None:
+        """Learn from (S, B, D) faces and (S, B) labels in S steps."""
+        self.steps(faces, targets)
+
+    def layers(self, outputs: int) -> Head:
+        """Copy the layers with their first outputs out of Keras, the rescaling of the input included."""
+        weights = [np.array(weight, np.float32) for weight in self.layers_in_keras.get_weights()]
+        scale = np.float32(np.sqrt(weights[0].shape[0]))
+        return Head(
+            kernels=(weights[0] * scale, *weights[2:-2:2], weights[-2][:, :outputs]),
+            biases=(*weights[1:-2:2], weights[-1][:outputs]),
+        )
 
 
 def _loss(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
@@ -180,9 +221,13 @@ def _loss(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float
 class _Draw:
     """Draws batches in which every class has its share."""
 
-    members: tuple[Vectors, ...]
-    """Vectors of each person, and of the strangers, where there are any."""
-    labels: tuple[int, ...]
+    members: Vectors
+    """Vectors of everybody, one class after the other."""
+    labels: NDArray[np.int64]
+    """Of the classes: people, and the strangers where there are any."""
+    first: NDArray[np.int64]
+    """Row of each class's first vector."""
+    counts: NDArray[np.int64]
     centres: Vectors
     people: int
     rng: np.random.Generator
@@ -196,30 +241,34 @@ class _Draw:
         people: int,
         rng: np.random.Generator,
     ) -> "_Draw":
-        present = tuple(int(label) for label in np.unique(labels))
-        return cls(tuple(vectors[labels == label] for label in present), present, centres, people, rng)
+        present, counts = np.unique(labels, return_counts=True)
+        ordered = vectors[np.argsort(labels, kind="stable")]
+        return cls(ordered, present, np.cumsum(counts) - counts, counts, centres, people, rng)
 
-    def batch(self) -> tuple[Vectors, NDArray[np.int64]]:
-        """(`_BATCH`, D) unit vectors and their labels."""
+    def batches(self, count: int) -> tuple[Vectors, NDArray[np.int64]]:
+        """(count, `_BATCH`, D) unit vectors and (count, `_BATCH`) labels."""
         around = _BATCH // 3
-        classes = self.rng.integers(len(self.members), size=_BATCH - around)
-        chosen = [self.members[row][self.rng.integers(len(self.members[row]))] for row in classes]
-        centres = self.centres[self.rng.integers(len(self.centres), size=around)]
-        faces = np.concatenate([np.stack(chosen), centres])
+        classes = self.rng.integers(len(self.labels), size=(count, _BATCH - around))
+        within = (self.rng.random(classes.shape) * self.counts[classes]).astype(np.int64)
+        chosen = self.members[self.first[classes] + within]
+        centres = self.centres[self.rng.integers(len(self.centres), size=(count, around))]
+        faces = np.concatenate([chosen, centres], axis=1)
         # A centre is nobody's face: people lie around it, and family members around their photos.
-        spread = np.where(np.arange(_BATCH) < len(chosen), _OWN_SPREAD, _NOBODY_SPREAD)
-        noise = self.rng.normal(size=faces.shape) / np.sqrt(faces.shape[1])
-        faces = faces + noise * (spread * self.rng.uniform(size=_BATCH))[:, None]
-        faces /= np.linalg.norm(faces, axis=1, keepdims=True)
-        targets = np.concatenate([np.array(self.labels)[classes], np.full(around, self.people)])
-        return np.asarray(faces, np.float32), targets
+        spread = np.where(np.arange(_BATCH) < _BATCH - around, _OWN_SPREAD, _NOBODY_SPREAD)
+        spread = spread * self.rng.random((count, _BATCH)) / np.sqrt(faces.shape[2])
+        noise = self.rng.standard_normal(faces.shape, np.float32)
+        faces = faces + noise * spread[..., None].astype(np.float32)
+        faces /= np.linalg.norm(faces, axis=2, keepdims=True)
+        nobody = np.full((count, around), self.people)
+        return faces, np.concatenate([self.labels[classes], nobody], axis=1)
 
 
-def _import_keras() -> Any:
+def _import_keras() -> tuple[Any, Any]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # More threads only get in each other's way at layers of this size, and in the service's.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     import keras
+    import tensorflow
 
-    return keras
+    return keras, tensorflow

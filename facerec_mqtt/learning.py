@@ -33,7 +33,7 @@ _MADE_UP = 6000
 
 
 class Trainer(Protocol):
-    """Makes the family's layers; `head.train_head` is one."""
+    """Makes the family's layers; `head.HeadTrainer` is one."""
 
     def __call__(
         self,
@@ -44,7 +44,7 @@ class Trainer(Protocol):
         *,
         people: int,
     ) -> Head:
-        """As `head.train_head`."""
+        """As `head.HeadTrainer`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

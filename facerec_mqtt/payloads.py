@@ -131,7 +131,8 @@ def person_state(state: PersonState, clock: Clock) -> dict[str, object]:
 
 
 def model_state(state: ModelState) -> dict[str, object]:
-    """Make the payload of the model's state."""
+    """Make the payload of the model's state; how far a rebuild is only while there is one."""
+    training = {"stage": state.stage, "seconds_left": state.seconds_left} if state.stage else {}
     return {
         "status": state.status,
         "progress": state.progress,
@@ -139,6 +140,7 @@ def model_state(state: ModelState) -> dict[str, object]:
         "people": list(state.people),
         "message": state.message,
         "report": None if state.report is None else dict(state.report),
+        **training,
     }
 
 

@@ -46,6 +46,8 @@ class RebuildProcess:
         self._last_words: list[str] = []
         self._readers: tuple[threading.Thread, ...] = ()
         self.percent = 0
+        self.stage: str | None = None
+        self.seconds_left: int | None = None
 
     def start(self) -> None:
         """Start the child.
@@ -120,7 +122,9 @@ class RebuildProcess:
             for line in output:
                 # One that is killed may leave half a line.
                 if line.startswith('{"stage"') and line.endswith("}\n"):
-                    self.percent = int(json.loads(line)["progress"])
+                    said = json.loads(line)
+                    self.stage, self.seconds_left = said["stage"], said["seconds_left"]
+                    self.percent = int(said["progress"])
                 elif line.strip():
                     _log.debug("rebuild: %s", line.rstrip())
                     self._last_words = [*self._last_words, line.strip()][-_LAST_WORDS:]

@@ -193,3 +193,7 @@ class ModelState:
     """Of the last rebuild, ready for JSON."""
     message: str | None
     """What the last rebuild made, or why it failed, in one sentence; `None` when there was none."""
+    stage: str | None = None
+    """What a rebuild in progress is doing, for people to read."""
+    seconds_left: int | None = None
+    """Until a rebuild in progress will have ended, at its speed so far; `None` before it can be told."""

@@ -389,8 +389,10 @@ class Service:
 
     def _publish_model_state(self) -> None:
         progress = None if self._rebuild is None else self._rebuild.percent
-        fault = self._rebuild_fault or self._model_fault
-        self._publisher.publish_state(model_state(self._recognizer.model, progress, fault))
+        state = model_state(self._recognizer.model, progress, self._rebuild_fault or self._model_fault)
+        if self._rebuild is not None:
+            state = replace(state, stage=self._rebuild.stage, seconds_left=self._rebuild.seconds_left)
+        self._publisher.publish_state(state)
 
     def _publish_discovery(self) -> None:
         self._remember()

@@ -3,17 +3,20 @@
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, [0, 1]."""
+
+_ENOUGH_TO_TELL = 0.02
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
 
         yield say_stage
         return
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with (
         _terminal_to_ourselves() as terminal,
         Progress(*columns, console=Console(file=terminal), transient=True) as bar,
@@ -57,15 +60,31 @@ def _terminal_to_ourselves() -> Iterator[TextIO]:
 def progress_lines() -> Iterator[ProgressCallback]:
     """Write each whole per cent as a line of JSON to standard error, for a program that reads it."""
     last = -1
+    began_s = time.monotonic()
 
     def write_line(stage: str, share: float) -> None:
         nonlocal last
         percent = int(share * 100)
         if percent != last:
             last = percent
-            print(json.dumps({"stage": stage, "progress": percent}), file=sys.stderr, flush=True)
+            left_s = seconds_left(share, time.monotonic() - began_s)
+            line = {"stage": stage, "progress": percent, "seconds_left": left_s}
+            print(json.dumps(line), file=sys.stderr, flush=True)
 
     yield write_line
+
+
+def seconds_left(share: float, passed_s: float) -> int | None:
+    """How long the rest will take, if it goes on as so far.
+
+    Args:
+        share: of the whole that is done, [0, 1].
+        passed_s: time that it took, in seconds.
+
+    Returns:
+        Whole seconds; `None` as long as too little is done to say.
+    """
+    return round(passed_s * (1 - share) / share) if share >= _ENOUGH_TO_TELL else None
 
 
 def print_report(report: Mapping[str, Any]) -> None:

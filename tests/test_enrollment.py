@@ -6,13 +6,14 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import FamilyModel, load_current, new_version, save_model, versions
-from facerec_mqtt.enrollment import rebuild
+from facerec_mqtt.artifact import FamilyModel, load_current, new_version, rebuilding, save_model, versions
+from facerec_mqtt.enrollment import check_enrollment, rebuild
 from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError
 from facerec_mqtt.photos import Networks
 from facerec_mqtt.rebuild_report import RebuildReport
@@ -266,3 +267,74 @@ def test_photos_that_vanished_are_forgotten(tmp_path: Path) -> None:
     assert isinstance(networks.detector, PatternDetector)
     rebuild_patterns(enrollment, models, networks)
     assert networks.detector.looked_at == 1
+
+
+def check_patterns(enrollment: Path, models: Path, networks: Networks | None = None) -> dict[str, Any]:
+    return check_enrollment(
+        enrollment,
+        models,
+        load_networks=pattern_networks if networks is None else lambda: networks,
+        cohort=pattern_cohort(),
+    ).as_json()
+
+
+def test_a_check_says_of_each_photo_what_a_rebuild_says_and_changes_nothing(tmp_path: Path) -> None:
+    enrollment, models = tmp_path / "enrollment", tmp_path / "models"
+    write_photos(enrollment / "Anna", 1, 8)
+    write_photos(enrollment / "Tom", 2, 8)
+    cv2.imwrite(str(enrollment / "Tom" / "wrong.png"), picture_of(1, picture=50))
+    cv2.imwrite(str(enrollment / "Anna" / "nobody.png"), picture_of(9, picture=50))
+    (enrollment / "Tom" / "copy.png").write_bytes((enrollment / "Tom" / "000.png").read_bytes())
+    (enrollment / "Tom" / "letter.jpg").write_text("not a picture")
+    before = contents(enrollment)
+    answer = json.loads(json.dumps(check_patterns(enrollment, models)))
+    assert contents(enrollment) == before
+    assert load_current(models) is None
+    aside = {photo["file"]: photo["reason"] for photo in answer["photos"] if not photo["used"]}
+    assert aside.keys() == {"Tom/wrong.png", "Anna/nobody.png", "Tom/copy.png", "Tom/letter.jpg"}
+    assert "looks more like Anna" in aside["Tom/wrong.png"]
+    assert "not look like the other photos of Anna" in aside["Anna/nobody.png"]
+    assert "near-duplicate of Tom/000.png" in aside["Tom/copy.png"]
+    assert "not a picture" in aside["Tom/letter.jpg"]
+    assert answer["details"] == {
+        "anna": {"name": "Anna", "used": 8, "set_aside": 1},
+        "tom": {"name": "Tom", "used": 8, "set_aside": 3},
+    }
+    networks = pattern_networks()
+    assert isinstance(networks.detector, PatternDetector)
+    report = rebuild_patterns(enrollment, models, networks).as_json()
+    assert networks.detector.looked_at == 0
+    assert report["photos"] == answer["photos"]
+
+
+def test_a_check_of_good_photos_has_nothing_to_say(tmp_path: Path) -> None:
+    write_photos(tmp_path / "enrollment" / "Anna", 1, 8)
+    answer = check_patterns(tmp_path / "enrollment", tmp_path / "models")
+    assert answer["people"] == ["anna"]
+    assert answer["warnings"] == []
+    assert all(photo["used"] for photo in answer["photos"])
+
+
+def test_a_check_warns_of_people_with_few_or_no_photos(tmp_path: Path) -> None:
+    write_photos(tmp_path / "enrollment" / "Anna", 1, 3)
+    (tmp_path / "enrollment" / "Tom").mkdir()
+    answer = check_patterns(tmp_path / "enrollment", tmp_path / "models")
+    assert answer["warnings"] == [
+        "Anna has only 3 usable photos; add ten or more.",
+        "Tom has no usable photo: the folder is empty.",
+    ]
+
+
+def test_a_check_while_a_rebuild_runs_is_refused(tmp_path: Path) -> None:
+    write_photos(tmp_path / "enrollment" / "Anna", 1, 3)
+    with rebuilding(tmp_path / "models"), pytest.raises(ModelError, match="already running"):
+        check_patterns(tmp_path / "enrollment", tmp_path / "models")
+
+
+def test_a_family_of_thirty_is_known(tmp_path: Path) -> None:
+    for person in range(1, 31):
+        write_photos(tmp_path / "enrollment" / f"Person {person}", person, 5)
+    report = rebuild_patterns(tmp_path / "enrollment", tmp_path / "models")
+    assert len(report.people) == 30
+    answers = [identify(tmp_path / "models", person, 100).person for person in range(1, 31)]
+    assert sum(answer == f"person_{person}" for person, answer in enumerate(answers, start=1)) >= 27

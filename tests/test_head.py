@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.errors import ModelError
-from facerec_mqtt.head import Head, train_head
+from facerec_mqtt.head import Head, HeadTrainer
 from facerec_mqtt.records import Vectors
 
 DIMENSIONS = 32
@@ -25,7 +25,7 @@ def pictures(person: Vectors, count: int, seed: int = 0) -> Vectors:
     return unit(person[None] + noise)
 
 
-def train(members: Vectors, counts: list[int], seed: int = 0) -> Head:
+def train(members: Vectors, counts: list[int], seed: int = 0, trainer: HeadTrainer | None = None) -> Head:
     vectors = np.concatenate(
         [
             pictures(person, count, row)
@@ -36,7 +36,8 @@ def train(members: Vectors, counts: list[int], seed: int = 0) -> Head:
     held_out = np.arange(len(labels)) % 5 == 4
     if len(labels) < 20:
         held_out[:] = False
-    return train_head(vectors, labels, held_out, people(200, 77), people=len(members), seed=seed)
+    trainer = HeadTrainer(seed) if trainer is None else trainer
+    return trainer(vectors, labels, held_out, people(200, 77), people=len(members))
 
 
 @pytest.mark.parametrize("counts", [[5], [1, 30, 60]])
@@ -57,6 +58,15 @@ def test_the_same_pictures_give_the_same_layers_and_another_seed_does_not() -> N
     for kernel, same, different in zip(first.kernels, again.kernels, other.kernels, strict=True):
         assert np.array_equal(kernel, same)
         assert not np.array_equal(kernel, different)
+
+
+def test_what_a_trainer_has_trained_before_makes_no_difference() -> None:
+    trainer = HeadTrainer()
+    train(people(3, 4), [20, 10, 20], trainer=trainer)
+    members = people(2, 1)
+    after, afresh = train(members, [20, 20], trainer=trainer), train(members, [20, 20])
+    for kernel, same in zip(after.kernels, afresh.kernels, strict=True):
+        assert np.array_equal(kernel, same)
 
 
 def a_head(widths: tuple[int, ...]) -> Head:

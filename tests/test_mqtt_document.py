@@ -112,7 +112,7 @@ def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
         "event": payloads.event(arrival(), name="Anna", model=None, clock=clock),
         "camera_state": payloads.camera_state(CameraState("c", (), 0, 0, 0.0, None), clock),
         "person_state": payloads.person_state(PersonState(ANNA, False, None, None, None), clock),
-        "model_state": payloads.model_state(ModelState("missing", None, None, (), None, None)),
+        "model_state": payloads.model_state(ModelState("training", 40, None, (), None, None, "Looking", 31)),
         "metrics": counted().as_json(),
         "result": payloads.result("rebuild", True, "done"),
     }

@@ -139,3 +139,39 @@ def test_a_damaged_memory_is_an_empty_one(content: bytes, tmp_path: Path) -> Non
     cache.put("a" * 64, Finding(None, "No face was found in it."))
     cache.save()
     assert FindingCache.open(path, pattern_networks()).get("a" * 64) is not None
+
+
+def test_of_several_faces_it_is_said_which_was_taken() -> None:
+    both = picture_of(1, 2)
+    large, small = picture_of(1), cv2.resize(picture_of(2), None, fx=0.5, fy=0.5)
+    canvas = np.zeros((large.shape[0], large.shape[1] + small.shape[1], 3), np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    canvas[:, small.shape[1] :] = large
+    finding = examine(encode(canvas), pattern_networks())
+    assert finding.note == "It shows 2 faces; the largest, on the right, was taken."
+    alone = examine(encode(large), pattern_networks())
+    assert alone.note is None
+    assert finding.vectors is not None
+    assert alone.vectors is not None
+    assert finding.vectors[0].astype(np.float32) @ alone.vectors[0].astype(np.float32) > 0.99
+    assert examine(encode(both), pattern_networks()).note is None
+
+
+def test_what_is_known_of_a_used_photo_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "photos.npz"
+    cache = FindingCache.open(path, pattern_networks())
+    vectors = np.ones((7, DIMENSIONS), np.float16)
+    cache.put("a" * 64, Finding(vectors, None, "It shows 2 faces.", 31.5, 1234.0))
+    cache.put("b" * 64, Finding(vectors, None, None, 8.0, None))
+    cache.save()
+    again = FindingCache.open(path, pattern_networks())
+    known, plain = again.get("a" * 64), again.get("b" * 64)
+    assert known is not None
+    assert (known.reason, known.note, known.sharpness, known.taken_s) == (
+        None,
+        "It shows 2 faces.",
+        31.5,
+        1234.0,
+    )
+    assert plain is not None
+    assert (plain.reason, plain.note, plain.taken_s) == (None, None, None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.errors import PictureError
-from facerec_mqtt.pictures import decode_picture, read_picture
+from facerec_mqtt.pictures import decode_picture, read_picture, taken_at
 from facerec_mqtt.records import Image
 
 
@@ -160,3 +160,40 @@ def test_missing_files_folders_pipes_and_devices_are_refused_without_waiting(tmp
             read_picture(tmp_path / name)
     with pytest.raises(PictureError, match="plain file"):
         read_picture(Path("/dev/zero"))
+
+
+def dated_jpeg(taken: bytes, order: str = "<", tag: int = 0x9003) -> bytes:
+    """A JPEG whose EXIF block says when it was taken, as cameras write it."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    first = struct.pack(f"{order}HHHII", 1, 0x8769, 4, 1, 26) + struct.pack(f"{order}I", 0)
+    second = struct.pack(f"{order}HHHII", 1, tag, 2, len(taken), 44) + struct.pack(f"{order}I", 0)
+    block = b"Exif\0\0" + mark + struct.pack(f"{order}I", 8) + first + second + taken
+    plain = bytes(cv2.imencode(".jpg", np.zeros((20, 20, 3), np.uint8))[1])
+    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + plain[2:]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_photo_says_when_it_was_taken(order: str) -> None:
+    first = taken_at(dated_jpeg(b"2026:11:23 10:04:11\0", order))
+    later = taken_at(dated_jpeg(b"2026:11:23 10:05:11\0", order))
+    assert first is not None
+    assert later is not None
+    assert later - first == 60
+    assert decode_picture(dated_jpeg(b"2026:11:23 10:04:11\0", order)).shape == (20, 20, 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        dated_jpeg(b"    :  :     :  :  \0"),
+        dated_jpeg(b"2026:13:45 99:99:99\0"),
+        dated_jpeg(b"\xff\xfe\xfd"),
+        dated_jpeg(b"2026:11:23 10:04:11\0", tag=0x1234),
+        dated_jpeg(b"2026:11:23 10:04:11\0")[:60],
+        bytes(cv2.imencode(".jpg", np.zeros((20, 20, 3), np.uint8))[1]),
+        bytes(cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1]),
+        b"",
+    ],
+)
+def test_a_photo_that_does_not_say_it_properly_has_no_time(data: bytes) -> None:
+    assert taken_at(data) is None
