@@ -64,6 +64,21 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
+    enroll = commands.add_parser("enroll", help="take enrollment pictures")
+    ways = enroll.add_subparsers(required=True, metavar="HOW")
+    capture = ways.add_parser("capture", help="take pictures of one person from a camera")
+    capture.add_argument("--person", required=True, metavar="NAME", help="whose pictures they are")
+    capture.add_argument(
+        "--camera", required=True, metavar="CAMERA", help="a camera's name, or a URL, file or device number"
+    )
+    capture.add_argument("--enrollment", type=Path, metavar="DIR", help="one folder of photos a person")
+    capture.add_argument(
+        "--seconds", type=float, default=60.0, metavar="N", help="how long it may take (%(default)s)"
+    )
+    capture.add_argument("--count", type=int, default=20, metavar="N", help="pictures (%(default)s)")
+    capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
+    capture.set_defaults(command=_capture)
+
     predict = commands.add_parser("predict", help="say who is in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
@@ -134,6 +149,25 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     else:
         print_report(report.as_json())
     return 0
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.capturing import capture
+    from facerec_mqtt.terminal import hints_on_terminal
+
+    with hints_on_terminal() as progress:
+        outcome = capture(
+            _settings(arguments),
+            arguments.person,
+            arguments.camera,
+            count=arguments.count,
+            seconds=arguments.seconds,
+            progress=progress,
+        )
+    if not outcome["ok"] and not arguments.json:
+        raise FacerecError(outcome["message"])
+    print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
+    return 0 if outcome["ok"] else 1
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.errors import BrokerError
 from facerec_mqtt.outbox import Outbox
 from facerec_mqtt.payloads import Clock, Topics
-from facerec_mqtt.records import CameraState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,6 @@ class Publisher:
         settings: the broker, and our topics on it.
         privacy: whether pictures are published, and kept by the broker.
         cameras: slugs of the cameras that there are.
-        capture: whether the capture command can be carried out.
     """
 
     def __init__(
@@ -64,14 +63,13 @@ class Publisher:
         privacy: PrivacySettings,
         *,
         cameras: Collection[str],
-        capture: bool = False,
     ) -> None:
         self.commands: queue.Queue[Command] = queue.Queue(MAX_COMMANDS)
         """Commands that passed every check, in the order in which they came."""
         self._settings = settings
         self._privacy = privacy
         self._topics = Topics(settings.base_topic)
-        self._intake = commands.Intake(settings.base_topic, cameras, capture=capture)
+        self._intake = commands.Intake(settings.base_topic, cameras)
         self._refused_told: set[str] = set()
         self._inbox: queue.SimpleQueue[tuple[int, Signal | _Retired | None]] = queue.SimpleQueue()
         self._session = 0
@@ -145,8 +143,8 @@ class Publisher:
             self._topics.camera(camera, "enabled/state"), (payloads.ON if enabled else payloads.OFF).encode()
         )
 
-    def publish_state(self, state: CameraState | PersonState | ModelState) -> None:
-        """Publish how a camera, a person or the model fares."""
+    def publish_state(self, state: CameraState | PersonState | ModelState | CaptureState) -> None:
+        """Publish how a camera, a person, the model or a capture fares."""
         match state:
             case CameraState():
                 topic = self._topics.camera(state.camera, "state")
@@ -157,6 +155,9 @@ class Publisher:
             case ModelState():
                 topic = self._topics.model_state
                 payload = payloads.model_state(state)
+            case CaptureState():
+                topic = self._topics.capture_state
+                payload = payloads.capture_state(state)
         self._outbox.keep(topic, payloads.encode(payload))
 
     def publish_discovery(self, topic: str, payload: Mapping[str, object]) -> None:

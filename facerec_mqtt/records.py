@@ -189,3 +189,17 @@ class ModelState:
     """Slugs of the people that the model in use knows."""
     report: Mapping[str, object] | None
     """Of the last rebuild, ready for JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureState:
+    """How the taking of enrollment pictures goes on; all `None` and 0 when none are being taken."""
+
+    person: str | None = None
+    """Name of whom pictures are taken."""
+    camera: str | None = None
+    """The camera's slug."""
+    taken: int = 0
+    wanted: int = 0
+    hint: str | None = None
+    """What the person before the camera is to do, in one sentence."""

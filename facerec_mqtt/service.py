@@ -12,47 +12,32 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.artifact import current_version, load_current
-from facerec_mqtt.camera import Camera
+from facerec_mqtt.capturing import CaptureDesk
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
-from facerec_mqtt.config import CameraSettings, Settings
+from facerec_mqtt.config import Settings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.errors import FacerecError, ModelError
 from facerec_mqtt.memory import Memory, MemoryFile, last_seen
-from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message, summary
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import Frame, ModelState, Person, PresenceChange, Sighting
-from facerec_mqtt.region import Region
+from facerec_mqtt.records import CaptureState, Frame, ModelState, Person, PresenceChange
 from facerec_mqtt.snapshot import face_jpeg
 from facerec_mqtt.visits import Visits
+from facerec_mqtt.watch import Watch
 
 _log = logging.getLogger(__name__)
 
-# Nothing is decided on a frame older than this: whoever it shows may be gone.
-_MAX_FRAME_AGE_S = 1.0
 _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
 _HEARTBEAT_S = 5.0
-
-
-@dataclass(slots=True)
-class _Watch:
-    """One camera and what the loop remembers of it."""
-
-    settings: CameraSettings
-    camera: Camera
-    gate: MotionGate
-    region: Region
-    enabled: bool = True
-    last_frame_s: float = field(default=-1.0)
 
 
 class Service:
@@ -69,15 +54,14 @@ class Service:
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_news: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._watches = {
-            camera.slug: _Watch(
-                camera, Camera(camera, self._hear_of_camera), MotionGate(), Region(camera.region)
-            )
+            camera.slug: Watch(camera, settings.recognition, self._hear_of_camera)
             for camera in settings.cameras
         }
         self._rebuild: RebuildProcess | None = None
         self._rebuild_percent = -1
         self._seen_version: str | None = None
         self._model_fault: str | None = None
+        self._captures = CaptureDesk(settings.enrollment_dir, publisher)
         self._memory = MemoryFile(settings.model_dir)
         self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
 
@@ -90,6 +74,7 @@ class Service:
             )
         self._recall()
         self._publish_model_state()
+        self._publisher.publish_state(CaptureState())
         self._publish_discovery()
         for slug, watch in self._watches.items():
             self._publisher.publish_camera_status(slug, online=False)
@@ -111,6 +96,7 @@ class Service:
         # "offline" goes out first: nobody waits for cameras to close before the entities are told.
         self._publisher.stop()
         self._remember()
+        self._captures.stop()
         with ThreadPoolExecutor(len(self._watches) + 1) as pool:
             for watch in self._watches.values():
                 pool.submit(watch.camera.stop)
@@ -119,37 +105,18 @@ class Service:
 
     # --- Frames
 
-    def _look(self, watch: _Watch) -> bool:
+    def _look(self, watch: Watch) -> bool:
         """Take a camera's newest frame, if there is one, and act on it."""
-        frame = watch.camera.latest(watch.last_frame_s, 0.0)
-        if frame is None:
-            return False
-        watch.last_frame_s = frame.captured_at_s
-        if not watch.enabled or time.monotonic() - frame.captured_at_s > _MAX_FRAME_AGE_S:
-            return True
-        part = watch.region.cut(frame)
+        frame = watch.newest()
+        if frame is None or not watch.is_of_use(frame):
+            return frame is not None
         slug = watch.settings.slug
-        if self._settings.recognition.motion and not watch.gate.moved(part):
+        sightings = watch.look(frame, self._recognizer, closely=self._captures.at(slug))
+        self._presence.frame(slug, frame.captured_at_s, None if sightings is None else len(sightings))
+        if sightings is None:
             self._visits.unchanged(slug, frame.captured_at_s)
-            self._presence.frame(slug, frame.captured_at_s, None)
             return True
-        found = self._recognizer.recognise(
-            part.image,
-            min_face_px=watch.settings.min_face_px,
-            min_sharpness=self._settings.recognition.min_sharpness,
-            min_margin=self._settings.recognition.min_margin,
-        )
-        sightings = [
-            Sighting(
-                camera=slug,
-                captured_at_s=frame.captured_at_s,
-                detection=watch.region.back(frame, recognition.detection),
-                identification=recognition.identification,
-                face=recognition.face,
-            )
-            for recognition in found
-        ]
-        self._presence.frame(slug, frame.captured_at_s, len(sightings))
+        self._captures.look(slug, frame, sightings)
         self._tell(self._visits.observe(slug, frame.captured_at_s, sightings), frame)
         return True
 
@@ -192,6 +159,7 @@ class Service:
         self._take_camera_news()
         self._take_commands()
         self._watch_rebuild()
+        self._captures.due(now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publish_model_state()
             self._publish_discovery()
@@ -227,9 +195,8 @@ class Service:
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture():
-                    self._publisher.publish_result(
-                        "capture", ok=False, message="Enrolling by camera is not available in this version."
-                    )
+                    enabled = self._watches[command.camera].enabled
+                    self._captures.start(command, self._recognizer, enabled=enabled)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
         watch = self._watches[camera]
@@ -237,6 +204,7 @@ class Service:
             _log.info("Recognition at %s is switched %s", watch.settings.name, "on" if enabled else "off")
         watch.enabled = enabled
         if not enabled:
+            self._captures.camera_off(camera)
             self._tell(self._visits.end_camera(camera, time.monotonic()))
             self._presence.frame(camera, time.monotonic(), 0)
         self._publisher.publish_camera_enabled(camera, enabled=enabled)

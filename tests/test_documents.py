@@ -47,16 +47,22 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
     }
 
 
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """Each command with its own parser."""
-    action = next(each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
-    return dict(action.choices)
+def commands(parser: argparse.ArgumentParser | None = None) -> dict[str, argparse.ArgumentParser]:
+    """Each command with its own parser; those of a group as "enroll capture"."""
+    parser = _parser() if parser is None else parser
+    groups = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    return {
+        f"{name} {way}".strip(): own
+        for group in groups
+        for name, choice in group.choices.items()
+        for way, own in (commands(choice) or {"": choice}).items()
+    }
 
 
 def command_rows() -> dict[str, str]:
     """The rows of README's table of commands."""
-    rows = re.findall(r"^\| `facerec-mqtt (\w+)[^`]*` \| (.*) \|$", section("Commands"), flags=re.MULTILINE)
-    return dict(rows)
+    row = r"^\| `facerec-mqtt (\w+(?: [a-z]+)*)[^`]*` \| (.*) \|$"
+    return dict(re.findall(row, section("Commands"), flags=re.MULTILINE))
 
 
 def links(text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt import payloads
-from facerec_mqtt.commands import CAPTURE_MISSING, Intake, Refusal, parse_capture, parse_rebuild
+from facerec_mqtt.commands import Capture, Intake, parse_capture, parse_rebuild
 from facerec_mqtt.config import PrivacySettings, setting_names
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.payloads import Clock
@@ -18,6 +18,7 @@ from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.records import (
     AlignedFace,
     CameraState,
+    CaptureState,
     Detection,
     Identification,
     ModelState,
@@ -78,6 +79,7 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
     publisher.publish_state(CameraState("Front door", (), 0, 0, 0.0, None))
     publisher.publish_state(PersonState(ANNA, False, None, None, None))
     publisher.publish_state(ModelState("missing", None, None, (), None))
+    publisher.publish_state(CaptureState())
     with broker.ear() as ear:
         publisher.start()
         ear.wait_for("facerec/status", b"online")
@@ -95,7 +97,9 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
     assert retained == {filled(topic) for topic, kept, _, _ in documented if kept == "yes"}
 
 
-@pytest.mark.parametrize("kind", ["event", "camera_state", "person_state", "model_state", "result"])
+@pytest.mark.parametrize(
+    "kind", ["event", "camera_state", "person_state", "model_state", "capture_state", "result"]
+)
 def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
     clock = Clock(0.0)
     published: dict[str, dict[str, object]] = {
@@ -103,6 +107,7 @@ def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
         "camera_state": payloads.camera_state(CameraState("c", (), 0, 0, 0.0, None), clock),
         "person_state": payloads.person_state(PersonState(ANNA, False, None, None, None), clock),
         "model_state": payloads.model_state(ModelState("missing", None, None, (), None)),
+        "capture_state": payloads.capture_state(CaptureState()),
         "result": payloads.result("rebuild", True, "done"),
     }
     assert list(example(kind)) == list(published[kind])
@@ -116,15 +121,15 @@ def test_every_key_of_an_event_is_explained() -> None:
 
 def test_the_documented_commands_are_those_that_are_taken() -> None:
     listened = {topic.strip("`") for topic, _ in rows("What the service listens to")}
-    intake = Intake("facerec", ["front_door"], capture=False)
+    intake = Intake("facerec", ["front_door"])
     assert {topic.replace("<camera>", "+") for topic in listened} == {*intake.topics, "homeassistant/status"}
     texts = {topic.strip("`"): text for topic, text in rows("What the service listens to")}
     (force,) = re.findall(r"`(\{.*?\})`", texts["facerec/command/rebuild"])
     assert parse_rebuild(force.encode()).force
     (capture,) = re.findall(r"`(\{.*?\})`", texts["facerec/command/capture"])
     assert parse_capture(capture.encode(), ["front_door"]).person == "Anna"
-    refused = intake.take("facerec/command/capture", capture.encode(), False, 0)
-    assert refused == Refusal("capture", CAPTURE_MISSING)
+    taken = intake.take("facerec/command/capture", capture.encode(), False, 0)
+    assert taken == Capture("Anna", "front_door", 20.0)
 
 
 def test_the_entities_are_those_that_are_announced() -> None:

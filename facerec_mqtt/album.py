@@ -1,0 +1,131 @@
+"""A person's pictures in the enrollment folder, as the program itself adds to them and takes them away.
+
+    enrollment/Anna/                20261123-180211-412_front_door.jpg ...     to learn from
+    enrollment/_test/Anna/          20261123-180243-120_front_door.jpg ...     to test with
+
+The rebuild does not use `_test`; `facerec-mqtt evaluate --folder enrollment/_test` scores a model on it. A
+picture appears whole or not at all, readable by its owner alone.
+"""
+
+import os
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+
+from facerec_mqtt.artifact import replace_file
+from facerec_mqtt.capture import Part
+from facerec_mqtt.errors import EnrollmentError
+from facerec_mqtt.roster import TEST
+from facerec_mqtt.slugs import SlugError, person_name, slug
+
+
+class Album:
+    """Where the pictures of one person go.
+
+    Args:
+        name: the person's, as their folder is called.
+        learn_dir: the folder of pictures to learn from.
+        test_dir: the folder of pictures to test with.
+    """
+
+    def __init__(self, name: str, learn_dir: Path, test_dir: Path) -> None:
+        self.name = name
+        self._folders: dict[Part, Path] = {"learn": learn_dir, "test": test_dir}
+
+    @classmethod
+    def open(cls, enrollment_dir: Path, name: str) -> "Album":
+        """Find a person's folders, which need not exist yet, and check that they may be written to.
+
+        Raises:
+            EnrollmentError: the name cannot be a folder's, another person's folder would be called the same
+                in topics, a folder is a link out of the enrollment folder, or it cannot be written.
+        """
+        try:
+            clean = person_name(name)
+        except SlugError as error:
+            raise EnrollmentError(str(error)) from None
+        folders = [folder_of(enrollment_dir, clean), folder_of(enrollment_dir / TEST, clean)]
+        for other in people_in(enrollment_dir):
+            if slug(other) == slug(clean) and other != clean:
+                raise EnrollmentError(
+                    f'There is a folder "{other}" already, and "{clean}" would be called the same in topics;'
+                    f" use one name for one person."
+                )
+        try:
+            for folder in folders:
+                if not folder.resolve().is_relative_to(enrollment_dir.resolve()):
+                    raise EnrollmentError(
+                        f'"{folder}" is a link out of the enrollment folder; put a real folder in its place.'
+                    )
+                folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                for unfinished in folder.glob(".unfinished-*"):
+                    unfinished.unlink()
+        except OSError as error:
+            raise _not_written(enrollment_dir, error) from error
+        return cls(clean, *folders)
+
+    def add(self, part: Part, jpeg: bytes, taken: datetime, camera: str) -> Path:
+        """Add a picture.
+
+        Args:
+            part: what it is for.
+            jpeg: the file.
+            taken: when, in local time.
+            camera: the camera's slug.
+
+        Raises:
+            EnrollmentError: it cannot be written; nothing of it is left.
+        """
+        stamp = f"{taken:%Y%m%d-%H%M%S}-{taken.microsecond // 1000:03d}"
+        path = self._folders[part] / f"{stamp}_{camera}.jpg"
+        try:
+            replace_file(path, jpeg)
+        except OSError as error:
+            raise _not_written(self._folders[part], error) from error
+        return path
+
+    def close(self) -> None:
+        """Leave no empty folder behind: a person without a picture would stand in every report."""
+        for folder in (*self._folders.values(), self._folders["test"].parent):
+            try:
+                folder.rmdir()
+            except OSError:
+                continue  # it holds pictures, or is gone
+
+
+def people_in(enrollment_dir: Path) -> tuple[str, ...]:
+    """Names of the folders that are people's; none where there is no such folder."""
+    try:
+        folders = [path.name for path in enrollment_dir.iterdir() if path.is_dir()]
+    except OSError:
+        return ()
+    names = sorted({_composed(name) for name in folders if not name.startswith((".", "_"))})
+    return tuple(name for name in names if _has_slug(name))
+
+
+def folder_of(parent: Path, name: str) -> Path:
+    """The folder of that name, also where the disk spells its accents in another way."""
+    try:
+        return next((path for path in parent.iterdir() if _composed(path.name) == name), parent / name)
+    except OSError:
+        return parent / name
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
+
+
+def _has_slug(name: str) -> bool:
+    try:
+        slug(name)
+    except SlugError:
+        return False
+    return True
+
+
+def _not_written(folder: Path, error: OSError) -> EnrollmentError:
+    return EnrollmentError(
+        f'"{folder}" cannot be written ({error.strerror}); free some space, or make the enrollment folder'
+        " writable for this user."
+    )
