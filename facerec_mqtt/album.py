@@ -7,6 +7,7 @@ The rebuild does not use `_test`; `facerec-mqtt evaluate --folder enrollment/_te
 picture appears whole or not at all, readable by its owner alone.
 """
 
+import contextlib
 import os
 import unicodedata
 from datetime import datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.capture import Part
 from facerec_mqtt.errors import EnrollmentError
+from facerec_mqtt.records import Person
 from facerec_mqtt.roster import TEST
 from facerec_mqtt.slugs import SlugError, person_name, slug
 
@@ -44,12 +46,12 @@ class Album:
             clean = person_name(name)
         except SlugError as error:
             raise EnrollmentError(str(error)) from None
-        folders = [folder_of(enrollment_dir, clean), folder_of(enrollment_dir / TEST, clean)]
-        for other in people_in(enrollment_dir):
-            if slug(other) == slug(clean) and other != clean:
+        folders = [_folder_of(enrollment_dir, clean), _folder_of(enrollment_dir / TEST, clean)]
+        for other in folders_in(enrollment_dir).values():
+            if other.slug == slug(clean) and other.name != clean:
                 raise EnrollmentError(
-                    f'There is a folder "{other}" already, and "{clean}" would be called the same in topics;'
-                    f" use one name for one person."
+                    f'There is a folder "{other.name}" already, and "{clean}" would be called the same in'
+                    " topics; use one name for one person."
                 )
         try:
             for folder in folders:
@@ -94,34 +96,29 @@ class Album:
                 continue  # it holds pictures, or is gone
 
 
-def people_in(enrollment_dir: Path) -> tuple[str, ...]:
-    """Names of the folders that are people's; none where there is no such folder."""
+def folders_in(parent: Path) -> dict[Path, Person]:
+    """The folders that are people's, in the order of their names; none where there is no such folder."""
     try:
-        folders = [path.name for path in enrollment_dir.iterdir() if path.is_dir()]
+        folders = sorted(path for path in parent.iterdir() if path.is_dir())
     except OSError:
-        return ()
-    names = sorted({_composed(name) for name in folders if not name.startswith((".", "_"))})
-    return tuple(name for name in names if _has_slug(name))
+        return {}
+    owners: dict[Path, Person] = {}
+    for folder in folders:
+        name = _composed(folder.name)
+        if not name.startswith((".", "_")):
+            # A folder whose name makes no slug is nobody's, as the rebuild will say.
+            with contextlib.suppress(SlugError):
+                owners[folder] = Person(slug(name), name)
+    return owners
 
 
-def folder_of(parent: Path, name: str) -> Path:
+def _folder_of(parent: Path, name: str) -> Path:
     """The folder of that name, also where the disk spells its accents in another way."""
-    try:
-        return next((path for path in parent.iterdir() if _composed(path.name) == name), parent / name)
-    except OSError:
-        return parent / name
+    return next((path for path, owner in folders_in(parent).items() if owner.name == name), parent / name)
 
 
 def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
-
-
-def _has_slug(name: str) -> bool:
-    try:
-        slug(name)
-    except SlugError:
-        return False
-    return True
 
 
 def _not_written(folder: Path, error: OSError) -> EnrollmentError:

@@ -86,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
     predict.set_defaults(command=_predict)
 
+    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, entities")
+    forget.add_argument("name", metavar="NAME", help="the person's name")
+    _add_folders(forget)
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+    forget.set_defaults(command=_forget)
+
     check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
     check.set_defaults(command=_check)
 
@@ -176,6 +182,12 @@ def _predict(arguments: argparse.Namespace) -> int:
     return predict(
         arguments.images, _settings(arguments), as_json=arguments.json, annotated_dir=arguments.save_annotated
     )
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.forgetting import forget_person
+
+    return forget_person(_settings(arguments), arguments.name, ask=not arguments.yes)
 
 
 def _check(arguments: argparse.Namespace) -> int:

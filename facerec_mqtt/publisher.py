@@ -69,6 +69,7 @@ class Publisher:
         self._settings = settings
         self._privacy = privacy
         self._topics = Topics(settings.base_topic)
+        self._cameras = tuple(cameras)
         self._intake = commands.Intake(settings.base_topic, cameras)
         self._refused_told: set[str] = set()
         self._inbox: queue.SimpleQueue[tuple[int, Signal | _Retired | None]] = queue.SimpleQueue()
@@ -187,8 +188,9 @@ class Publisher:
         self._outbox.tell(self._topics.command_result, lambda _: payload)
 
     def remove_person(self, person: str) -> None:
-        """Empty the retained topics of a person, given by slug."""
-        self._retire([self._topics.person(person)])
+        """Empty the retained topics of a person, given by slug, and those of faces, which may be theirs."""
+        faces = (self._topics.camera(camera, "face") for camera in self._cameras)
+        self._retire([self._topics.person(person), *(faces if self._privacy.retain_images else ())])
 
     def remove_camera(self, camera: str) -> None:
         """Empty the retained topics of a camera."""

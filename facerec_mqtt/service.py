@@ -22,12 +22,14 @@ from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import Settings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.errors import FacerecError, ModelError
+from facerec_mqtt.forget import is_emptied
 from facerec_mqtt.memory import Memory, MemoryFile, last_seen
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message, summary
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.records import CaptureState, Frame, ModelState, Person, PresenceChange
+from facerec_mqtt.review import Review
 from facerec_mqtt.snapshot import face_jpeg
 from facerec_mqtt.visits import Visits
 from facerec_mqtt.watch import Watch
@@ -62,6 +64,7 @@ class Service:
         self._seen_version: str | None = None
         self._model_fault: str | None = None
         self._captures = CaptureDesk(settings.enrollment_dir, publisher)
+        self._review = Review(settings.review, settings.recognition.departure_s)
         self._memory = MemoryFile(settings.model_dir)
         self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
 
@@ -97,6 +100,7 @@ class Service:
         self._publisher.stop()
         self._remember()
         self._captures.stop()
+        self._review.stop(time.monotonic())
         with ThreadPoolExecutor(len(self._watches) + 1) as pool:
             for watch in self._watches.values():
                 pool.submit(watch.camera.stop)
@@ -113,6 +117,7 @@ class Service:
         slug = watch.settings.slug
         sightings = watch.look(frame, self._recognizer, closely=self._captures.at(slug))
         self._presence.frame(slug, frame.captured_at_s, None if sightings is None else len(sightings))
+        self._review.observe(slug, frame.captured_at_s, sightings, frame.image)
         if sightings is None:
             self._visits.unchanged(slug, frame.captured_at_s)
             return True
@@ -122,6 +127,7 @@ class Service:
 
     def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
         """Publish what has changed, each with the picture that decided it."""
+        self._review.told(changes)
         for change in changes:
             name = None if change.person is None else self._names().get(change.person, change.person)
             _log.info(
@@ -160,6 +166,7 @@ class Service:
         self._take_commands()
         self._watch_rebuild()
         self._captures.due(now_s)
+        self._review.due(now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publish_model_state()
             self._publish_discovery()
@@ -248,7 +255,7 @@ class Service:
             version = current_version(self._settings.model_dir)
             if version == self._seen_version:
                 return False
-            if version is None:
+            if version is None and not is_emptied(self._settings.model_dir):
                 raise ModelError(
                     f'The model folder "{self._settings.model_dir}" is gone; the model in memory stays '
                     "in use until there is one again."
@@ -268,7 +275,9 @@ class Service:
             self._publisher.remove_person(slug)
         self._recognizer = recognizer
         self._presence.set_people(people)
-        _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
+        if version is None:
+            self._memory.keep(replace(self._memory.kept, people=(), last_seen={}))
+        _log.info("Using model %s: %s", version, ", ".join(person.name for person in people) or "nobody")
         return True
 
     def _start_rebuild(self, *, force: bool) -> None:

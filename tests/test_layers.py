@@ -32,6 +32,7 @@ FLOORS = (
         "roster",
         "snapshot",
         "terminal",
+        "tracks",
     },
     # The stages. They do not know each other; what is above composes them.
     {
@@ -43,6 +44,7 @@ FLOORS = (
         "detection",
         "discovery",
         "embedding",
+        "farewell",
         "head",
         "motion",
         "presence",
@@ -50,10 +52,11 @@ FLOORS = (
         "rendering",
         "visits",
     },
-    {"album", "memory", "photos"},
+    {"album", "memory", "photos", "review"},
     {"recognition"},
-    {"capturing", "watch"},
+    {"capturing", "forget", "watch"},
     {"bench", "check", "demo", "enrollment", "prediction", "service"},
+    {"forgetting"},
     {"cli"},
     {"__main__"},
 )
