@@ -96,10 +96,8 @@ class Capturing:
         return self._session.outcome()
 
 
-def begin_capture(
-    enrollment_dir: Path, name: str, camera: str, count: int, seconds: float, recognizer: Recognizer
-) -> Capturing:
-    """Prepare the folders and begin now.
+def open_album(enrollment_dir: Path, name: str, count: int, seconds: float) -> Album:
+    """Check what is asked for, and prepare the folders.
 
     Raises:
         EnrollmentError: the name, the count, the time or a folder will not do.
@@ -110,9 +108,7 @@ def begin_capture(
         raise EnrollmentError(
             f"Pictures cannot be taken for {seconds:g} s; give from 1 to {MAX_SECONDS:g} seconds."
         )
-    album = Album.open(enrollment_dir, name)
-    session = PhotoSession(album.name, count, seconds, time.monotonic(), recognizer.embed)
-    return Capturing(album, camera, session)
+    return Album.open(enrollment_dir, name)
 
 
 def capture(
@@ -135,20 +131,22 @@ def capture(
         FacerecError: an argument will not do, the camera gives no picture, or nothing can be written.
     """
     camera_settings = _camera(settings, source)
+    album = open_album(settings.enrollment_dir, name, count, seconds)
     recognizer = Recognizer.load(
         None,
         min_detection_score=settings.recognition.min_detection_score,
         max_side_px=settings.recognition.max_side_px,
         threads=settings.recognition.threads,
     )
-    probe(camera_settings, _OPEN_WITHIN_S)
-    # The clock starts once the camera is known to work.
-    capturing = begin_capture(settings.enrollment_dir, name, camera_settings.slug, count, seconds, recognizer)
     camera = Camera(camera_settings)
     region = Region(camera_settings.region)
-    last_s = -1.0
-    camera.start()
     try:
+        probe(camera_settings, _OPEN_WITHIN_S)
+        # The clock starts once the camera is known to work.
+        session = PhotoSession(album.name, count, seconds, time.monotonic(), recognizer.embed)
+        capturing = Capturing(album, camera_settings.slug, session)
+        last_s = -1.0
+        camera.start()
         while not capturing.over(time.monotonic()):
             frame = camera.latest(last_s, _FRAME_WITHIN_S)
             if frame is None:
@@ -159,7 +157,8 @@ def capture(
             progress(str(state.hint), state.taken / state.wanted)
     finally:
         camera.stop()
-        ok, message = capturing.end()
+        album.close()
+    ok, message = session.outcome()
     return {
         "ok": ok,
         "message": message,
@@ -203,9 +202,9 @@ class CaptureDesk:
                 raise EnrollmentError(
                     f'Recognition at "{command.camera}" is switched off; switch it on first.'
                 )
-            self._capturing = begin_capture(
-                self._enrollment_dir, command.person, command.camera, COUNT, command.seconds, recognizer
-            )
+            album = open_album(self._enrollment_dir, command.person, COUNT, command.seconds)
+            session = PhotoSession(album.name, COUNT, command.seconds, time.monotonic(), recognizer.embed)
+            self._capturing = Capturing(album, command.camera, session)
         except EnrollmentError as error:
             self._answer(False, str(error))
             return
