@@ -10,6 +10,7 @@ picture appears whole or not at all, readable by its owner alone.
 import contextlib
 import os
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -28,10 +29,12 @@ class Album:
         name: the person's, as their folder is called.
         learn_dir: the folder of pictures to learn from.
         test_dir: the folder of pictures to test with.
+        made: folders that were not there before.
     """
 
-    def __init__(self, name: str, learn_dir: Path, test_dir: Path) -> None:
+    def __init__(self, name: str, learn_dir: Path, test_dir: Path, made: Sequence[Path]) -> None:
         self.name = name
+        self._made = made
         self._folders: dict[Part, Path] = {"learn": learn_dir, "test": test_dir}
 
     @classmethod
@@ -46,26 +49,29 @@ class Album:
             clean = person_name(name)
         except SlugError as error:
             raise EnrollmentError(str(error)) from None
-        folders = [_folder_of(enrollment_dir, clean), _folder_of(enrollment_dir / TEST, clean)]
+        learn_dir, test_dir = _folder_of(enrollment_dir, clean), _folder_of(enrollment_dir / TEST, clean)
         for other in folders_in(enrollment_dir).values():
             if other.slug == slug(clean) and other.name != clean:
                 raise EnrollmentError(
                     f'There is a folder "{other.name}" already, and "{clean}" would be called the same in'
                     " topics; use one name for one person."
                 )
+        made: list[Path] = []
         try:
-            for folder in folders:
+            for folder in (learn_dir, test_dir):
                 if not folder.resolve().is_relative_to(enrollment_dir.resolve()):
                     raise EnrollmentError(
                         f'"{folder}" is a link out of the enrollment folder; put a real folder in its place.'
                     )
-                folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                folder.mkdir(mode=0o700, exist_ok=True)
+                for each in (enrollment_dir, folder.parent, folder):
+                    if not each.is_dir():
+                        each.mkdir(mode=0o700, parents=True)
+                        made.append(each)
                 for unfinished in folder.glob(".unfinished-*"):
                     unfinished.unlink()
         except OSError as error:
             raise _not_written(enrollment_dir, error) from error
-        return cls(clean, *folders)
+        return cls(clean, learn_dir, test_dir, made)
 
     def add(self, part: Part, jpeg: bytes, taken: datetime, camera: str) -> Path:
         """Add a picture.
@@ -88,12 +94,10 @@ class Album:
         return path
 
     def close(self) -> None:
-        """Leave no empty folder behind: a person without a picture would stand in every report."""
-        for folder in (*self._folders.values(), self._folders["test"].parent):
-            try:
-                folder.rmdir()
-            except OSError:
-                continue  # it holds pictures, or is gone
+        """Leave no new folder without a picture behind: such a person would stand in every report."""
+        for folder in reversed(self._made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # unless it holds something
 
 
 def folders_in(parent: Path) -> dict[Path, Person]:

@@ -277,7 +277,9 @@ class Service:
         self._presence.set_people(people)
         if version is None:
             self._memory.keep(replace(self._memory.kept, people=(), last_seen={}))
-        _log.info("Using model %s: %s", version, ", ".join(person.name for person in people) or "nobody")
+            _log.info("The last person was forgotten: there is no model, and all are strangers")
+        else:
+            _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
         return True
 
     def _start_rebuild(self, *, force: bool) -> None:
