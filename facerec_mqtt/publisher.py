@@ -188,9 +188,13 @@ class Publisher:
         self._outbox.tell(self._topics.command_result, lambda _: payload)
 
     def remove_person(self, person: str) -> None:
-        """Empty the retained topics of a person, given by slug, and those of faces, which may be theirs."""
-        faces = (self._topics.camera(camera, "face") for camera in self._cameras)
-        self._retire([self._topics.person(person), *(faces if self._privacy.retain_images else ())])
+        """Empty the retained topics of a person, given by slug."""
+        self._retire([self._topics.person(person)])
+
+    def remove_faces(self) -> None:
+        """Empty the retained faces of all cameras, since they bear no name and may be of somebody removed."""
+        if self._privacy.retain_images:
+            self._retire(self._topics.camera(camera, "face") for camera in self._cameras)
 
     def remove_camera(self, camera: str) -> None:
         """Empty the retained topics of a camera."""

@@ -271,8 +271,11 @@ class Service:
         people = () if recognizer.model is None else recognizer.model.people
         # The departures of those who are no longer enrolled still carry their names.
         self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
-        for slug in sorted({person.slug for person in self._people()} - {person.slug for person in people}):
+        gone = {person.slug for person in self._people()} - {person.slug for person in people}
+        for slug in sorted(gone):
             self._publisher.remove_person(slug)
+        if gone:
+            self._publisher.remove_faces()
         self._recognizer = recognizer
         self._presence.set_people(people)
         if version is None:
