@@ -21,8 +21,7 @@ from pathlib import Path
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
-
-TICKS = os.sysconf("SC_CLK_TCK")
+from processes import cpu_seconds, family, pss, rss
 
 
 def main() -> int:
@@ -99,7 +98,7 @@ def measure(arguments: argparse.Namespace, port: int) -> dict[str, object]:
             "latency_ms_p95": percentile(latencies, 0.95),
             "fps_median": statistics.median(frames) if frames else None,
             "cpu_s_per_minute": round((cpu_seconds(service.pid) - cpu_warm) / minutes, 2),
-            "rss_mb": {process: round(rss / 2**20, 1) for process, rss in memory(service.pid).items()},
+            "rss_mb": {str(pid): round(rss(pid) / 2**20, 1) for pid in family(service.pid)},
             "pss_mb_total": round(sum(pss(pid) for pid in family(service.pid)) / 2**20, 1),
         }
     finally:
@@ -140,44 +139,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def family(pid: int) -> list[int]:
-    """A process and all of its descendants."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue  # it has ended meanwhile
-    found = [pid]
-    for member in found:
-        found += [child for child, parent in parents.items() if parent == member]
-    return found
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and its descendants, those that have ended too."""
-    total = 0
-    for member in family(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
-        total += sum(int(ticks) for ticks in fields[11:15])
-    return total / TICKS
-
-
-def memory(pid: int) -> dict[str, int]:
-    """Resident bytes of each process of the service."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    return {str(pid): int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page for pid in family(pid)}
-
-
-def pss(pid: int) -> int:
-    """Resident bytes of a process, with what is shared divided among those that share it."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 if __name__ == "__main__":

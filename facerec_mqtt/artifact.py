@@ -6,12 +6,14 @@
             manifest.json           who and what, and the SHA-256 of the other files
             model.npz               the arrays
             report.json             what the rebuild found
+            report.html             the same as a page, where it was made
         cache/                      what a rebuild keeps for the next one
         rebuild.lock                held while a rebuild runs
 
 `current` is a text file and no symbolic link, so that a network share can hold it. A version appears
-by one renaming of a finished folder and is switched to by one replacement of `current`: whatever
-kills a rebuild, the model before it stays whole and in use. Everything is readable by its owner
+by one renaming of a finished folder, is switched to by one replacement of `current` and goes by one
+renaming before it is deleted: whatever kills a rebuild, the model before it stays whole and in use, and
+what was half done has a name by which the next one clears it away. Everything is readable by its owner
 alone, since embeddings of faces are personal data.
 """
 
@@ -25,7 +27,6 @@ import re
 import secrets
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,13 +36,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec_mqtt.arrays import read_arrays
 from facerec_mqtt.errors import ModelError
+from facerec_mqtt.files import UnfitFileError, read_plain
 from facerec_mqtt.records import Person
+from facerec_mqtt.slugs import slug
 
 FORMAT = 1
 VERSIONS_KEPT = 3
 
 _VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+# A family of a hundred has less than a megabyte of arrays, and a report of all of its photos a few.
+_MOST_BYTES = 64 * 2**20
+_MOST_POINTER_BYTES = 100
 _STAMP = "%Y%m%dT%H%M%S"
 _UNFINISHED = ".unfinished-"
 
@@ -86,8 +93,9 @@ def current_version(model_dir: Path) -> str | None:
     """
     pointer = model_dir / "current"
     try:
-        with pointer.open("rb") as file:
-            version = file.read(100).decode("ascii", "replace").strip()
+        version = read_plain(pointer, _MOST_POINTER_BYTES).decode("ascii", "replace").strip()
+    except UnfitFileError:
+        version = ""
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -118,22 +126,28 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
     """
     folder = model_dir / "versions" / version
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
+        manifest = json.loads(read_plain(folder / "manifest.json", _MOST_BYTES))
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else None
             raise ModelError(
                 f"The model {folder} has format {found!r}, and this program reads {FORMAT};"
                 " run facerec-mqtt rebuild."
             )
-        contents = {name: (folder / name).read_bytes() for name in ("model.npz", "report.json")}
+        contents = {name: read_plain(folder / name, _MOST_BYTES) for name in ("model.npz", "report.json")}
         for name, content in contents.items():
             if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
                 raise ModelError(
                     f"The model {folder} is damaged ({name} is not what was saved);"
                     " run facerec-mqtt rebuild, or go back to an older version."
                 )
-        with np.load(io.BytesIO(contents["model.npz"]), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(contents["model.npz"])
+        report = json.loads(contents["report.json"])
+        people = tuple(Person(entry["slug"], entry["name"]) for entry in manifest["people"])
+        for person in people:
+            if not isinstance(person.name, str) or person.slug != slug(person.slug):
+                raise ValueError(f"{str(person.slug)[:40]!r} cannot be the name of a person in topics")
+        if not isinstance(report, dict):
+            raise ValueError("the report is no JSON object")
         if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("an array holds something else than finite float32 numbers")
         return FamilyModel(
@@ -141,29 +155,35 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
             created=str(manifest["created"]),
             backbone_digest=str(manifest["backbone"]),
             cohort_digest=str(manifest["cohort"]),
-            people=tuple(Person(str(entry["slug"]), str(entry["name"])) for entry in manifest["people"]),
+            people=people,
             arrays=arrays,
-            report=json.loads(contents["report.json"]),
+            report=report,
         )
     except OSError as error:
         raise ModelError(
             f"The model {folder} cannot be read ({error.strerror}: {Path(str(error.filename)).name});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"The model {folder} is damaged or is no model of this program ({error!r});"
+            f"The model {folder} is damaged or is no model of this program ({_short(error)});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
 
 
-def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> None:
+def _short(error: Exception) -> str:
+    """What is wrong, without the file's content, which some errors carry along."""
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page: str | None = None) -> None:
     """Write a version, switch to it, and delete those before the last three.
 
     Args:
         model_dir: made if it is missing.
         model: what to write.
         switch: whether `current` is to name it.
+        page: the report as HTML, for its owner; nothing reads it back.
 
     Raises:
         ModelError: something could not be written; what was there before is untouched.
@@ -184,6 +204,8 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> N
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     contents["manifest.json"] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    if page is not None:
+        contents["report.html"] = page.encode()
     versions_dir = model_dir / "versions"
     with writing(model_dir):
         versions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -191,15 +213,35 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True) -> N
         try:
             for name, content in contents.items():
                 _write(unfinished / name, content)
+            _sync(unfinished)
             unfinished.replace(versions_dir / model.version)
         except OSError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        if switch:
-            replace_file(model_dir / "current", f"{model.version}\n".encode("ascii"))
-        for version in versions(model_dir)[:-VERSIONS_KEPT]:
-            if version != current_version(model_dir):
-                shutil.rmtree(versions_dir / version)
+        # A version is on the disk for good before anything points to it.
+        _sync(versions_dir)
+    if switch:
+        use_version(model_dir, model.version)
+    for version in versions(model_dir)[:-VERSIONS_KEPT]:
+        if version != current_version(model_dir):
+            # The new model is saved; one too many is no failure, and the next rebuild tries again.
+            with contextlib.suppress(OSError):
+                _delete(versions_dir / version)
+
+
+def use_version(model_dir: Path, version: str) -> None:
+    """Switch to a version, which must be there.
+
+    Raises:
+        ModelError: `current` cannot be written; it names what it named before.
+    """
+    with writing(model_dir):
+        replace_file(model_dir / "current", f"{version}\n".encode("ascii"))
+
+
+def page_of(model_dir: Path, version: str) -> Path:
+    """Where the report of a version is as a page, if it was made."""
+    return model_dir / "versions" / version / "report.html"
 
 
 def versions(model_dir: Path) -> tuple[str, ...]:
@@ -228,7 +270,7 @@ def rebuilding(model_dir: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ModelError(
-                f"Another rebuild is already running on {model_dir}; wait until it has ended."
+                f"A rebuild is already running on {model_dir}; wait until it has ended."
             ) from error
         except OSError as error:
             raise ModelError(
@@ -277,6 +319,7 @@ def replace_file(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+        _sync(path.parent)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
@@ -288,3 +331,21 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Let the names in a folder outlast a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some network shares cannot do this for folders.
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a version so that one half deleted is never taken for one."""
+    doomed = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
+    folder.replace(doomed)
+    shutil.rmtree(doomed)

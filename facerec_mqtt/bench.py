@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.alignment import align
-from facerec_mqtt.artifact import load_current
+from facerec_mqtt.artifact import FamilyModel, load_current
 from facerec_mqtt.config import Settings
 from facerec_mqtt.detection import FaceDetector
-from facerec_mqtt.embedding import Embedder
+from facerec_mqtt.embedding import Embedder, load_cohort
 from facerec_mqtt.errors import FacerecError
 from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.pictures import read_picture
-from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.recognition import Recognizer, prepare
 from facerec_mqtt.records import Frame, Image
 
 SIZES = ((1280, 720), (640, 360))
@@ -27,13 +27,15 @@ def bench(settings: Settings, picture: Path | None, repeat: int, *, as_json: boo
     """Print the median milliseconds of each stage for one frame with one face.
 
     Raises:
-        FacerecError: the picture holds no face, or `repeat` is below 1.
+        FacerecError: the picture holds no face, `repeat` is below 1, or the model is damaged.
     """
     if repeat < 1:
         raise FacerecError(f"--repeat is {repeat}; give 1 or more.")
     image = drawn_frame() if picture is None else read_picture(picture)
+    model = load_current(settings.model_dir)
     figures = {
-        f"{width}x{height}": _stages(settings, image, (width, height), repeat) for width, height in SIZES
+        f"{width}x{height}": _stages(settings, model, image, (width, height), repeat)
+        for width, height in SIZES
     }
     if as_json:
         print(json.dumps({"threads": settings.recognition.threads, "repeat": repeat, "ms": figures}))
@@ -42,10 +44,14 @@ def bench(settings: Settings, picture: Path | None, repeat: int, *, as_json: boo
     print(f"{'':12}" + "".join(f"{size:>12}" for size in figures))
     for stage in next(iter(figures.values())):
         print(f"{stage:12}" + "".join(f"{figure[stage]:12.2f}" for figure in figures.values()))
+    if model is None:
+        print(f'There is no model in "{settings.model_dir}" yet, so head and all are not measured.')
     return 0
 
 
-def _stages(settings: Settings, image: Image, size: tuple[int, int], repeat: int) -> dict[str, float]:
+def _stages(
+    settings: Settings, model: FamilyModel | None, image: Image, size: tuple[int, int], repeat: int
+) -> dict[str, float]:
     frame_image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     recognition = settings.recognition
     detector = FaceDetector.load(
@@ -54,12 +60,6 @@ def _stages(settings: Settings, image: Image, size: tuple[int, int], repeat: int
         threads=recognition.threads,
     )
     embedder = Embedder.load(threads=recognition.threads)
-    recognizer = Recognizer.load(
-        load_current(settings.model_dir),
-        min_detection_score=recognition.min_detection_score,
-        max_side_px=recognition.max_side_px,
-        threads=recognition.threads,
-    )
     gate = MotionGate()
     found = detector.detect(frame_image)
     if not found:
@@ -68,11 +68,19 @@ def _stages(settings: Settings, image: Image, size: tuple[int, int], repeat: int
         )
     face = align(frame_image, found[0])
     frame = Frame(camera="bench", captured_at_s=0.0, image=frame_image)
-    return {
+    figures = {
         "motion": _median_ms(lambda: gate.moved(frame), repeat),
         "detection": _median_ms(lambda: detector.detect(frame_image), repeat),
         "alignment": _median_ms(lambda: align(frame_image, found[0]), repeat),
         "embedding": _median_ms(lambda: embedder.embed([face]), repeat),
+    }
+    if model is None:
+        return figures
+    cohort = load_cohort()
+    family, vectors = prepare(model, embedder.digest, cohort), embedder.embed([face])
+    recognizer = Recognizer(detector, embedder, embedder.digest, cohort, model, family)
+    return figures | {
+        "head": _median_ms(lambda: family.identify(vectors, min_margin=0.0), repeat),
         "all": _median_ms(
             lambda: recognizer.recognise(frame_image, min_face_px=16, min_sharpness=0, min_margin=0), repeat
         ),

@@ -31,7 +31,12 @@ REFUSED_DELAY_S = 10.0
 STEADY_S = 10.0
 """A connection that lasted this long was a good one: the next attempt follows at once."""
 MAX_BREAKS = 3
-"""After this many connections in a row that broke sooner, there is something the matter."""
+"""After this many connections in a row that broke sooner, the next ones are doubted."""
+DOUBTED_STEADY_S = 60.0
+"""A connection that is doubted is a good one after this time."""
+DOUBTED_DELAY_S = 25.0
+"""At most between two attempts then. Less than half of it, so that two services with one client id, who take
+the connection from each other, never believe that it is over, and neither do it often nor talk about it."""
 MAX_WAITING_MESSAGES = 1000
 MAX_MESSAGE_BYTES = 8192
 """Longer messages are cut here before they are kept; no command is nearly as long."""
@@ -146,6 +151,7 @@ class Attempts:
         self._client_id = client_id
         self._delay_s = FIRST_DELAY_S
         self._breaks = 0
+        self._doubted = False
         self._connected_s: float | None = None
         self._lost_s: float | None = None
         self._told = ""
@@ -158,13 +164,20 @@ class Attempts:
             When to call `steady`, where that is not sure to last.
         """
         self._connected_s = now_s
-        if self._breaks >= MAX_BREAKS:
-            return now_s + STEADY_S
-        self.steady(now_s)
+        if self._doubted:
+            return now_s + DOUBTED_STEADY_S
+        self._say_connected(now_s)
         return None
 
     def steady(self, now_s: float) -> None:
-        """The connection is a good one: say so."""
+        """The connection that was doubted is a good one: say so."""
+        self._trust()
+        self._say_connected(now_s)
+
+    def _trust(self) -> None:
+        self._delay_s, self._breaks, self._doubted = FIRST_DELAY_S, 0, False
+
+    def _say_connected(self, now_s: float) -> None:
         if self._lost_s is not None:
             logger.info("%s: connected again after %.0f s.", self._where, now_s - self._lost_s)
         elif not self._greeted:
@@ -178,24 +191,27 @@ class Attempts:
             For how long to wait before the next attempt, in seconds.
         """
         if self._connected_s is not None:
-            if now_s - self._connected_s >= STEADY_S:
-                self._delay_s, self._breaks = FIRST_DELAY_S, 0
+            if now_s - self._connected_s >= (DOUBTED_STEADY_S if self._doubted else STEADY_S):
+                self._trust()
             else:
                 self._breaks += 1
             self._connected_s = None
-            if self._breaks == MAX_BREAKS:
+            if not self._doubted and not outage.lasting and self._breaks >= MAX_BREAKS:
                 reason = (
                     f"{self._where}: the connection breaks again and again; if another client has our "
                     f'client id "{self._client_id}", give each its own FACEREC_MQTT__CLIENT_ID'
                 )
                 outage = Outage(reason, True)
+            # What ends a connection that stood and must be mended will end the next one too.
+            self._doubted = self._doubted or outage.lasting
         if self._lost_s is None or (outage.lasting and outage.reason != self._told):
             logger.warning("%s. Trying again until it is back.", outage.reason.rstrip("."))
             self._told = outage.reason
         if self._lost_s is None:
             self._lost_s = now_s
         delay_s = self._delay_s
-        self._delay_s = min(2 * delay_s, REFUSED_DELAY_S if outage.lasting else MAX_DELAY_S)
+        most_s = DOUBTED_DELAY_S if self._doubted else REFUSED_DELAY_S if outage.lasting else MAX_DELAY_S
+        self._delay_s = min(2 * delay_s, most_s)
         return delay_s
 
 
@@ -268,7 +284,8 @@ def _client(settings: MqttSettings, client_id: str, tell: Callable[[Signal], Non
         tell(Connected(_refusal(code, settings) if code.is_failure else None))
 
     def on_disconnect(_c: Client, _u: object, flags: Any, code: Any, _p: object) -> None:
-        tell(Lost(_loss(str(code)) if flags.is_disconnect_packet_from_server else "the connection broke"))
+        ended = flags.is_disconnect_packet_from_server
+        tell(Lost(_loss(str(code), client_id) if ended else "the connection broke"))
 
     def on_publish(_c: Client, _u: object, message_id: int, code: Any, _p: object) -> None:
         tell(Acknowledged(message_id, str(code) if code.is_failure else None))
@@ -362,7 +379,7 @@ def _refusal(code: Any, settings: MqttSettings) -> str:
     return f"it refuses the connection: {name}"
 
 
-def _loss(reason: str) -> str:
+def _loss(reason: str, client_id: str) -> str:
     if "taken over" in reason.lower():
-        return "another client has our client id; give each its own FACEREC_MQTT__CLIENT_ID"
+        return f'another client has our client id "{client_id}", give each its own FACEREC_MQTT__CLIENT_ID'
     return f"it ended the connection: {reason}"

@@ -189,6 +189,17 @@ def odds_near(threshold: float, normalised: Scores, probabilities: Scores) -> fl
     return float(np.median(log_odds(probabilities[rows, best][near])))
 
 
+def score_at(table: tuple[Scores, Scores], far: float) -> float:
+    """Normalised score that lets a share of impostor comparisons through.
+
+    Args:
+        table: (K,) false accept rates and (K,) the scores that belong to them.
+        far: the share, within the range of the table.
+    """
+    order = np.argsort(table[0])
+    return float(np.interp(np.log(far), np.log(table[0][order]), table[1][order]))
+
+
 def calibrate(
     fpir: float,
     people: int,
@@ -206,14 +217,9 @@ def calibrate(
             cohort that it was normalised against.
         members: (m,) normalised scores of members against each other, one for each ordered pair.
     """
-    order = np.argsort(table[0])
-    rates, thresholds = np.log(table[0][order]), table[1][order]
-
-    def at(wanted_fpir: float) -> float:
-        return float(np.interp(np.log(far_for_fpir(wanted_fpir, people)), rates, thresholds))
-
-    threshold = at(fpir)
-    scale = max(at(fpir / 10) - threshold, 0.1) / float(np.log(_SCORE_AT_A_TENTH / (1 - _SCORE_AT_A_TENTH)))
+    threshold = score_at(table, far_for_fpir(fpir, people))
+    rarer = score_at(table, far_for_fpir(fpir / 10, people))
+    scale = max(rarer - threshold, 0.1) / float(np.log(_SCORE_AT_A_TENTH / (1 - _SCORE_AT_A_TENTH)))
     stricter = [0.0]
     if len(strangers):
         # The strangers' own distribution, by two quantiles that a few wrong pictures do not move.
@@ -224,7 +230,7 @@ def calibrate(
     if len(members):
         # Where even half of the members pass for each other as a tenth of strangers do, all pictures
         # are alike. Twins among several members do not move the middle.
-        alike = float(np.median(members) - thresholds[-1])
+        alike = float(np.median(members) - table[1].min())
         stricter.append(alike * len(members) / (len(members) + _TRUST_PAIRS))
     rise = float(max(stricter))
     # Where strangers come nearer, members do too: their scores lie further apart above the threshold.

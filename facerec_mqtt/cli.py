@@ -1,10 +1,12 @@
-"""The command line: `facerec-mqtt run | rebuild | predict | check | bench | demo`.
+"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 meets TensorFlow.
 """
 
 import argparse
+import errno
+import io
 import json
 import os
 import sys
@@ -25,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 failed with one clear sentence on standard error, 2 wrong usage,
         130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name can hold what is no text at all; in JSON the escape for it is the same.
+            stream.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args(argv)
     command: Command = arguments.command
     try:
@@ -32,11 +38,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FacerecError as error:
         print(f"facerec-mqtt: {error}", file=sys.stderr)
         return 1
+    except (MemoryError, ImportError) as error:
+        # Libraries too large for what is left cannot be imported.
+        if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+            raise
+        print(
+            "facerec-mqtt: There is not enough memory for this; end other programs or raise the limit that "
+            "is set for this one, and try again. A rebuild takes about 1 GB.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it closes it.
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # Python would complain once more when it closes an output that nobody reads or that is full.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.ENOSPC:
+            print("facerec-mqtt: The disk is full; free some space and try again.", file=sys.stderr)
         return 1
 
 
@@ -53,19 +73,27 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
+    run.add_argument(
+        "--explain", action="store_true", help="say of each face why it was named, doubted or refused"
+    )
     run.set_defaults(command=_run)
 
     rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
     _add_folders(rebuild)
     rebuild.add_argument(
-        "--force", action="store_true", help="use the new model in any case; so far every rebuild does"
+        "--force", action="store_true", help="use the new model even when it is clearly worse"
     )
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
     rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
-    enroll = commands.add_parser("enroll", help="take enrollment pictures")
+    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
     ways = enroll.add_subparsers(required=True, metavar="HOW")
+    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    _add_folders(audit)
+    audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
+    audit.set_defaults(command=_enroll_check)
+
     capture = ways.add_parser("capture", help="take pictures of one person from a camera")
     capture.add_argument("--person", required=True, metavar="NAME", help="whose pictures they are")
     capture.add_argument(
@@ -78,6 +106,26 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--count", type=int, default=20, metavar="N", help="pictures (%(default)s)")
     capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
     capture.set_defaults(command=_capture)
+
+    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
+    )
+    evaluate.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
+    evaluate.set_defaults(command=_evaluate)
+
+    models = commands.add_parser("models", help="list the models that are kept, or go back to one of them")
+    models.add_argument("action", choices=["list", "rollback"])
+    models.add_argument(
+        "version", nargs="?", metavar="VERSION", help="to go back to; by default the one before the current"
+    )
+    models.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    models.add_argument(
+        "--json", action="store_true", help="print the models that are kept as one line of JSON"
+    )
+    models.set_defaults(command=_models)
 
     predict = commands.add_parser("predict", help="say who is in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
@@ -128,14 +176,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _run(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.logs import configure_logging
-    from facerec_mqtt.service import run_service
+    from facerec_mqtt.run import run_service
 
     settings = _settings(arguments)
     configure_logging(settings)
-    return run_service(settings, arguments.env_file)
+    return run_service(settings, arguments.env_file, explain=arguments.explain)
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.artifact import page_of
     from facerec_mqtt.cpu import require_tensorflow
     from facerec_mqtt.enrollment import rebuild
     from facerec_mqtt.terminal import print_report, progress_lines, progress_on_terminal
@@ -148,12 +197,28 @@ def _rebuild(arguments: argparse.Namespace) -> int:
             settings.model_dir,
             force=arguments.force,
             fpir=settings.recognition.fpir,
+            min_margin=settings.recognition.min_margin,
             progress=progress,
         )
     if arguments.json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         print_report(report.as_json())
+        print(f'The whole report: "{page_of(settings.model_dir, report.version)}"')
+    return 0
+
+
+def _enroll_check(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.enrollment import check_enrollment
+    from facerec_mqtt.terminal import print_photos, progress_on_terminal
+
+    settings = _settings(arguments)
+    with progress_on_terminal() as progress:
+        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
+    if arguments.json:
+        print(json.dumps(audit, ensure_ascii=False))
+    else:
+        print_photos(audit, f"Photos in {settings.enrollment_dir}")
     return 0
 
 
@@ -174,6 +239,25 @@ def _capture(arguments: argparse.Namespace) -> int:
         raise FacerecError(outcome["message"])
     print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
     return 0 if outcome["ok"] else 1
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.scoring import evaluate
+
+    return evaluate(arguments.folder, _settings(arguments), as_json=arguments.json, html=arguments.html)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.model_commands import list_models, roll_back
+
+    model_dir = _settings(arguments).model_dir
+    if arguments.action == "rollback":
+        return roll_back(model_dir, arguments.version, as_json=arguments.json)
+    if arguments.version is not None:
+        raise FacerecError(
+            f'"models list" takes no version, and was given "{arguments.version}"; leave it out.'
+        )
+    return list_models(model_dir, as_json=arguments.json)
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -7,12 +7,14 @@ wins. A group's settings are joined by two underscores: `FACEREC_MQTT__HOST`. Ca
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,7 +25,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import PydanticBaseSettingsSource as Source
 from pydantic_settings import SettingsError as SourceError
 
 from facerec_mqtt.errors import FacerecError, SettingsError
@@ -69,7 +72,7 @@ class CameraSettings(_Group):
     region: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
     """Part of the picture to look at: left, top, right, bottom as fractions, `[0, 0.2, 0.7, 1]`."""
     read_timeout_s: float = Field(default=10.0, ge=1, le=300)
-    """A camera that is silent for this long is opened anew."""
+    """A camera that is silent for this long is opened anew; more than it pauses between pictures."""
 
     @field_validator("name")
     @classmethod
@@ -188,6 +191,10 @@ class MqttSettings(_Group):
             raise ValueError("tls_ca, tls_certificate, tls_key and tls_insecure need FACEREC_MQTT__TLS=true")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("tls_certificate and tls_key go together; give both or neither")
+        if self.tls_insecure and self.tls_ca:
+            raise ValueError(
+                "tls_insecure accepts any certificate, so tls_ca would check nothing; leave out tls_insecure"
+            )
         if self.password is not None and self.username is None:
             raise ValueError("password without username; set FACEREC_MQTT__USERNAME too")
         return self
@@ -242,6 +249,17 @@ class ReviewSettings(_Group):
     """Older ones are deleted."""
 
 
+class MetricsSettings(_Group):
+    """What is counted, and who is told."""
+
+    interval_s: int = Field(default=60, ge=1, le=86400)
+    """The counts are published by MQTT this often."""
+    prometheus_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Answer Prometheus on this port; needs the extra `metrics`. Empty for not at all."""
+    prometheus_host: str = Field(default="127.0.0.1", min_length=1)
+    """On this address; by default this machine alone is answered. There is no login."""
+
+
 class LoggingSettings(_Group):
     """What is written to standard error."""
 
@@ -275,7 +293,23 @@ class Settings(BaseSettings):
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
     review: ReviewSettings = ReviewSettings()
+    metrics: MetricsSettings = MetricsSettings()
     logging: LoggingSettings = LoggingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: Source,
+        env_settings: Source,
+        dotenv_settings: Source,
+        file_secret_settings: Source,  # noqa: ARG003
+    ) -> tuple[Source, ...]:
+        """Take the file's values as they stand: pydantic would replace `${NAME}` in a password."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource) and isinstance(dotenv_settings.env_file, Path):
+            lines = _read_file(dotenv_settings.env_file)
+            dotenv_settings.env_vars = {name.lower(): value for name, value in lines.items() if value}
+        return init_settings, env_settings, dotenv_settings
 
     @field_validator("cameras")
     @classmethod
@@ -332,12 +366,39 @@ def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
             yield prefix + name.upper(), field.default
 
 
+def _read_file(path: Path) -> dict[str, str]:
+    """Names and values of a settings file, as they stand there; none where there is no file.
+
+    Raises:
+        SettingsError: it cannot be read, or a line of it is not understood.
+    """
+    try:
+        text = path.read_text("utf-8-sig") if path.is_file() else ""
+    except OSError as error:
+        raise SettingsError(
+            f"The settings file {path} cannot be read ({error.strerror}); check its permissions."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"The settings file {path} is not UTF-8 text (byte {error.start}); save it as UTF-8."
+        ) from None
+    lines = list(parse_stream(StringIO(text)))
+    for line in lines:
+        if line.error:
+            text = line.original.string
+            number = line.original.line + text[: -len(text.lstrip())].count("\n")
+            raise SettingsError(
+                f"Line {number} of {path} is not understood; write NAME=value, and a value"
+                " with one kind of quotes in it between quotes of the other kind."
+            )
+    return {line.key: line.value or "" for line in lines if line.key is not None}
+
+
 def _unknown_names(env_file: Path) -> Iterator[str]:
     known = list(setting_names())
     groups = {name.split("__")[0] for name in known if "__" in name}
     given = dict.fromkeys(os.environ, "the environment")
-    if env_file.is_file():
-        given |= {name: str(env_file) for name in dotenv_values(env_file, interpolate=False)}
+    given |= dict.fromkeys(_read_file(env_file), str(env_file))
     for name, source in given.items():
         if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
@@ -356,6 +417,7 @@ def _complaint(item: Any) -> str:
     else:
         place = PREFIX + "__".join(str(part).upper() for part in location)
     message = item["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
+    message = re.sub("valid dictionary or instance of .*", "JSON object", message)
     if item["type"] == "extra_forbidden":
         known = list(CameraSettings.model_fields if location[0] == "cameras" else setting_names())
         wanted = str(location[-1]) if location[0] == "cameras" else place

@@ -5,6 +5,7 @@ since everything that users built on an entity would be lost.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from facerec_mqtt.config import MqttSettings
@@ -39,10 +40,11 @@ def discovery_payload(
     """
     base, node = settings.base_topic, settings.node_id
     parts = _service(base)
-    for camera, name in cameras:
+    names = {camera: _shown(name) for camera, name in cameras}
+    for camera, name in names.items():
         parts |= _camera(base, camera, name, images=images)
     for person in people:
-        parts |= _person(base, person, dict(cameras))
+        parts |= _person(base, person, names)
     parts |= _trigger(base, "stranger_seen", "stranger", "seen", "stranger None")
     device = "Face recognition" if node == "home" else f"Face recognition {node}"
     for key, part in parts.items():
@@ -66,6 +68,11 @@ def discovery_payload(
     return f"{settings.discovery_prefix}/device/{node}/config", payload
 
 
+def _shown(name: str) -> str:
+    """A camera's name as people write it, where it was written as identifiers are: `front_door`."""
+    return name.replace("_", " ").capitalize() if re.fullmatch("[a-z0-9_]+", name) else name
+
+
 def _service(base: str) -> dict[str, Component]:
     state = f"{base}/model/state"
     return {
@@ -83,7 +90,8 @@ def _service(base: str) -> dict[str, Component]:
             "state_topic": state,
             "value_template": "{{ value_json.status }}",
             "json_attributes_topic": state,
-            "json_attributes_template": "{{ {'version': value_json.version} | tojson }}",
+            "json_attributes_template": "{{ {'version': value_json.version,"
+            " 'message': value_json.message} | tojson }}",
             "device_class": "enum",
             "options": MODEL_STATUSES,
             "entity_category": "diagnostic",
@@ -178,6 +186,11 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
             **reached,
         }
     return parts
+
+
+def person_keys(person: str) -> tuple[str, ...]:
+    """Name the components that a person, given by slug, has in the message."""
+    return tuple(_person("", Person(person, person), {}))
 
 
 def _person(base: str, person: Person, cameras: Mapping[str, str]) -> dict[str, Component]:

@@ -7,9 +7,10 @@ import json
 import queue
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from facerec_mqtt import payloads
+from facerec_mqtt.announcements import Announcements, Component, components_of
 from facerec_mqtt.broker import (
     Connected,
     Lost,
@@ -133,37 +134,26 @@ class _Visit:
                 or self._names(payload.decode("utf-8", "replace"))
             )
         }
-        before = payloads.announcement(self.kept.get(self._discovery, b""))
-        if self._discovery in gone and before is not None:
-            now = self._without_person(before)
-            farewell = payloads.farewell(before, now)
-            if farewell is not None:
-                self._keep(self._discovery, payloads.encode(farewell))
-                # Home Assistant is to drop the entities before their topics are emptied.
-                self.hear_until(lambda: False, _ENTITIES_FIRST_S)
-            self._keep(self._discovery, payloads.encode(now))
+        announced = self.kept.get(self._discovery, b"")
+        if self._discovery in gone and (parts := components_of(announced)):
+            announcements = Announcements(self.topics.base)
+            announcements.recall(parts)
+            kept = {key: part for key, part in parts.items() if not self._is_of_person(part)}
+            announcements.announce({**json.loads(announced), "components": kept})
+            self._keep(self._discovery, payloads.encode(announcements.whole()))
+            # Home Assistant is to know the entities, to drop them before their topics are emptied.
+            self.hear_until(lambda: False, _ENTITIES_FIRST_S)
+            self._keep(self._discovery, payloads.encode(announcements.farewell()))
+            self._keep(self._discovery, payloads.encode(announcements.present()))
         for topic in sorted(gone - {self._discovery}):
             self._keep(topic, b"")
         return len(gone)
 
-    def _without_person(self, announcement: Mapping[str, object]) -> dict[str, object]:
-        parts = announcement["components"]
-        assert isinstance(parts, dict)
-        kept = {
-            key: part
-            for key, part in parts.items()
-            if not (
-                isinstance(part, dict)
-                and (
-                    part.get("state_topic") == self._person_topic
-                    or (
-                        part.get("platform") == "device_automation"
-                        and self._names(json.dumps(part, ensure_ascii=False))
-                    )
-                )
-            )
-        }
-        return {**announcement, "components": kept}
+    def _is_of_person(self, part: Component) -> bool:
+        trigger = part["platform"] == "device_automation" and self._names(
+            json.dumps(part, ensure_ascii=False)
+        )
+        return trigger or part.get("state_topic") == self._person_topic
 
     def _keep(self, topic: str, payload: bytes) -> None:
         sent = self._client.publish(topic, payload, qos=1, retain=True)

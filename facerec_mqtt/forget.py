@@ -17,7 +17,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ import numpy as np
 from facerec_mqtt.album import folders_in
 from facerec_mqtt.artifact import current_version, load_version, rebuilding, versions, writing
 from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError, PictureError
-from facerec_mqtt.memory import MemoryFile
+from facerec_mqtt.memory import memory_files
 from facerec_mqtt.pictures import read_picture
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.records import Person, Vectors
@@ -142,16 +142,9 @@ def forget(
 
 
 def forget_in_memory(models: Path, person: Person) -> None:
-    """Take a person out of what the service knows after a restart; the last step."""
-    memory = MemoryFile(models)
-    before = memory.recall()
-    memory.keep(
-        replace(
-            before,
-            people=tuple(each for each in before.people if each.slug != person.slug),
-            last_seen={slug: seen for slug, seen in before.last_seen.items() if slug != person.slug},
-        )
-    )
+    """Take a person out of what services know after a restart; the last step."""
+    for memory in memory_files(models):
+        memory.keep(memory.recall().without(person.slug))
 
 
 def is_emptied(models: Path) -> bool:
@@ -166,7 +159,8 @@ def mentions(text: str, person: Person) -> bool:
 
 def _everybody(places: Places) -> Iterator[Person]:
     """Everybody of whom there is a trace; the folders last, since they tell how a name is spelt now."""
-    yield from MemoryFile(places.models).recall().people
+    for memory in memory_files(places.models):
+        yield from memory.recall().people
     for version in versions(places.models):
         # A version that cannot be read names nobody whom one could choose.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -50,6 +50,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
                 settings.model_dir,
                 force=True,
                 fpir=settings.recognition.fpir,
+                min_margin=settings.recognition.min_margin,
                 progress=progress,
             )
 

@@ -44,7 +44,10 @@ class Outbox:
         self._states: dict[str, bytes] = {}
         self._retired: set[str] = set()
         self._waiting: deque[_Message] = deque()
+        self._dropped = 0
         self._sent: dict[int, tuple[str, _Message | None]] = {}
+        self.lost = 0
+        """Messages that were dropped so far."""
 
     @property
     def client(self) -> Client | None:
@@ -57,6 +60,15 @@ class Outbox:
             self._client = client
             self._send_states()
             self._send_waiting()
+            if self._dropped:
+                logger.warning(
+                    "While the broker was away more happened than is kept: %d messages that were older than "
+                    "%.0f minutes, or more than %d, are dropped.",
+                    self._dropped,
+                    MAX_AGE_S / 60,
+                    MAX_WAITING,
+                )
+                self._dropped = 0
 
     def close(self, last_word: bytes | None = None) -> MQTTMessageInfo | None:
         """The connection is no more to be used. What the broker has not acknowledged waits for the next.
@@ -101,8 +113,9 @@ class Outbox:
         """
         with self._lock:
             if len(self._waiting) >= MAX_WAITING:
-                dropped = self._waiting.popleft()
-                logger.warning("The broker is away, too much waits: a message for %s is lost", dropped.topic)
+                self._waiting.popleft()
+                self._dropped += 1
+                self.lost += 1
             self._waiting.append(_Message(topic, make, time.monotonic()))
             self._send_waiting()
 
@@ -140,7 +153,8 @@ class Outbox:
             message = self._waiting.popleft()
             now_s = time.monotonic()
             if now_s - message.made_s > MAX_AGE_S:
-                logger.warning("The broker was away: an old message for %s is dropped", message.topic)
+                self._dropped += 1
+                self.lost += 1
             else:
                 self._send(message.topic, message.make(now_s), retain=False, message=message)
 

@@ -38,6 +38,11 @@ class Topics:
         return f"{self.base}/capture/state"
 
     @property
+    def metrics(self) -> str:
+        """Counts of what the service does."""
+        return f"{self.base}/metrics"
+
+    @property
     def command_result(self) -> str:
         """Answers to commands."""
         return f"{self.base}/command/result"
@@ -137,6 +142,7 @@ def model_state(state: ModelState) -> dict[str, object]:
         "progress": state.progress,
         "version": state.version,
         "people": list(state.people),
+        "message": state.message,
         "report": None if state.report is None else dict(state.report),
     }
 
@@ -156,48 +162,6 @@ def capture_state(state: CaptureState) -> dict[str, object]:
 def result(command: str, ok: bool, message: str) -> dict[str, object]:
     """Make the payload that answers a command."""
     return {"command": command, "ok": ok, "message": message}
-
-
-def announcement(payload: bytes) -> dict[str, object] | None:
-    """Read a discovery message of ours, perhaps of another version; `None` when it is none."""
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and isinstance(value.get("components"), dict) else None
-
-
-def farewell(before: Mapping[str, object], now: Mapping[str, object]) -> dict[str, object] | None:
-    """Make the discovery message that removes what is in an earlier one and not in the present one.
-
-    Home Assistant removes a component that is named by its platform alone; one that is only left out stays.
-
-    Returns:
-        The message, to be followed by the present one; `None` when there is nothing to remove.
-    """
-    old, new = _components(before), _components(now)
-    gone = {key: {"platform": part["platform"]} for key, part in old.items() if key not in new}
-    return {**now, "components": {**new, **gone}} if gone else None
-
-
-def orphans(before: Mapping[str, object], now: Mapping[str, object], topics: Topics) -> set[str]:
-    """Tell our retained topics that an earlier discovery message names and the present one does not."""
-    old = {topic for part in _components(before).values() for topic in _state_topics(part)}
-    new = {topic for part in _components(now).values() for topic in _state_topics(part)}
-    return {topic for topic in old - new if topic.startswith(f"{topics.base}/")}
-
-
-def _components(payload: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    parts = payload.get("components")
-    known = parts.items() if isinstance(parts, dict) else ()
-    return {key: part for key, part in known if isinstance(part, dict) and "platform" in part}
-
-
-def _state_topics(part: Mapping[str, object]) -> set[str]:
-    if part["platform"] in ("event", "device_automation"):
-        return set()  # events are not retained
-    named = {part.get("state_topic"), part.get("image_topic")}
-    return {topic for topic in named if isinstance(topic, str) and "+" not in topic and "#" not in topic}
 
 
 def encode(payload: Mapping[str, object]) -> bytes:

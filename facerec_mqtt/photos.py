@@ -6,9 +6,8 @@ its content: a rebuild after ten new photos looks at ten.
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.alignment import align
+from facerec_mqtt.arrays import read_arrays
 from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.augmentation import VERSIONS, augment
 from facerec_mqtt.errors import PictureError
-from facerec_mqtt.pictures import decode_picture
+from facerec_mqtt.files import read_plain
+from facerec_mqtt.pictures import decode_picture, taken_at
 from facerec_mqtt.records import AlignedFace, Detection, Image, Vectors
 
 ENOUGH_PX = 1280
@@ -28,8 +29,9 @@ ENOUGH_PX = 1280
 MIN_FACE_PX = 24.0
 MIN_SHARPNESS = 6.0
 
-_RECIPE = 1
+_RECIPE = 2
 """To be raised whenever the same photo and networks would give something else."""
+_MOST_CACHE_BYTES = 2**30
 _CLEARLY_LARGER = 1.5
 _SURROUNDINGS = (110, 110, 110)
 
@@ -70,6 +72,12 @@ class Finding:
     """(1 + versions, D): the face as it is, then its augmented versions; `None` when it is not used."""
     reason: str | None
     """Why it is not used; `None` when it is."""
+    note: str | None = None
+    """What its owner may want to know of one that is used."""
+    sharpness: float = 0.0
+    """Of the face; see `AlignedFace.sharpness`."""
+    taken_s: float | None = None
+    """When it was taken by the camera's clock, in seconds; `None` where the file does not say it."""
 
 
 class FindingCache:
@@ -86,15 +94,20 @@ class FindingCache:
         recipe = f"{_RECIPE} {VERSIONS} {networks.detector_digest} {networks.backbone_digest}"
         findings: dict[str, Finding] = {}
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-                if str(kept["recipe"]) == recipe:
-                    vectors, rows = kept["vectors"], kept["rows"]
-                    for key, row, reason in zip(kept["keys"], rows, kept["reasons"], strict=True):
-                        used = row >= 0
-                        findings[str(key)] = Finding(
-                            vectors[row] if used else None, None if used else str(reason)
-                        )
-        except (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, zipfile.BadZipFile):
+            kept = read_arrays(read_plain(path, _MOST_CACHE_BYTES))
+            if str(kept["recipe"]) == recipe:
+                vectors, rows = kept["vectors"], kept["rows"]
+                columns = [kept[name] for name in ("keys", "words", "sharpness", "taken_s")]
+                for row, key, words, sharpness, taken_s in zip(rows, *columns, strict=True):
+                    used = row >= 0
+                    findings[str(key)] = Finding(
+                        vectors=vectors[row] if used else None,
+                        reason=None if used else str(words),
+                        note=str(words) or None if used else None,
+                        sharpness=float(sharpness),
+                        taken_s=None if np.isnan(taken_s) else float(taken_s),
+                    )
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
             findings = {}  # a cache: the photos are looked at again
         return cls(path, recipe, findings)
 
@@ -128,7 +141,12 @@ class FindingCache:
             recipe=np.array(self._recipe),
             keys=np.array(list(self._findings), np.str_),
             rows=np.array(rows, np.int64),
-            reasons=np.array([finding.reason or "" for finding in self._findings.values()], np.str_),
+            words=np.array([each.reason or each.note or "" for each in self._findings.values()], np.str_),
+            sharpness=np.array([each.sharpness for each in self._findings.values()], np.float64),
+            taken_s=np.array(
+                [np.nan if each.taken_s is None else each.taken_s for each in self._findings.values()],
+                np.float64,
+            ),
             vectors=np.stack(used) if used else np.zeros((0, 1 + VERSIONS, 1), np.float16),
         )
         replace_file(self._path, buffer.getvalue())
@@ -151,7 +169,7 @@ def examine(data: bytes, networks: Networks) -> Finding:
     except PictureError as error:
         return Finding(None, str(error))
     try:
-        return _examine(image, int(content_key(data)[:8], 16), networks)
+        return replace(_examine(image, int(content_key(data)[:8], 16), networks), taken_s=taken_at(data))
     except cv2.error as error:
         # One photo, whatever is odd about it, does not keep the family from its model.
         return Finding(None, f"OpenCV cannot work with it ({error.err}).")
@@ -179,7 +197,20 @@ def _examine(image: Image, seed: int, networks: Networks) -> Finding:
     if face.sharpness < MIN_SHARPNESS:
         return Finding(None, "The face is too blurred.")
     faces = [face, *augment(face, seed)]
-    return Finding(networks.backbone.embed(faces).astype(np.float16), None)
+    return Finding(
+        vectors=networks.backbone.embed(faces).astype(np.float16),
+        reason=None,
+        note=None if len(detections) == 1 else _which(chosen, len(detections), image),
+        sharpness=face.sharpness,
+    )
+
+
+def _which(chosen: Detection, faces: int, image: Image) -> str:
+    """Say which of several faces was taken."""
+    x_min, _, x_max, _ = chosen.box
+    third = int(np.clip(3 * (x_min + x_max) / 2 / image.shape[1], 0, 2))
+    place = ("on the left", "in the middle", "on the right")[third]
+    return f"It shows {faces} faces; the largest, {place}, was taken."
 
 
 def detect_in_crop(detector: Detector, image: Image) -> tuple[Detection, ...]:

@@ -4,15 +4,15 @@ The size is taken from the header, so that a small file that claims to hold a gi
 refused before a byte of it is decoded.
 """
 
-import os
-import stat
 import struct
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facerec_mqtt.errors import PictureError
+from facerec_mqtt.files import NotPlainError, TooLargeError, read_plain
 from facerec_mqtt.records import Image
 
 MAX_FILE_BYTES = 80 * 2**20
@@ -24,6 +24,9 @@ _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END = b"\xff\xd9"
+_EXIF_WITHIN = 2**17
+# Tags of EXIF 2.3: where its directory is, when the picture was taken, when the file was changed.
+_EXIF_DIRECTORY, _TAKEN, _CHANGED = 0x8769, 0x9003, 0x0132
 
 
 def read_picture(path: Path, *, enough_px: int | None = None) -> Image:
@@ -52,18 +55,14 @@ def read_bytes(path: Path) -> bytes:
         PictureError: it is missing, forbidden, no plain file, empty or too large.
     """
     try:
-        # Without O_NONBLOCK the mere opening of a named pipe waits for its writer for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise PictureError("It is not a plain file; put the picture itself there.")
-            if status.st_size > MAX_FILE_BYTES:
-                raise PictureError(
-                    f"The file has {status.st_size / 2**20:.0f} MB, more than {MAX_FILE_BYTES // 2**20};"
-                    " save the picture smaller."
-                )
-            data = file.read(MAX_FILE_BYTES + 1)
+        data = read_plain(path, MAX_FILE_BYTES)
+    except NotPlainError as error:
+        raise PictureError("It is not a plain file; put the picture itself there.") from error
+    except TooLargeError as error:
+        raise PictureError(
+            f"The file has {error.found_bytes / 2**20:.0f} MB, more than {MAX_FILE_BYTES // 2**20};"
+            " save the picture smaller."
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(f"It cannot be opened ({reason}); check its name and permissions.") from error
@@ -113,6 +112,40 @@ def decode_picture(data: bytes, *, enough_px: int | None = None) -> Image:
         size = (max(1, image.shape[1] // divisor), max(1, image.shape[0] // divisor))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return np.asarray(image, np.uint8)
+
+
+def taken_at(data: bytes) -> float | None:
+    """When a JPEG picture was taken, by the camera's clock as EXIF has it.
+
+    Returns:
+        Seconds of any epoch; `None` where the file does not say it, or not in a form that can be read.
+    """
+    start = data.find(b"Exif\0\0", 0, _EXIF_WITHIN)
+    if not data.startswith(b"\xff\xd8") or start < 0:
+        return None
+    block = data[start + 6 : start + 6 + 2**16]
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return None
+    try:
+        (first,) = struct.unpack_from(f"{order}I", block, 4)
+        tags = _directory(block, order, first)
+        if _EXIF_DIRECTORY in tags:
+            tags |= _directory(block, order, tags[_EXIF_DIRECTORY])
+        at = tags.get(_TAKEN, tags.get(_CHANGED))
+        if at is None:
+            return None
+        said = block[at : at + 19].decode("ascii")
+        return datetime.strptime(said, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except (struct.error, ValueError, OverflowError):
+        return None
+
+
+def _directory(block: bytes, order: str, at: int) -> dict[int, int]:
+    """Tags of a TIFF directory with their value or where it lies."""
+    (count,) = struct.unpack_from(f"{order}H", block, at)
+    entries = [struct.unpack_from(f"{order}HHII", block, at + 2 + 12 * number) for number in range(count)]
+    return {tag: value for tag, _, _, value in entries}
 
 
 def _measure(data: bytes) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import json
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def predict(paths: Sequence[Path], settings: Settings, *, as_json: bool, annotat
     )
     names = {person.slug: person.name for person in model.people}
     failed = 0
+    copies: set[Path] = set()
     for path in paths:
         try:
             image = read_picture(path)
@@ -63,7 +64,9 @@ def predict(paths: Sequence[Path], settings: Settings, *, as_json: bool, annotat
             image, min_face_px=MIN_FACE_PX, min_sharpness=0.0, min_margin=settings.recognition.min_margin
         )
         if annotated_dir is not None:
-            write_annotated(annotated_dir, path, annotate(image, found, names))
+            target = _copy_of(path, annotated_dir, copies)
+            copies.add(target)
+            write_annotated(target, annotate(image, found, names))
         print(_json_line(path, found, names) if as_json else _text_line(path, found, names), flush=True)
     return 1 if failed else 0
 
@@ -134,15 +137,24 @@ def annotate(image: Image, found: Sequence[Recognition], names: Mapping[str, str
     return np.asarray(drawn, np.uint8)
 
 
-def write_annotated(folder: Path, path: Path, image: Image) -> None:
-    """Write an annotated picture as JPEG into a folder, which is made where it is missing.
+def _copy_of(path: Path, folder: Path, taken: Collection[Path]) -> Path:
+    """Where the annotated copy of a picture goes: beside those of pictures with the same name."""
+    target = folder / f"{path.stem}.annotated.jpg"
+    number = 1
+    while target in taken:
+        number += 1
+        target = folder / f"{path.stem}-{number}.annotated.jpg"
+    return target
+
+
+def write_annotated(target: Path, image: Image) -> None:
+    """Write an annotated picture as JPEG; its folder is made where it is missing.
 
     Raises:
         FacerecError: the folder or the file cannot be written.
     """
-    target = folder / f"{path.stem}.annotated.jpg"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
     except OSError as error:
         raise FacerecError(f'Cannot write "{target}" ({error.strerror}); choose another folder.') from error

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from paho.mqtt.client import Client, topic_matches_sub
 
 from facerec_mqtt import commands, payloads
+from facerec_mqtt.announcements import Announcements, Component, components_of
 from facerec_mqtt.broker import (
     CONNECT_TIMEOUT_S,
     MAX_WAITING_MESSAGES,
@@ -35,6 +36,7 @@ from facerec_mqtt.broker import (
 from facerec_mqtt.commands import Command
 from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.errors import BrokerError
+from facerec_mqtt.metrics import BrokerCounts, Snapshot
 from facerec_mqtt.outbox import Outbox
 from facerec_mqtt.payloads import Clock, Topics
 from facerec_mqtt.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
@@ -42,10 +44,17 @@ from facerec_mqtt.records import CameraState, CaptureState, ModelState, PersonSt
 logger = logging.getLogger(__name__)
 
 MAX_COMMANDS = 16
+REMOVAL_DELAY_S = 5.0
+"""Between announcing what has gone whole once more and removing it: Home Assistant leaves out most of a
+discovery message that comes while it still works on the one before."""
 TIDY_DELAY_S = 2.0
 """Home Assistant is given this time to drop entities before their topics are emptied."""
 BIRTH_DELAY_S = (0.3, 1.5)
 """Home Assistant asks for a short random delay, so that not everything answers it in one moment."""
+
+REFUSALS_DELAY_S = 1.0
+"""Where the broker refuses one topic it refuses many; they are named together."""
+MAX_TOPICS_NAMED = 4
 
 
 class Publisher:
@@ -72,7 +81,8 @@ class Publisher:
         self._cameras = tuple(cameras)
         self._intake = commands.Intake(settings.base_topic, cameras)
         self._refused_told: set[str] = set()
-        self._inbox: queue.SimpleQueue[tuple[int, Signal | _Retired | None]] = queue.SimpleQueue()
+        self._refused: list[tuple[str, str]] = []
+        self._inbox: queue.SimpleQueue[tuple[int, Signal | _Retired | _Gone | None]] = queue.SimpleQueue()
         self._session = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,12 +92,35 @@ class Publisher:
         self._outbox = Outbox(self._topics.status, f"{settings.discovery_prefix}/")
         self._discovery_topic = f"{settings.discovery_prefix}/device/{settings.node_id}/config"
         self._announcing = threading.Lock()
-        self._announced: Mapping[str, object] | None = None
+        self._announcements = Announcements(settings.base_topic)
+        self._removing = False
+        """Whether something is announced that has gone, to be removed in a moment."""
+        self._there = False
+        """Whether Home Assistant is there to remove what goes: not when it has said that it ends, and who
+        knows where it was while we were away."""
+        self._connections = 0
+        self._refusals = 0
+
+    @property
+    def counts(self) -> BrokerCounts:
+        """How the connection has fared so far."""
+        return BrokerCounts(self._connections, self._outbox.lost, self._refusals)
 
     @property
     def online(self) -> bool:
         """Whether the broker has accepted us."""
         return self._outbox.client is not None
+
+    @property
+    def announced(self) -> Mapping[str, Component]:
+        """What Home Assistant was told of and may still have; to be recalled by the next run."""
+        with self._announcing:
+            return self._announcements.told
+
+    def recall(self, announced: Mapping[str, Component]) -> None:
+        """Take in what an earlier run has announced; to be called before anything is published."""
+        with self._announcing:
+            self._announcements.recall(announced)
 
     def start(self) -> None:
         """Connect, and go on trying for ever."""
@@ -161,7 +194,11 @@ class Publisher:
                 payload = payloads.capture_state(state)
         self._outbox.keep(topic, payloads.encode(payload))
 
-    def publish_discovery(self, topic: str, payload: Mapping[str, object]) -> None:
+    def publish_metrics(self, snapshot: Snapshot) -> None:
+        """Publish what was counted."""
+        self._outbox.keep(self._topics.metrics, payloads.encode(snapshot.as_json()))
+
+    def publish_discovery(self, payload: Mapping[str, object]) -> None:
         """Announce our entities to Home Assistant, unless that is switched off.
 
         Entities that were announced before and are not any more are removed there, and their topics here.
@@ -169,18 +206,25 @@ class Publisher:
         if not self._settings.discovery:
             return
         with self._announcing:
-            before, self._announced = self._announced, payload
-            if before is not None:
-                self._say_farewell(before, payload)
-            self._outbox.keep(topic, payloads.encode(payload))
+            self._announcements.announce(payload)
+            self._announce()
 
-    def _say_farewell(self, before: Mapping[str, object], now: Mapping[str, object]) -> bool:
-        """Remove what an earlier discovery message had and the present one has not."""
-        farewell = payloads.farewell(before, now)
-        if farewell is not None:
-            self._outbox.once(self._discovery_topic, payloads.encode(farewell), retain=True)
-        self._retire(payloads.orphans(before, now, self._topics))
-        return farewell is not None
+    def _announce(self) -> None:
+        """Publish our announcement; where something has gone, once more with it, to remove it then."""
+        self._outbox.keep(self._discovery_topic, payloads.encode(self._announcements.whole()))
+        self._removing = self._announcements.gone
+        if self._removing:
+            self._inbox.put((self._session, _Gone()))
+
+    def _remove(self) -> None:
+        """Remove what has gone from Home Assistant, and its topics from the broker."""
+        with self._announcing:
+            self._removing = False
+            for message in (self._announcements.farewell(), self._announcements.present()):
+                self._outbox.keep(self._discovery_topic, payloads.encode(message))
+            self._retire(self._announcements.orphans())
+            if self._there:  # else it may have it still when it comes back
+                self._announcements.forget()
 
     def publish_result(self, command: str, ok: bool, message: str) -> None:
         """Answer a command."""
@@ -195,12 +239,6 @@ class Publisher:
         """Empty the retained faces of all cameras, since they bear no name and may be of somebody removed."""
         if self._privacy.retain_images:
             self._retire(self._topics.camera(camera, "face") for camera in self._cameras)
-
-    def remove_camera(self, camera: str) -> None:
-        """Empty the retained topics of a camera."""
-        self._retire(
-            self._topics.camera(camera, leaf) for leaf in ("status", "state", "face", "enabled/state")
-        )
 
     def _retire(self, topics: Iterable[str]) -> None:
         self._outbox.retire(topics)
@@ -250,18 +288,25 @@ class Publisher:
                     return Outage(f"{where}: {no_answer(self._settings)}", False)
                 due_s.pop(what)
                 match what:
+                    case "refusals":
+                        self._tell_refusals()
                     case "steady":
                         self._attempts.steady(time.monotonic())
                     case "birth":
-                        self._outbox.send_states()
+                        self._welcome_home_assistant()
+                    case "removal":
+                        self._remove()
                     case "tidy":
                         client.unsubscribe(self._all_faces)
                         self._outbox.tidy()
                 continue
             if signal is None:
                 return Outage("", False)
-            if isinstance(signal, _Retired):
-                due_s["tidy"] = time.monotonic() + TIDY_DELAY_S
+            if isinstance(signal, _Retired | _Gone):
+                if isinstance(signal, _Gone) and connected:
+                    due_s["removal"] = time.monotonic() + REMOVAL_DELAY_S
+                # Whatever reads a topic goes before the topic does.
+                due_s["tidy"] = max(time.monotonic(), due_s.get("removal", 0.0)) + TIDY_DELAY_S
                 continue
             if session != self._session:
                 continue
@@ -269,10 +314,11 @@ class Publisher:
                 case Connected(refusal):
                     if refusal is not None:
                         return Outage(f"{where}: {refusal}", True)
-                    connected = True
+                    connected, self._there = True, not self._removing
+                    self._connections += 1
                     due_s.pop("give up")
-                    due_s["tidy"] = time.monotonic() + TIDY_DELAY_S
                     self._welcome(client)
+                    self._inbox.put((session, _Gone() if self._removing else _Retired()))
                     steady_s = self._attempts.connected(time.monotonic())
                     if steady_s is not None:
                         due_s["steady"] = steady_s
@@ -281,7 +327,8 @@ class Publisher:
                         return Outage(f"{where}: {closed_before_login(self._settings)}", False)
                     return Outage(f"{where}: {reason}", "client id" in reason)
                 case Acknowledged(message_id, refusal):
-                    self._acknowledged(message_id, refusal)
+                    if self._is_refused_anew(message_id, refusal):
+                        due_s.setdefault("refusals", time.monotonic() + REFUSALS_DELAY_S)
                 case Subscribed(refused):
                     if refused and "commands" not in self._refused_told:
                         self._refused_told.add("commands")
@@ -291,6 +338,7 @@ class Publisher:
                             where,
                         )
                 case Received(topic, payload, retained) if topic == self._settings.birth_topic:
+                    self._there = payload == b"online" if not retained else self._there
                     if payload == b"online" and not retained and self._settings.discovery:
                         due_s["birth"] = time.monotonic() + random.uniform(*BIRTH_DELAY_S)  # noqa: S311
                 case Received(topic, payload, retained) if topic_matches_sub(self._all_faces, topic):
@@ -312,31 +360,50 @@ class Publisher:
         client.subscribe([(topic, 1) for topic in topics])
         if not self._stopping.is_set():
             self._outbox.open(client)
+        if not self._settings.discovery and self._announcements.gone:  # it was allowed once
+            self._outbox.once(self._discovery_topic, b"", retain=True)
+            self._announcements.forget()
+
+    def _welcome_home_assistant(self) -> None:
+        """Home Assistant has started: tell it all anew, and let it remove what it may still have."""
+        with self._announcing:
+            if self._announcements.made:
+                self._announce()
+        self._outbox.send_states()
 
     def _compare(self, payload: bytes) -> None:
         """Take in what the broker still holds of our last announcement, perhaps of an earlier run."""
-        before = payloads.announcement(payload)
-        if before is None:
+        before = components_of(payload)
+        if not before:
             return
         if not self._settings.discovery:  # it was allowed once
             self._outbox.once(self._discovery_topic, b"", retain=True)
             return
         with self._announcing:
-            if self._announced is None:
-                self._announced = before
-            elif self._say_farewell(before, self._announced):
-                self._outbox.once(self._discovery_topic, payloads.encode(self._announced), retain=True)
+            if self._announcements.recall(before) and self._announcements.made:
+                self._there = False
+                self._announce()
 
-    def _acknowledged(self, message_id: int, refusal: str | None) -> None:
+    def _is_refused_anew(self, message_id: int, refusal: str | None) -> bool:
         topic = self._outbox.acknowledged(message_id)
-        if refusal is not None and topic is not None and topic not in self._refused_told:
-            self._refused_told.add(topic)
-            logger.warning(
-                "%s refuses what we publish on %s (%s); allow us to write there.",
-                address(self._settings),
-                topic,
-                refusal,
-            )
+        self._refusals += refusal is not None
+        if refusal is None or topic is None or topic in self._refused_told:
+            return False
+        self._refused_told.add(topic)
+        self._refused.append((topic, refusal))
+        return True
+
+    def _tell_refusals(self) -> None:
+        """Name the topics that the broker lets us not write to; all of them in one line."""
+        others = len(self._refused) - MAX_TOPICS_NAMED
+        logger.warning(
+            "%s refuses what we publish on %s%s (%s); allow us to write there.",
+            address(self._settings),
+            ", ".join(topic for topic, _ in self._refused[:MAX_TOPICS_NAMED]),
+            f" and {others} more" if others > 0 else "",
+            self._refused[0][1],
+        )
+        self._refused.clear()
 
     def _take_command(self, message: Received) -> None:
         taken = self._intake.take(message.topic, message.payload, message.retained, time.monotonic())
@@ -359,6 +426,11 @@ class Publisher:
 @dataclass(frozen=True, slots=True)
 class _Retired:
     """Topics are to be emptied in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What has gone is to be removed in a moment."""
 
 
 def _clock() -> Clock:

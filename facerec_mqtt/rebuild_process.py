@@ -68,6 +68,7 @@ class RebuildProcess:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            env=_environment(),
             # A terminal's Ctrl-C goes to the whole group; the service ends its child itself.
             start_new_session=True,
         )
@@ -89,7 +90,10 @@ class RebuildProcess:
         if status == 0:
             return RebuildResult(report=json.loads(self._report), error=None)
         said = " ".join(self._last_words)
-        said = said[said.find(_OUR_WORD) :].removeprefix(_OUR_WORD) if _OUR_WORD in said else said
+        if _OUR_WORD in said:
+            said = said[said.find(_OUR_WORD) :].removeprefix(_OUR_WORD)
+        else:
+            said = "".join(self._last_words[-1:])
         if status < 0:
             said = f"it was ended by signal {-status}, perhaps for want of memory. {said}".rstrip()
         return RebuildResult(report=None, error=said or f"it ended with status {status} and said nothing.")
@@ -114,23 +118,36 @@ class RebuildProcess:
         assert self._process is not None and self._process.stderr is not None  # noqa: PT018
         with self._process.stderr as output:
             for line in output:
-                if line.startswith('{"stage"'):
+                # One that is killed may leave half a line.
+                if line.startswith('{"stage"') and line.endswith("}\n"):
                     self.percent = int(json.loads(line)["progress"])
                 elif line.strip():
                     _log.debug("rebuild: %s", line.rstrip())
                     self._last_words = [*self._last_words, line.strip()][-_LAST_WORDS:]
 
 
+def _environment() -> dict[str, str]:
+    """Our own, without what only the service needs: cameras and broker, with their passwords."""
+    secret = ("FACEREC_CAMERAS", "FACEREC_MQTT__")
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(secret)}
+
+
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A report without the list of its photos, which can be long."""
+    """A report without what is said of each photo, which can be long."""
     photos = report.get("photos", ())
     used = sum(1 for photo in photos if photo["used"])
     counts = {"photos_used": used, "photos_set_aside": len(photos) - used}
-    return {key: value for key, value in report.items() if key != "photos"} | counts
+    return {key: value for key, value in report.items() if key not in ("photos", "outcomes")} | counts
 
 
 def rebuild_message(report: Mapping[str, Any]) -> str:
     """One sentence on a rebuild that was done."""
     used = sum(1 for photo in report["photos"] if photo["used"])
+    if not report["switched"]:
+        return (
+            f"Model {report['version']} is kept but not used, being clearly worse than"
+            f" {report['compared_with']['version']}, which stays in use. {report['not_used_because']}"
+            ' Send {"force": true} to use it all the same.'
+        )
     names = ", ".join(report["details"][slug]["name"] for slug in report["people"])
     return f"Model {report['version']} knows {names}; {used} of {len(report['photos'])} photos were used."

@@ -55,13 +55,21 @@ class Family:
         """
         if len(vectors) == 0:
             return ()
-        normalised = self.gallery.normalised(vectors, self.normaliser)
-        probabilities = self.head.probabilities(vectors)[:, :-1]
-        agreed = normalised.argmax(axis=1) == probabilities.argmax(axis=1)
-        scores = self.calibration.scores(self.calibration.evidence(normalised, probabilities))
+        scores, agreed = self._judge(vectors)
         return tuple(
             self._decide(row, bool(agree), min_margin) for row, agree in zip(scores, agreed, strict=True)
         )
+
+    def scores(self, vectors: Vectors) -> NDArray[np.float32]:
+        """Calibrated scores of faces against everybody, (N, D) -> (N, P) in [0, 1]."""
+        return self._judge(vectors)[0]
+
+    def _judge(self, vectors: Vectors) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Scores, and whether templates and layers name the same person: (N, P) and (N,)."""
+        normalised = self.gallery.normalised(vectors, self.normaliser)
+        probabilities = self.head.probabilities(vectors)[:, :-1]
+        agreed = normalised.argmax(axis=1) == probabilities.argmax(axis=1)
+        return self.calibration.scores(self.calibration.evidence(normalised, probabilities)), agreed
 
     def _decide(self, scores: NDArray[np.float32], agreed: bool, min_margin: float) -> Identification:
         ordered = np.argsort(-scores, kind="stable")
@@ -74,8 +82,9 @@ class Family:
             refusal = "below threshold"
         elif not agreed or margin < min_margin:
             refusal = "ambiguous"
-        person = self.people[best].slug if refusal is None else None
-        return Identification(person=person, score=score, margin=margin, refusal=refusal)
+        candidate = self.people[best].slug
+        person = candidate if refusal is None else None
+        return Identification(person=person, score=score, margin=margin, refusal=refusal, candidate=candidate)
 
 
 class Recognizer:
@@ -219,26 +228,23 @@ def prepare(model: FamilyModel, backbone_digest: str, cohort: Cohort) -> Family:
     )
 
 
-def family_arrays(
-    gallery: Gallery, head: Head, calibration: Calibration, strangers: Vectors
-) -> dict[str, NDArray[np.float32]]:
+def family_arrays(family: Family, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
     """What a model holds, as `prepare` takes it apart.
 
     Args:
-        gallery: normalised against the cohort and `strangers`.
-        head: the family's layers.
-        calibration: of both.
-        strangers: (n, D) unit embeddings that the cohort was extended by.
+        family: its normaliser is the cohort, extended by strangers or not.
+        cohort: what is shipped and therefore not kept in the model.
     """
+    gallery, calibration = family.gallery, family.calibration
     return {
-        "strangers": strangers,
+        "strangers": family.normaliser.centres[len(cohort.centres) :],
         "templates": gallery.templates,
         "template_mean": gallery.mean,
         "template_deviation": gallery.deviation,
         "calibration": np.array(
             [calibration.threshold, calibration.scale, calibration.strangers_odds], np.float32
         ),
-        **head.arrays(),
+        **family.head.arrays(),
     }
 
 

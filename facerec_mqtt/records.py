@@ -85,6 +85,8 @@ class Identification:
     """Score of the best candidate less the runner-up's, [0, 1]."""
     refusal: Refusal | None
     """Why nobody was named; `None` when a person is."""
+    candidate: str | None = None
+    """Slug of who scored best, also when refused: for `run --explain` alone, never for MQTT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class ModelState:
     """Slugs of the people that the model in use knows."""
     report: Mapping[str, object] | None
     """Of the last rebuild, ready for JSON."""
+    message: str | None
+    """What the last rebuild made, or why it failed, in one sentence; `None` when there was none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from typing import Literal
 
 from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.config import ReviewSettings
+from facerec_mqtt.following import TRACK_GAP_S, match
 from facerec_mqtt.records import Box, Image, PresenceChange, Sighting
 from facerec_mqtt.snapshot import portrait, portrait_jpeg
-from facerec_mqtt.tracks import TRACK_GAP_S, match
 
 _log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ enrollment/
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
 """
 
+import contextlib
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _UNSUPPORTED = {
 }
 # What desktops and storage boxes leave in any folder.
 _CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
+_HIDDEN_CLUTTER = (".trash", ".recycle", ".thumb", ".@", ".st", ".sync", ".git")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,15 @@ class Roster:
     """Folders that are not used, each in a sentence."""
 
 
-def read_roster(enrollment_dir: Path) -> Roster:
+def read_roster(
+    enrollment_dir: Path, *, called: str = "enrollment folder", strangers_suffice: bool = False
+) -> Roster:
     """List the people and their pictures.
+
+    Args:
+        enrollment_dir: of a folder for each person.
+        called: what it is in sentences about it.
+        strangers_suffice: whether it may hold strangers alone.
 
     Raises:
         EnrollmentError: the folder is missing, unreadable or holds nobody, a name makes no identifier,
@@ -66,16 +75,20 @@ def read_roster(enrollment_dir: Path) -> Roster:
     """
     try:
         entries = sorted(_visible(enrollment_dir))
+        hidden = sorted(_hidden_people(enrollment_dir))
         root = enrollment_dir.resolve(strict=True)
     except OSError as error:
         raise EnrollmentError(
-            f'The enrollment folder "{enrollment_dir}" cannot be read ({error.strerror}); make it, with a'
+            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); make it, with a'
             f" folder of photos for each person, as {enrollment_dir / 'Anna'}."
         ) from error
     people: dict[str, Person] = {}
     photos: list[Photo] = []
     set_aside: list[tuple[str, str]] = []
-    notes: list[str] = []
+    notes = [
+        f'The folder "{_name(folder)}" is not used, since its name begins with a dot; rename it.'
+        for folder in hidden
+    ]
     for folder in entries:
         name = _name(folder)
         strangers = name == STRANGERS
@@ -111,10 +124,10 @@ def read_roster(enrollment_dir: Path) -> Roster:
                 photos.append(Photo(path, file, None if person is None else person.slug))
             else:
                 set_aside.append((file, reason))
-    if not people:
+    if not people and not (strangers_suffice and photos):
         raise EnrollmentError(
-            f'The enrollment folder "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
-            f" as {enrollment_dir / 'Anna'}."
+            f'The {called} "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
+            f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in notes)}"
         )
     return Roster(
         people=tuple(people[key] for key in sorted(people)),
@@ -128,6 +141,16 @@ def _visible(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if not path.name.startswith(".") and path.name.lower() not in _CLUTTER:
             yield path
+
+
+def _hidden_people(folder: Path) -> Iterator[Path]:
+    """Folders that a leading dot hides, although there are pictures in them."""
+    for path in folder.iterdir():
+        name = path.name.lower()
+        if name.startswith(".") and not name.startswith(_HIDDEN_CLUTTER) and path.is_dir():
+            with contextlib.suppress(OSError):
+                if any(entry.suffix.lower() in ENDINGS for entry in path.iterdir()):
+                    yield path
 
 
 def _name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The service: cameras in, recognition, visits, MQTT out. Threads and signals live only here.
+"""The service: cameras in, recognition, visits, MQTT out. Threads live only here.
 
 One loop does it all in turn: it takes the newest frame of each camera, looks at it, and publishes
 what follows from it. Cameras read in processes of their own and the MQTT client in a thread of its
@@ -7,7 +7,6 @@ own, so that neither waits for the loop nor the loop for them.
 
 import logging
 import queue
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,59 +16,91 @@ from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.artifact import current_version, load_current
+from facerec_mqtt.camera import Camera
+from facerec_mqtt.capacity import Capacity, Tally
 from facerec_mqtt.capturing import CaptureDesk
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import Settings
 from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.errors import FacerecError, ModelError
+from facerec_mqtt.errors import ModelError
 from facerec_mqtt.forget import is_emptied
-from facerec_mqtt.memory import Memory, MemoryFile, last_seen
+from facerec_mqtt.heartbeat import Heartbeat
+from facerec_mqtt.memory import MemoryFile, last_seen, of_people, to_resume
+from facerec_mqtt.metrics import Metrics
+from facerec_mqtt.model_state import model_state
+from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.presence import Presence
+from facerec_mqtt.prometheus import Endpoint
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message, summary
+from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import CaptureState, Frame, ModelState, Person, PresenceChange
+from facerec_mqtt.records import CaptureState, Frame, Person, PresenceChange
+from facerec_mqtt.region import Region
 from facerec_mqtt.review import Review
 from facerec_mqtt.snapshot import face_jpeg
-from facerec_mqtt.visits import Visits
+from facerec_mqtt.visits import Explanation, Visits
 from facerec_mqtt.watch import Watch
 
 _log = logging.getLogger(__name__)
 
+# Nothing is decided on a frame older than this: whoever it shows may be gone.
+_MAX_FRAME_AGE_S = 1.0
 _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
-_HEARTBEAT_S = 5.0
+_MEMORY_S = 60.0
+_COUNT_S = 5.0
 
 
 class Service:
     """Runs until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, env_file: Path | None, recognizer: Recognizer, publisher: Publisher
+        self,
+        settings: Settings,
+        env_file: Path | None,
+        recognizer: Recognizer,
+        publisher: Publisher,
+        *,
+        explain: bool = False,
     ) -> None:
         self._settings = settings
         self._env_file = env_file
         self._recognizer = recognizer
         self._publisher = publisher
-        self._visits = Visits(settings.recognition)
+        self._tell_all = explain
+        self._visits = Visits(settings.recognition, explain=self._explain)
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_news: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._watches = {
-            camera.slug: Watch(camera, settings.recognition, self._hear_of_camera)
+            camera.slug: Watch(
+                camera, Camera(camera, self._hear_of_camera), MotionGate(), Region(camera.region)
+            )
             for camera in settings.cameras
         }
         self._rebuild: RebuildProcess | None = None
         self._rebuild_percent = -1
+        self._rebuild_fault: str | None = None
         self._seen_version: str | None = None
         self._model_fault: str | None = None
         self._captures = CaptureDesk(settings.enrollment_dir, publisher)
         self._review = Review(settings.review, settings.recognition.departure_s)
-        self._memory = MemoryFile(settings.model_dir)
-        self._due_s = {"housekeeping": 0.0, "model": 0.0, "heartbeat": 0.0}
+        self._capacity = Capacity()
+        self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
+        self._metrics = Metrics(self._watches, __version__, time.monotonic())
+        port = settings.metrics.prometheus_port
+        self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
+        self._heartbeat = Heartbeat(settings.heartbeat_file)
+        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "counts", "metrics"), 0.0)
 
     def run(self, stop: threading.Event) -> None:
-        """Watch the cameras until `stop` is set, then say goodbye and end what was started."""
+        """Watch the cameras until `stop` is set, then say goodbye and end what was started.
+
+        Raises:
+            FacerecError: the endpoint for Prometheus cannot be opened.
+        """
+        if self._endpoint is not None:
+            self._endpoint.start()
         if not self._reload_model() and self._model_fault is None:
             _log.warning(
                 'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
@@ -86,22 +117,27 @@ class Service:
         # What is known by now is told at once on connecting, before "online".
         self._keep_house(time.monotonic())
         self._publisher.start()
+        self._heartbeat.ready()
         try:
             while not stop.is_set():
                 looked = [self._look(watch) for watch in self._watches.values()]
                 self._keep_house(time.monotonic())
+                self._heartbeat.beat(time.monotonic())
                 if not any(looked):
                     stop.wait(_IDLE_S)
         finally:
             self._end()
 
     def _end(self) -> None:
+        self._heartbeat.stopping()
         # "offline" goes out first: nobody waits for cameras to close before the entities are told.
         self._publisher.stop()
         self._remember()
         self._captures.stop()
         self._review.stop(time.monotonic())
-        with ThreadPoolExecutor(len(self._watches) + 1) as pool:
+        with ThreadPoolExecutor(len(self._watches) + 2) as pool:
+            if self._endpoint is not None:
+                pool.submit(self._endpoint.stop)
             for watch in self._watches.values():
                 pool.submit(watch.camera.stop)
             if self._rebuild is not None:
@@ -112,17 +148,27 @@ class Service:
     def _look(self, watch: Watch) -> bool:
         """Take a camera's newest frame, if there is one, and act on it."""
         frame = watch.newest()
-        if frame is None or not watch.is_of_use(frame):
-            return frame is not None
-        slug = watch.settings.slug
-        sightings = watch.look(frame, self._recognizer, closely=self._captures.at(slug))
-        self._presence.frame(slug, frame.captured_at_s, None if sightings is None else len(sightings))
-        self._review.observe(slug, frame.captured_at_s, sightings, frame.image)
-        if sightings is None:
-            self._visits.unchanged(slug, frame.captured_at_s)
+        if frame is None:
+            return False
+        slug, at_s = watch.settings.slug, frame.captured_at_s
+        if time.monotonic() - at_s > _MAX_FRAME_AGE_S:
+            self._metrics.late(slug)
             return True
+        watch.taken += 1
+        if not watch.enabled:
+            return True
+        closely = self._captures.at(slug)
+        sightings = watch.sightings(frame, self._recognizer, self._settings.recognition, closely=closely)
+        self._review.observe(slug, at_s, sightings, frame.image)
+        if sightings is None:
+            self._metrics.still(slug)
+            self._visits.unchanged(slug, at_s)
+            self._presence.frame(slug, at_s, None)
+            return True
+        self._presence.frame(slug, at_s, len(sightings))
         self._captures.look(slug, frame, sightings)
-        self._tell(self._visits.observe(slug, frame.captured_at_s, sightings), frame)
+        self._tell(self._visits.observe(slug, at_s, sightings), frame)
+        self._metrics.looked(slug, sightings, time.monotonic() - at_s)
         return True
 
     def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
@@ -145,7 +191,14 @@ class Service:
             self._publisher.publish_event(change, name=name, model=self._seen_version)
         self._presence.visits(self._visits.open_visits())
         if changes:
+            self._metrics.told(changes)
             self._remember()
+
+    def _explain(self, why: Explanation) -> None:
+        """Say why; a name that was refused is said only where the user asked for it."""
+        level = logging.INFO if self._tell_all else logging.DEBUG
+        if _log.isEnabledFor(level):
+            _log.log(level, "%s", why.sentence(self._names(), tell_all=self._tell_all))
 
     def _hear_of_camera(self, camera: str, online: bool, _reason: str) -> None:
         """Take a camera's news from its thread to the loop."""
@@ -173,8 +226,27 @@ class Service:
         self._tell(self._visits.due(now_s))
         for state in self._presence.due(now_s):
             self._publisher.publish_state(state)
-        if self._settings.heartbeat_file is not None and self._is_due("heartbeat", now_s, _HEARTBEAT_S):
-            self._settings.heartbeat_file.touch()
+        changed = self._publisher.announced != self._memory.kept.announced
+        if self._is_due("memory", now_s, _MEMORY_S) or changed:
+            self._remember()
+        watches = self._watches.values()
+        came = sum(watch.camera.counters.frames for watch in watches)
+        sentence = self._capacity.judge(Tally(came, sum(watch.taken for watch in watches)), now_s)
+        if sentence is not None:
+            _log.warning("%s", sentence)
+        self._count(now_s)
+
+    def _count(self, now_s: float) -> None:
+        """Show the counts to whoever asked for them."""
+        publish = self._is_due("metrics", now_s, self._settings.metrics.interval_s)
+        if publish or (self._endpoint is not None and self._is_due("counts", now_s, _COUNT_S)):
+            fared = {slug: watch.camera.counters for slug, watch in self._watches.items()}
+            cameras = {slug: (counts.frames, counts.reconnects) for slug, counts in fared.items()}
+            snapshot = self._metrics.snapshot(now_s, cameras, self._publisher.counts)
+            if publish:
+                self._publisher.publish_metrics(snapshot)
+            if self._endpoint is not None:
+                self._endpoint.show(snapshot)
 
     def _take_camera_news(self) -> None:
         while True:
@@ -220,20 +292,32 @@ class Service:
     def _recall(self) -> None:
         """Take up what an earlier run has kept."""
         memory = self._memory.recall()
+        self._publisher.recall(memory.announced)
         for slug, watch in self._watches.items():
             watch.enabled = slug not in memory.switched_off
-        if not self._people():
+        known = self._names()
+        if not known:
             self._presence.set_people(memory.people)
-        for person, seen in memory.last_seen.items():
-            seen_s = seen.epoch_s - time.time() + time.monotonic()
-            self._presence.recall(person, seen.camera, seen_s, seen.score)
+        for person in memory.people:
+            if known and person.slug not in known:
+                self._publisher.remove_person(person.slug)
+        now_s = time.monotonic()
+        at_zero_s = time.time() - now_s
+        for slug, seen in memory.last_seen.items():
+            self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
+        for visit in to_resume(memory.visits, known, self._watches, at_zero_s, now_s):
+            self._visits.resume(visit, now_s)
+        self._presence.visits(self._visits.open_visits())
 
     def _remember(self) -> None:
         """Keep for the next run what it is to know."""
         off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
-        known = replace(self._memory.kept, switched_off=off)
+        known = replace(self._memory.kept, switched_off=off, announced=self._publisher.announced)
         if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
-            known = Memory(off, people, last_seen(self._presence.people, time.time() - time.monotonic()))
+            at_zero_s = time.time() - time.monotonic()
+            seen = last_seen(self._presence.people, at_zero_s)
+            visits = of_people(self._visits.open_visits(), at_zero_s)
+            known = replace(known, people=people, last_seen=seen, visits=visits)
         self._memory.keep(known)
 
     # --- The model
@@ -267,7 +351,7 @@ class Service:
             self._model_fault = str(error)
             _log.error("%s", error)
             return True
-        self._model_fault, self._seen_version = None, version
+        self._model_fault, self._rebuild_fault, self._seen_version = None, None, version
         people = () if recognizer.model is None else recognizer.model.people
         # The departures of those who are no longer enrolled still carry their names.
         self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
@@ -279,7 +363,7 @@ class Service:
         self._recognizer = recognizer
         self._presence.set_people(people)
         if version is None:
-            self._memory.keep(replace(self._memory.kept, people=(), last_seen={}))
+            self._memory.keep(replace(self._memory.kept, people=(), last_seen={}, visits=()))
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:
             _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
@@ -298,7 +382,7 @@ class Service:
                 "rebuild", ok=False, message=f"The rebuild cannot be started ({error.strerror})."
             )
             return
-        self._rebuild_percent = -1
+        self._rebuild_percent, self._rebuild_fault = -1, None
         _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
 
     def _watch_rebuild(self) -> None:
@@ -314,68 +398,23 @@ class Service:
         self._reload_model()
         if result.error is not None:
             _log.error("The rebuild failed: %s", result.error)
-        self._publish_model_state(rebuild_failed=result.error is not None)
+        self._rebuild_fault = result.error
+        self._publish_model_state()
         self._publish_discovery()
         message = result.error if result.report is None else rebuild_message(result.report)
+        if result.report is not None and not result.report["switched"]:
+            _log.warning("%s", message)
         self._publisher.publish_result("rebuild", ok=result.error is None, message=message or "")
 
-    def _publish_model_state(self, *, rebuild_failed: bool = False) -> None:
-        model = self._recognizer.model
-        if self._rebuild is not None:
-            status, progress = "training", self._rebuild.percent
-        else:
-            status, progress = "missing" if model is None else "ready", None
-            if rebuild_failed or self._model_fault is not None:
-                status = "failed"
-        self._publisher.publish_state(
-            ModelState(
-                status=status,  # type: ignore[arg-type]
-                progress=progress,
-                version=None if model is None else model.version,
-                people=tuple(person.slug for person in self._people()),
-                report=None if model is None else summary(model.report),
-            )
-        )
+    def _publish_model_state(self) -> None:
+        progress = None if self._rebuild is None else self._rebuild.percent
+        fault = self._rebuild_fault or self._model_fault
+        self._publisher.publish_state(model_state(self._recognizer.model, progress, fault))
 
     def _publish_discovery(self) -> None:
         self._remember()
         if self._settings.mqtt.discovery:
             cameras = [(slug, watch.settings.name) for slug, watch in self._watches.items()]
-            self._publisher.publish_discovery(
-                *discovery_payload(
-                    self._settings.mqtt,
-                    cameras,
-                    self._memory.kept.people,
-                    __version__,
-                    images=self._settings.privacy.publish_images,
-                )
-            )
-
-
-def run_service(settings: Settings, env_file: Path | None) -> int:
-    """Run the service in the foreground until SIGTERM or SIGINT.
-
-    Raises:
-        FacerecError: no camera is set, or a shipped network cannot be loaded.
-    """
-    if not settings.cameras:
-        raise FacerecError(
-            "No camera is set; set FACEREC_CAMERAS, for example "
-            '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
-        )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    recognizer = Recognizer.load(
-        None,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
-    slugs = [camera.slug for camera in settings.cameras]
-    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs)
-    names = ", ".join(camera.name for camera in settings.cameras)
-    _log.info("facerec-mqtt %s watches %s", __version__, names)
-    Service(settings, env_file, recognizer, publisher).run(stop)
-    _log.info("facerec-mqtt has stopped")
-    return 0
+            people, images = self._memory.kept.people, self._settings.privacy.publish_images
+            _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
+            self._publisher.publish_discovery(message)

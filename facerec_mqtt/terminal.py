@@ -1,11 +1,12 @@
 """What a rebuild shows: a progress bar on a terminal, lines of JSON to the service, a table at the end."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -30,9 +31,26 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
         yield say_stage
         return
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
+    with (
+        _terminal_to_ourselves() as terminal,
+        Progress(*columns, console=Console(file=terminal), transient=True) as bar,
+    ):
         task = bar.add_task("", total=1.0)
         yield lambda stage, share: bar.update(task, description=stage, completed=share)
+
+
+@contextmanager
+def _terminal_to_ourselves() -> Iterator[TextIO]:
+    """Lend out standard error. What C++ libraries write there meanwhile would tear the bar, and is lost."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        with os.fdopen(os.dup(kept), "w") as terminal:
+            yield terminal
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager
@@ -79,18 +97,61 @@ def print_report(report: Mapping[str, Any]) -> None:
         report: as `facerec-mqtt rebuild --json` prints it.
     """
     console = Console()
+    _print_photos(console, report, f"Model {report['version']}")
+    for note in report["notes"]:
+        _say(console, f"! {note}")
+    for advice in report["advice"]:
+        _say(console, advice)
+    if report["measured_fpir"] is not None:
+        _say(
+            console,
+            f"Strangers who would be given a name: {report['measured_fpir']:.1%}"
+            f" (at most {report['fpir']:.1%} were asked for).",
+        )
+    if not report["switched"]:
+        _say(
+            console,
+            f"! It is kept but not used, being clearly worse than {report['compared_with']['version']}, which"
+            f" stays in use. {report['not_used_because']} Use it all the same with"
+            ' "facerec-mqtt rebuild --force".',
+        )
+
+
+def print_photos(report: Mapping[str, Any], title: str) -> None:
+    """Print what became of the photos as a table and sentences on standard output.
+
+    Args:
+        report: as `facerec-mqtt enroll check --json` prints it.
+        title: of the table.
+    """
+    console = Console()
+    _print_photos(console, report, title)
+    for warning in report["warnings"]:
+        _say(console, f"! {warning}")
+
+
+def _print_photos(console: Console, report: Mapping[str, Any], title: str) -> None:
     used, aside = Counter[str](), Counter[str]()
     for photo in report["photos"]:
         (used if photo["used"] else aside)[photo["file"].split("/")[0]] += 1
-    table = Table(title=f"Model {report['version']}")
+    rates = {entry["name"]: entry.get("tpir") for entry in report["details"].values()}
+    judged = any(rate is not None for rate in rates.values())
+    table = Table(title=title)
     table.add_column("Folder")
-    table.add_column("Photos used", justify="right")
-    table.add_column("Set aside", justify="right")
+    for heading in ("Photos used", "Set aside", *(["Recognised"] if judged else [])):
+        table.add_column(heading, justify="right")
     for folder in sorted({*used, *aside}):
-        table.add_row(folder, str(used[folder]), str(aside[folder]))
+        rate = rates.get(folder)
+        cells = [str(used[folder]), str(aside[folder]), "" if rate is None else f"{rate:.0%}"]
+        table.add_row(folder, *cells[: 3 if judged else 2])
     console.print(table)
     for photo in report["photos"]:
         if not photo["used"]:
-            console.print(f"  {photo['file']}: {photo['reason']}", markup=False, highlight=False)
-    for warning in report.get("warnings", ()):
-        console.print(f"! {warning}", markup=False, highlight=False)
+            _say(console, f"  {photo['file']}: {photo['reason']}")
+        elif "note" in photo:
+            _say(console, f"  {photo['file']} (used): {photo['note']}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a sentence on a line of its own; the terminal breaks it where it must."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

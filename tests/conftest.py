@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.fixtures_service",
     "tests.fixtures_rtsp",
     "tests.fixtures_ha",
+    "tests.fixtures_disk",
 ]

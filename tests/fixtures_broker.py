@@ -22,6 +22,8 @@ from facerec_mqtt.config import MqttSettings
 
 USERNAME = "facerec"
 PASSWORD = "p@ss:w/rd#%?"
+PATIENCE_S = 120.0
+"""A busy machine may take so long for anything; whoever waits longer has found a fault."""
 LOGIN_CONFIG = "allow_anonymous false\npassword_file {folder}/passwords\n"
 
 
@@ -62,10 +64,11 @@ class Ear:
         if self._broker.username is not None:
             self._client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.ca is not None:
-            self._client.tls_set(ca_certs=str(self._broker.ca))
+            own = self._broker.own_certificate or (None, None)
+            self._client.tls_set(ca_certs=str(self._broker.ca), certfile=own[0], keyfile=own[1])
         self._client.connect("127.0.0.1", self._broker.port, 30)
         self._client.loop_start()
-        assert self._subscribed.wait(10), "the broker did not answer the test's subscription"
+        assert self._subscribed.wait(PATIENCE_S), "the broker did not answer the test's subscription"
         return self
 
     def __exit__(
@@ -92,7 +95,7 @@ class Ear:
         with self._changed:
             return tuple(self._messages)
 
-    def wait(self, wanted: Callable[[Message], bool], timeout_s: float = 10.0) -> Message:
+    def wait(self, wanted: Callable[[Message], bool], timeout_s: float = PATIENCE_S) -> Message:
         """Return the first message of those wanted, waiting for it when it has not come yet."""
 
         def found() -> Message | None:
@@ -105,7 +108,7 @@ class Ear:
         assert message is not None, f"not heard within {timeout_s} s; heard:\n{heard}"
         return message
 
-    def wait_for(self, topic: str, payload: bytes | None = None, timeout_s: float = 10.0) -> Message:
+    def wait_for(self, topic: str, payload: bytes | None = None, timeout_s: float = PATIENCE_S) -> Message:
         """Return the first message on a topic, with this payload when one is given."""
         return self.wait(lambda m: m.topic == topic and payload in (None, m.payload), timeout_s)
 
@@ -124,7 +127,7 @@ class Ear:
 
     def say(self, topic: str, payload: bytes | str = b"", *, retain: bool = False) -> None:
         """Publish something."""
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE_S)
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +141,8 @@ class Broker:
     username: str | None = None
     password: str | None = None
     ca: Path | None = None
+    own_certificate: tuple[str, str] | None = None
+    """Certificate and key of who listens, where the broker asks for them."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -148,7 +153,7 @@ class Broker:
         path.write_text(f"listener {self.port} 127.0.0.1\n{user}persistence false\nlog_dest stderr\n{lines}")
         with (self.folder / "mosquitto.log").open("ab") as log:
             self.process = subprocess.Popen([mosquitto(), "-c", path], stdout=log, stderr=log)
-        give_up_s = time.monotonic() + 10
+        give_up_s = time.monotonic() + PATIENCE_S
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -160,14 +165,14 @@ class Broker:
         """End it, as `systemctl stop` does."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
     def kill(self) -> None:
         """End it without any goodbye."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
     def settings(self, **changes: Any) -> MqttSettings:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facerec_mqtt.announcements import Component
 from facerec_mqtt.commands import Command, Enable
 from facerec_mqtt.config import MqttSettings, PrivacySettings, RecognitionSettings
 from facerec_mqtt.discovery import discovery_payload
@@ -50,6 +52,7 @@ DOOR, GARDEN = ("front_door", "Front door"), ("garden", "Garden")
 _OTHERS_COMPLAINTS = re.compile(
     r"zlib_ng|libturbojpeg|haffmpeg|Unable to remove unknown dispatcher|No ACK from MQTT server"
     r"|The connection was lost|Failed to connect to MQTT server|Connection refused"
+    r"|failed to receive on socket"
 )
 
 
@@ -159,6 +162,27 @@ class HomeAssistant:
         answer = self.call("/api/template", {"template": text})
         return answer.decode() if isinstance(answer, bytes) else json.dumps(answer)
 
+    def device_triggers(self) -> set[tuple[str, str]]:
+        """What its editor offers of our device: types and subtypes of triggers."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                SCRIPTS / "check_ha.py",
+                "--json",
+                "--device",
+                "facerec_home",
+                "--dir",
+                self.folder,
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return {(trigger["type"], trigger["subtype"]) for trigger in json.loads(done.stdout)["triggers"]}
+
     def automate(self, **automations: Mapping[str, object]) -> None:
         """Set up automations as its editor does."""
         for name, automation in automations.items():
@@ -199,6 +223,8 @@ class StagedService:
     cameras: Sequence[tuple[str, str]] = (DOOR,)
     people: Sequence[Person] = (ANNA, JOSE)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    announced: Mapping[str, Component] = field(default_factory=dict)
+    """What it remembers of an earlier run."""
     publisher: Publisher = field(init=False)
     visits: Visits = field(init=False)
     presence: Presence = field(init=False)
@@ -208,6 +234,7 @@ class StagedService:
     def __enter__(self) -> Self:
         slugs = [slug for slug, _ in self.cameras]
         self.publisher = Publisher(self.settings, self.privacy, cameras=slugs)
+        self.publisher.recall(self.announced)
         self.visits = Visits(RecognitionSettings())
         self.presence = Presence(slugs)
         self.learn(self.people)
@@ -231,13 +258,16 @@ class StagedService:
         self.presence.set_people(people)
         self.say_model("ready")
         self.publisher.publish_discovery(
-            *discovery_payload(self.settings, self.cameras, people, "1.0", images=self.privacy.publish_images)
+            discovery_payload(self.settings, self.cameras, people, "1.0", images=self.privacy.publish_images)[
+                1
+            ]
         )
         self._say_states()
 
-    def say_model(self, status: Any, progress: int | None = None) -> None:
+    def say_model(self, status: Any, progress: int | None = None, message: str | None = None) -> None:
         slugs = tuple(person.slug for person in self.people)
-        self.publisher.publish_state(ModelState(status, progress, "20261123T100411Z-3f2a", slugs, None))
+        version = "20261123T100411Z-3f2a"
+        self.publisher.publish_state(ModelState(status, progress, version, slugs, None, message))
 
     def see(self, person: str | None, camera: str = "front_door") -> None:
         """Somebody stands before a camera for three seconds; `None` is a stranger."""

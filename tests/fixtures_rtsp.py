@@ -22,7 +22,7 @@ NEEDED = (
     "Gst.init(None); assert all(map(Gst.ElementFactory.find, ('x264enc', 'avdec_h264', 'jpegdec')))"
 )
 CLIP_FPS = 15
-CLIP_FRAMES = 150
+CLIP_FRAMES = 240
 
 Login = tuple[Literal["digest", "basic"], str, str]
 
@@ -114,7 +114,7 @@ def start_rtsp(_gstreamer: None) -> Iterator[StartRtsp]:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds at 15 frames a second, 320x240; each picture shows its number, see `number_of`."""
+    """Sixteen seconds at 15 frames a second, 320x240; each picture shows its number, see `number_of`."""
     path = tmp_path_factory.mktemp("clips") / "numbers.avi"
     write_clip(path, [numbered(number) for number in range(CLIP_FRAMES)], CLIP_FPS)
     return path

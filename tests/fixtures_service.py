@@ -1,5 +1,6 @@
 """The real program as a process, a family of rendered people that it knows, and a film of them."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import pytest
 from facerec_mqtt.config import PREFIX
 from facerec_mqtt.records import Image
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
+from tests.fixtures_broker import PATIENCE_S
 
 # Whoever comes, in this order, in the film; between them the hall is empty.
 CAST = ("Anna", None, "Tom")
@@ -44,10 +46,26 @@ def run_program(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, by any of its threads, and that have not ended."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, thread.read_text().split())
+    return found
+
+
+def command_line(pid: int) -> str:
+    """How a process was started; empty when it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,7 +93,7 @@ class RunningService:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
     @property
     def log(self) -> str:
@@ -85,7 +103,7 @@ class RunningService:
         """Ask it to stop; returns its exit status."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,14 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of frames in which the cast comes and goes."""
     folder = tmp_path_factory.mktemp("film")
     write_film(folder, CAST)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def annas_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of frames in which Anna comes and goes, every ten seconds."""
+    folder = tmp_path_factory.mktemp("annas_film")
+    write_film(folder, ["Anna"])
     return folder
 
 

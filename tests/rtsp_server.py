@@ -31,6 +31,7 @@ ENCODE = (
     " ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max=10 threads=1"
     f" ! h264parse config-interval=-1 ! {H264} ! appsink name=sink sync=false max-buffers=0"
 )
+LATE_S = 0.5
 SERVE = (
     f'( appsrc name=source is-live=true format=time do-timestamp=true max-bytes=4000000 caps="{H264}"'
     " ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
@@ -53,6 +54,11 @@ def encode(path: str) -> tuple[list[Gst.Buffer], float]:
     if not pictures:
         sys.exit(f"{path} is not a clip that GStreamer can read")
     return pictures, interval_s
+
+
+def needs_others(picture: Gst.Buffer) -> bool:
+    """Whether a picture says only what has changed since the one before."""
+    return bool(picture.has_flags(Gst.BufferFlags.DELTA_UNIT))
 
 
 class LiveClip(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # no types for GStreamer
@@ -79,11 +85,17 @@ class LiveClip(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # no type
         """Push picture after picture at their pace."""
         due_s = time.monotonic()
         number = 0
+        skipping = False
         while not ended.wait(max(0.0, due_s - time.monotonic())):
             picture, interval_s = self.pictures[number % len(self.pictures)]
-            # After a stop of the whole process it goes on live, as a camera does.
-            due_s = max(due_s, time.monotonic() - 1.0) + interval_s
+            # A camera shows the present: what it could not send in time is left out, up to the next picture
+            # that needs none before it.
+            late = time.monotonic() > due_s + max(LATE_S, interval_s)
+            skipping = late or (skipping and needs_others(picture))
+            due_s += interval_s
             number += 1
+            if skipping:
+                continue
             copy = picture.copy_deep()
             copy.pts = copy.dts = Gst.CLOCK_TIME_NONE
             copy.duration = int(interval_s * Gst.SECOND)

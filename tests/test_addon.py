@@ -180,6 +180,38 @@ def test_the_schema_the_script_and_the_settings_know_the_same_names() -> None:
     assert set(CONFIG["options"]) <= set(CONFIG["schema"])
     translations = yaml.safe_load((ADDON / "translations" / "en.yaml").read_text(encoding="utf-8"))
     assert set(translations["configuration"]) == set(CONFIG["schema"])
+    for option in ("cameras", "other_settings"):
+        fields = translations["configuration"][option]["fields"]
+        assert set(fields) == set(CONFIG["schema"][option][0])
+        assert all(field["name"] for field in fields.values())
+
+
+@pytest.mark.parametrize("options", [CONFIG["options"], {"cameras": []}], ids=["defaults", "too few"])
+def test_the_supervisor_misses_no_option_in_the_defaults(options: dict[str, Any]) -> None:
+    """It refuses to start without an option that the schema, or a list's element there, has without `?`."""
+    elements = {name: kind[0] if isinstance(kind, list) else kind for name, kind in CONFIG["schema"].items()}
+    needed = {name for name, kind in elements.items() if not (isinstance(kind, str) and kind.endswith("?"))}
+    assert (needed <= set(options)) == (options is CONFIG["options"])
+
+
+def kinds(schema: object) -> Iterator[str]:
+    """Every type in an add-on's schema."""
+    if isinstance(schema, str):
+        yield schema
+    else:
+        for inner in schema.values() if isinstance(schema, dict) else schema:  # type: ignore[attr-defined]
+            yield from kinds(inner)
+
+
+def test_the_schema_has_only_types_that_the_supervisor_knows() -> None:
+    number = r"(\([\d.]*,[\d.]*\))?"
+    known = re.compile(
+        rf"(bool|email|url|port|(str|password){number}|(int|float){number}|match\(.*\)|list\(.+\))\??"
+    )
+    found = list(kinds(CONFIG["schema"]))
+    assert len(found) > len(CONFIG["schema"])
+    assert [kind for kind in found if not known.fullmatch(kind)] == []
+    assert not known.fullmatch("text")
 
 
 def test_the_add_on_is_of_this_version_for_both_processors_and_without_a_page() -> None:
@@ -187,4 +219,10 @@ def test_the_add_on_is_of_this_version_for_both_processors_and_without_a_page() 
     assert set(CONFIG["arch"]) == {"amd64", "aarch64"}
     assert "ingress" not in CONFIG
     assert CONFIG["services"] == ["mqtt:want"]
-    assert set(yaml.safe_load((ADDON / "build.yaml").read_text())["build_from"]) == set(CONFIG["arch"])
+
+
+def test_the_image_that_the_add_on_is_built_from_is_named_where_every_supervisor_leaves_it_alone() -> None:
+    assert not (ADDON / "build.yaml").exists()  # of which the supervisor warns
+    (image,) = re.findall(r"^FROM (.*)$", (ADDON / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.fullmatch(r"[\w.-]+/[\w-]+:\w+", image)
+    assert image.partition(":")[0] in (ADDON / "DOCS.md").read_text(encoding="utf-8")

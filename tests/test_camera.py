@@ -26,7 +26,7 @@ from facerec_mqtt.records import Frame
 from tests.fixtures_rtsp import CLIP_FPS, CLIP_FRAMES, StartRtsp, number_of, numbered, write_clip
 
 PASSWORD = "p@ss:w/rd#%?"
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 
 
 def settings(url: str | Path, **others: Any) -> CameraSettings:
@@ -88,7 +88,7 @@ def assert_live(before: Frame, after: Frame) -> None:
     shown = (number_of(after.image) - number_of(before.image)) % CLIP_FRAMES
     elapsed_s = after.captured_at_s - before.captured_at_s
     assert elapsed_s < CLIP_FRAMES / CLIP_FPS, "too long to tell"
-    assert shown / CLIP_FPS == pytest.approx(elapsed_s, abs=1.0)
+    assert shown / CLIP_FPS == pytest.approx(elapsed_s, abs=1.5)
 
 
 def is_running(pid: int) -> bool:
@@ -183,11 +183,11 @@ def test_a_killed_server_is_said_once_and_its_return_too(
 
 def test_a_frozen_server_is_noticed_and_its_thaw_too(start_rtsp: StartRtsp, clip: Path) -> None:
     server = start_rtsp({"/front": [clip]})
-    with watched(settings(server.url("/front"), read_timeout_s=1.5)) as door:
+    with watched(settings(server.url("/front"), read_timeout_s=4)) as door:
         door.frame()
         server.pause()
         door.wait_until_told(True, False)
-        assert door.told[1][1] == "gave no picture for 1.5 s"
+        assert door.told[1][1] == "gave no picture for 4 s"
         server.go_on()
         door.wait_until_told(True, False, True)
         before = door.frame()
@@ -213,7 +213,7 @@ def test_what_was_held_up_is_not_taken_for_the_present(start_rtsp: StartRtsp, cl
         pid = door.camera.reader_pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(2.5)  # as long as the network is to be dead
+        time.sleep(4)  # as long as the network is to be dead
         os.kill(pid, signal.SIGCONT)
         for frame in door.frames(5):
             assert_live(before, frame)

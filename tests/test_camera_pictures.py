@@ -158,7 +158,7 @@ def test_a_folder_is_shown_in_the_order_of_names_over_and_over(tmp_path: Path) -
 
 def test_a_slow_folder_is_not_taken_for_dead(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(1))
-    with watched(settings(tmp_path, fps=0.4, read_timeout_s=1)) as door:
+    with watched(settings(tmp_path, fps=0.25, read_timeout_s=3)) as door:
         door.frames(2)
         assert [online for online, _ in door.told] == [True]
 

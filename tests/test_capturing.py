@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import pytest
 
-from facerec_mqtt.enrollment import shipped_networks
+from facerec_mqtt.examination import shipped_networks
 from facerec_mqtt.photos import examine
 from facerec_mqtt.pictures import decode_picture
 from facerec_mqtt.records import Image

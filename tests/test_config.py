@@ -126,6 +126,7 @@ def test_an_unknown_name_in_the_file_is_found_too() -> None:
         ({"FACEREC_MQTT__TLS_INSECURE": "true"}, "need FACEREC_MQTT__TLS=true"),
         ({"FACEREC_MQTT__PASSWORD": "x"}, "set FACEREC_MQTT__USERNAME"),
         ({"FACEREC_MQTT__BASE_TOPIC": "a/#"}, "FACEREC_MQTT__BASE_TOPIC"),
+        ({"FACEREC_CAMERAS": '["rtsp://h/"]'}, "camera 1: input should be a JSON object"),
         ({"FACEREC_CAMERAS": '[{"name":"a"}]'}, 'camera 1, "url": field required'),
         ({"FACEREC_CAMERAS": '[{"name":"\N{FOX FACE}","url":"0"}]'}, "no letter or digit"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"ftp://h"}]'}, "rtsp, rtsps, http and https"),
@@ -173,3 +174,35 @@ def test_the_example_can_be_used_with_every_line_switched_on(tmp_path: Path) -> 
     filled = tmp_path / "filled.env"
     filled.write_text(re.sub(r"^# (FACEREC_)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE))
     assert load_settings(filled) == Settings()
+
+
+def test_a_value_in_the_file_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL_VARIABLE", "replaced")
+    Path(".env").write_text(
+        "# a remark\n\nexport FACEREC_MQTT__USERNAME=u\n"
+        "FACEREC_MQTT__PASSWORD='a${SHELL_VARIABLE}$b #%?\\'\\\\'\n"
+        'FACEREC_CAMERAS=\'[{"name":"a","url":"rtsp://h/","password":"${SHELL_VARIABLE}"}]\'\n'
+        "FACEREC_MQTT__CLIENT_ID=\n"
+    )
+    settings = load_settings()
+    assert settings.mqtt.password is not None
+    assert settings.mqtt.password.get_secret_value() == "a${SHELL_VARIABLE}$b #%?'\\"
+    assert settings.cameras[0].address() == "rtsp://:%24%7BSHELL_VARIABLE%7D@h/"
+    assert settings.mqtt.client_id is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"FACEREC_MQTT__HOST=a\n\nFACEREC_MQTT__PASSWORD='it's c4n4ry'\n", "Line 3 of .env"),
+        (b"FACEREC_MQTT__HOST=a\nFACEREC_MQTT__PORT 1883\n", "Line 2 of .env"),
+        (b"FACEREC_MQTT__PASSWORD=c4n4ry\xff\n", "not UTF-8"),
+    ],
+)
+def test_a_settings_file_that_is_not_understood_gets_one_sentence(content: bytes, said: str) -> None:
+    Path(".env").write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "c4n4ry" not in str(caught.value)

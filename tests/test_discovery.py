@@ -4,9 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from facerec_mqtt import payloads
 from facerec_mqtt.commands import Intake
 from facerec_mqtt.config import MqttSettings
 from facerec_mqtt.discovery import discovery_payload
@@ -129,43 +126,17 @@ def test_without_pictures_there_is_no_image_entity() -> None:
     assert not [part for part in components(images=False).values() if part["platform"] == "image"]
 
 
-def test_what_was_removed_is_named_by_its_platform_alone() -> None:
-    before = message()[1]
-    now = discovery_payload(MqttSettings(), CAMERAS[:1], PEOPLE[:1], "1.2.3")[1]
-    farewell = payloads.farewell(before, now)
-    assert farewell is not None
-    parts = farewell["components"]
+def test_a_camera_named_as_an_identifier_is_shown_as_people_write_it() -> None:
+    parts = discovery_payload(MqttSettings(), [("front_door", "front_door")], PEOPLE[:1], "1")[1][
+        "components"
+    ]
     assert isinstance(parts, dict)
-    assert parts["person_jose_nunez"] == {"platform": "binary_sensor"}
-    assert parts["person_jose_nunez_arrived"] == {"platform": "device_automation"}
-    assert parts["person_anna"] == before["components"]["person_anna"]
-    assert set(parts) == set(before["components"])
-    assert payloads.orphans(before, now, Topics("facerec")) == {
-        "facerec/person/jose_nunez/state",
-        "facerec/camera/garden/status",
-        "facerec/camera/garden/state",
-        "facerec/camera/garden/face",
-        "facerec/camera/garden/enabled/state",
-    }
-
-
-def test_where_nothing_was_removed_there_is_no_farewell() -> None:
-    before = discovery_payload(MqttSettings(), CAMERAS[:1], PEOPLE[:1], "1.2.3")[1]
-    assert payloads.farewell(before, message()[1]) is None
-    assert payloads.orphans(before, message()[1], Topics("facerec")) == set()
-
-
-@pytest.mark.parametrize("payload", [b"", b"null", b"[]", b"{}", b'{"components":1}', b"[" * 100_000])
-def test_what_is_no_announcement_is_not_taken_for_one(payload: bytes) -> None:
-    assert payloads.announcement(payload) is None
-
-
-@pytest.mark.parametrize("parts", [{}, {"x": 1}, {"x": {}}, {"x": {"platform": "sensor", "state_topic": 3}}])
-def test_a_strange_announcement_breaks_nothing(parts: dict[str, object]) -> None:
-    before = payloads.announcement(json.dumps({"components": parts}).encode())
-    assert before is not None
-    payloads.farewell(before, message()[1])
-    assert payloads.orphans(before, message()[1], Topics("facerec")) == set()
+    assert parts["camera_front_door_event"]["name"] == "Front door visit"
+    assert '{"front_door": "Front door"}' in parts["person_anna_last_camera"]["value_template"]
+    assert [part["name"] for part in components().values() if part["platform"] == "image"] == [
+        "Front door last face",
+        'Garden "south" last face',
+    ]
 
 
 def test_a_house_without_anybody_and_without_cameras_can_be_announced() -> None:

@@ -65,7 +65,7 @@ def family(tmp_path: Path) -> Path:
     write_photos(where.review / "2026-11-23", 1, 2, first=60)
     cv2.imwrite(str(where.review / "2026-11-23" / "tom.png"), picture_of(2, picture=70))
     seen = {"anna": LastSeen("door", 1.0, 0.9), "tom": LastSeen("door", 2.0, 0.9)}
-    MemoryFile(where.models).keep(Memory(frozenset({"door"}), (ANNA, TOM), seen))
+    MemoryFile(where.models, "home").keep(Memory(frozenset({"door"}), (ANNA, TOM), seen))
     return data
 
 
@@ -81,7 +81,7 @@ def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
     assert len(versions(where.models)) == 2  # the first, of Tom alone, and the new one
     assert len(list((where.enrollment / "Tom").iterdir())) == 6
     assert [path.name for path in where.review.rglob("*.png")] == ["tom.png"]
-    memory = MemoryFile(where.models).recall()
+    memory = MemoryFile(where.models, "home").recall()
     assert memory == Memory(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
     assert {path.name for path in where.enrollment.iterdir()} == {"Tom"}
 

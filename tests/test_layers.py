@@ -14,26 +14,32 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"cpu", "records", "slugs"},
+    {"arrays", "cpu", "evaluation", "files", "records", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {
+        "advice",
+        "announcements",
         "augmentation",
         "broker",
+        "capacity",
         "commands",
-        "evaluation",
+        "comparison",
+        "heartbeat",
         "logs",
+        "metrics",
         "outbox",
         "payloads",
         "pictures",
         "rebuild_process",
-        "rebuild_report",
         "region",
         "roster",
         "snapshot",
         "terminal",
-        "tracks",
+        "following",
     },
+    {"rebuild_report", "report_plots"},
+    {"report_page"},
     # The stages. They do not know each other; what is above composes them.
     {
         "alignment",
@@ -48,19 +54,21 @@ FLOORS = (
         "head",
         "motion",
         "presence",
+        "prometheus",
         "publisher",
         "rendering",
         "visits",
     },
-    {"album", "memory", "photos", "review"},
-    {"recognition"},
-    {"capturing", "forget", "watch"},
-    {"bench", "check", "demo", "enrollment", "prediction", "service"},
-    {"forgetting"},
+    {"album", "memory", "model_state", "photos", "review"},
+    {"audit", "audit_report", "examination", "recognition"},
+    {"capturing", "forget", "learning", "watch"},
+    {"crossvalidation", "learning_curve", "never_worse"},
+    {"bench", "check", "demo", "enrollment", "model_commands", "prediction", "scoring", "service"},
+    {"forgetting", "run"},
     {"cli"},
     {"__main__"},
 )
-TRAINING = {"keras", "tensorflow"}
+TRAINING = {"keras", "matplotlib", "tensorflow"}
 NAMELESS = {"common", "helpers", "manager", "misc", "shared", "utils"}
 
 

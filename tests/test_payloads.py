@@ -99,9 +99,10 @@ def test_somebody_never_seen_has_nulls() -> None:
 
 
 def test_a_model_state_is_what_the_contract_says() -> None:
-    state = ModelState("training", 40, "v1", ("anna", "tom"), {"photos": []})
+    state = ModelState("training", 40, "v1", ("anna", "tom"), {"photos": []}, "Done.")
     assert payloads.encode(payloads.model_state(state)) == (
-        b'{"status":"training","progress":40,"version":"v1","people":["anna","tom"],"report":{"photos":[]}}'
+        b'{"status":"training","progress":40,"version":"v1","people":["anna","tom"],"message":"Done.",'
+        b'"report":{"photos":[]}}'
     )
 
 

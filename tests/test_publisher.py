@@ -30,7 +30,15 @@ from facerec_mqtt.records import (
     PresenceChange,
     Sighting,
 )
-from tests.fixtures_broker import LOGIN_CONFIG, PASSWORD, Broker, Certificates, free_port, run_broker
+from tests.fixtures_broker import (
+    LOGIN_CONFIG,
+    PASSWORD,
+    PATIENCE_S,
+    Broker,
+    Certificates,
+    free_port,
+    run_broker,
+)
 
 ANNA = Person("anna", "Anna")
 HERE = PersonState(ANNA, True, "Front door", 10.0, 0.9)
@@ -120,7 +128,7 @@ def test_a_broker_that_comes_later_gets_the_newest_states_and_the_events_of_mean
         wait_for_log(caplog, "nothing answers there")
         broker.start()
         with broker.ear() as ear:
-            ear.wait_for("facerec/status", b"online", 15)
+            ear.wait_for("facerec/status", b"online")
             states = ear.on("facerec/person/anna/state")
             assert [json.loads(state.payload)["present"] for state in states] == ["OFF"]
     assert len([r for r in caplog.records if "Trying again" in r.message]) == 1
@@ -141,7 +149,7 @@ def test_nothing_is_lost_and_nothing_stale_is_replayed_when_the_broker_restarts(
         publisher.publish_state(AWAY)
         broker.start()
         with broker.ear() as ear:
-            ear.wait_for("facerec/status", b"online", 15)
+            ear.wait_for("facerec/status", b"online")
             ear.wait_for("facerec/person/anna/state")
             publisher.publish_event(arrival(time.monotonic(), "V3"), name="Anna", model=None)
             ear.wait(lambda m: b'"V3"' in m.payload)
@@ -220,16 +228,16 @@ def test_commands_reach_the_service(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
         ear.say("facerec/command/rebuild", "PRESS")
-        assert publisher.commands.get(timeout=10) == Rebuild(force=False)
+        assert publisher.commands.get(timeout=PATIENCE_S) == Rebuild(force=False)
         ear.say("facerec/camera/front_door/enabled/set", "OFF")
-        assert publisher.commands.get(timeout=10) == Enable("front_door", False)
+        assert publisher.commands.get(timeout=PATIENCE_S) == Enable("front_door", False)
 
 
 def test_a_bad_command_is_answered_and_not_carried_out(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
         ear.say("facerec/command/rebuild", b"x" * 10_000_000)
-        answer = json.loads(ear.wait_for("facerec/command/result", timeout_s=20).payload)
+        answer = json.loads(ear.wait_for("facerec/command/result").payload)
         assert answer["ok"] is False
         assert "4096 bytes" in answer["message"]
         ear.say("facerec/command/capture", '{"person":"../Anna","camera":"front_door","seconds":20}')
@@ -248,7 +256,7 @@ def test_a_retained_command_is_ignored_and_answered_once(broker: Broker) -> None
 
 def test_the_birth_of_home_assistant_brings_everything_again(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
-        publisher.publish_discovery("homeassistant/device/home/config", {"dev": {}})
+        publisher.publish_discovery({"dev": {}})
         publisher.publish_state(HERE)
         ear.wait_for("facerec/status", b"online")
         ear.say("homeassistant/status", "offline")
@@ -260,7 +268,7 @@ def test_the_birth_of_home_assistant_brings_everything_again(broker: Broker) -> 
 
 def test_without_discovery_nothing_is_announced(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings(discovery=False)) as publisher:
-        publisher.publish_discovery("homeassistant/device/home/config", {"dev": {}})
+        publisher.publish_discovery({"dev": {}})
         ear.wait_for("facerec/status", b"online")
         assert not ear.on("homeassistant/device/home/config")
 
@@ -268,10 +276,10 @@ def test_without_discovery_nothing_is_announced(broker: Broker) -> None:
 def test_an_unchanged_state_is_not_said_again(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
-        model = ModelState("missing", None, None, (), None)
+        model = ModelState("missing", None, None, (), None, None)
         publisher.publish_state(model)
         publisher.publish_state(model)
-        publisher.publish_state(ModelState("training", 40, None, (), None))
+        publisher.publish_state(ModelState("training", 40, None, (), None, None))
         ear.wait(lambda m: b'"training"' in m.payload)
         assert len(ear.on("facerec/model/state")) == 2
 
@@ -353,7 +361,7 @@ def test_our_own_two_services_do_not_disturb_each_other(broker: Broker) -> None:
         assert not [m for m in ear.messages if m.text == "offline"]
 
 
-def wait_until(condition: Any, timeout_s: float = 10.0) -> None:
+def wait_until(condition: Any, timeout_s: float = PATIENCE_S) -> None:
     give_up_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < give_up_s, "it did not happen"

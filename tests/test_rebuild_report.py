@@ -2,8 +2,13 @@
 
 import json
 
+import numpy as np
+import pytest
+
+from facerec_mqtt.evaluation import Outcomes
 from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport
 from facerec_mqtt.records import Person
+from facerec_mqtt.terminal import print_report
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
 
@@ -24,6 +29,7 @@ def a_report(
         tpir=tpir or {},
         fpir=0.01,
         threshold=2.19,
+        outcomes=Outcomes((), np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64)),
         seconds=1.234,
     )
 
@@ -61,3 +67,13 @@ def test_the_report_is_plain_json() -> None:
     assert answer["photos"][-1] == {"file": "Anna/x.jpg", "used": False, "reason": "No face was found in it."}
     assert answer["tpir"] == 0.9123
     assert a_report(photos(2)).as_json()["tpir"] is None
+
+
+def test_what_is_printed_is_a_sentence_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "The picture has 10000x10000 pixels (100 megapixels), more than 64 megapixels; save it smaller."
+    aside = PhotoReport("Anna/x.jpg", "anna", reason)
+    print_report(a_report((*photos(2), aside), left_out=(TOM,)).as_json())
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  Anna/x.jpg: {reason}" in lines
+    assert "! Anna has only 2 usable photos; add ten or more." in lines
+    assert [line for line in lines if line.startswith("! Tom was left out") and line.endswith("rebuild.")]

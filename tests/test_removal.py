@@ -1,25 +1,34 @@
 """People and cameras that are no more, on a real broker."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from facerec_mqtt.announcements import Component
 from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import CameraState, Person, PersonState
-from tests.fixtures_broker import Broker
+from facerec_mqtt.records import Person, PersonState
+from tests.fixtures_broker import Broker, Ear
 
 ANNA = Person("anna", "Anna")
 HERE = PersonState(ANNA, True, "Front door", 10.0, 0.9)
+TOM = Person("tom", "Tom")
+TOM_AWAY = PersonState(TOM, False, None, None, None)
+DISCOVERY = "homeassistant/device/home/config"
+REMOVED = {"platform": "binary_sensor"}
 
 
 @contextmanager
-def running(settings: MqttSettings, *, retain_images: bool = False) -> Iterator[Publisher]:
+def running(
+    settings: MqttSettings, *, retain_images: bool = False, announced: Mapping[str, Component] | None = None
+) -> Iterator[Publisher]:
     privacy = PrivacySettings(retain_images=retain_images)
     publisher = Publisher(settings, privacy, cameras=["front_door"])
+    publisher.recall(announced or {})
     publisher.start()
     try:
         yield publisher
@@ -27,64 +36,108 @@ def running(settings: MqttSettings, *, retain_images: bool = False) -> Iterator[
         publisher.stop()
 
 
-def test_a_removed_person_and_camera_leave_no_topic(broker: Broker) -> None:
+def test_a_removed_person_leaves_no_topic(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         publisher.publish_state(HERE)
         publisher.publish_camera_status("front_door", True)
-        publisher.publish_camera_enabled("front_door", True)
-        publisher.publish_state(CameraState("front_door", ("anna",), 0, 1, 4.9, None))
         ear.wait_for("facerec/status", b"online")
         publisher.remove_person("anna")
-        publisher.remove_camera("front_door")
-        ear.wait_for("facerec/camera/front_door/enabled/state", b"")
+        ear.wait_for("facerec/person/anna/state", b"")
     with broker.ear("facerec/#") as late:
         late.settle()
-        assert {message.topic for message in late.messages} == {"facerec/status"}
+        kept = {message.topic for message in late.messages}
+        assert kept == {"facerec/status", "facerec/camera/front_door/status"}
+
+
+def entities(ear: Ear) -> list[dict[str, Any]]:
+    """The components of every discovery message, in order."""
+    return [json.loads(m.payload)["components"] for m in ear.on(DISCOVERY)]
+
+
+def announcement(settings: MqttSettings, *people: Person) -> dict[str, object]:
+    return discovery_payload(settings, [], people, "1")[1]
 
 
 def test_entities_that_are_no_more_are_removed_and_then_their_topics_emptied(broker: Broker) -> None:
     settings = broker.settings()
-    cameras = [("front_door", "Front door")]
-    topic, both = discovery_payload(settings, cameras, [ANNA, Person("tom", "Tom")], "1")
-    _, one = discovery_payload(settings, cameras, [ANNA], "1")
-    tom = PersonState(Person("tom", "Tom"), False, None, None, None)
     with broker.ear() as ear:
         with running(settings) as publisher:
-            publisher.publish_discovery(topic, both)
-            publisher.publish_state(tom)
+            publisher.publish_discovery(announcement(settings, ANNA, TOM))
+            publisher.publish_state(TOM_AWAY)
             ear.wait_for("facerec/status", b"online")
-            publisher.publish_discovery(topic, one)
+            publisher.remove_person("tom")
+            publisher.publish_discovery(announcement(settings, ANNA))
             ear.wait_for("facerec/person/tom/state", b"")
-        said = [json.loads(m.payload)["components"] for m in ear.on(topic)]
-    assert said[-2]["person_tom"] == {"platform": "binary_sensor"}
+        said = entities(ear)
+    assert said[-2]["person_tom"] == REMOVED
     assert "person_tom" not in said[-1]
+    first_empty = next(n for n, m in enumerate(ear.messages) if not m.payload)
+    assert max(n for n, m in enumerate(ear.messages) if m.topic == DISCOVERY) < first_empty
 
 
-def test_entities_that_an_earlier_run_announced_are_removed(broker: Broker) -> None:
+@pytest.mark.parametrize("broker_forgets", [False, True])
+def test_entities_that_an_earlier_run_announced_are_removed(broker: Broker, broker_forgets: bool) -> None:
     settings = broker.settings()
-    topic, both = discovery_payload(settings, [], [ANNA, Person("tom", "Tom")], "1")
-    _, one = discovery_payload(settings, [], [ANNA], "2")
-    tom = PersonState(Person("tom", "Tom"), False, None, None, None)
     with broker.ear() as ear, running(settings) as publisher:
-        publisher.publish_discovery(topic, both)
-        publisher.publish_state(tom)
+        publisher.publish_discovery(announcement(settings, ANNA, TOM))
+        publisher.publish_state(TOM_AWAY)
         publisher.publish_state(HERE)
         ear.wait_for("facerec/status", b"online")
+        announced = publisher.announced
+    if broker_forgets:
+        broker.stop()
+        broker.start()
     with broker.ear() as ear:
-        with running(settings) as publisher:
-            publisher.publish_discovery(topic, one)
+        with running(settings, announced=announced if broker_forgets else {}) as publisher:
+            publisher.publish_discovery(announcement(settings, ANNA))
+            publisher.publish_state(HERE)
             ear.wait_for("facerec/person/tom/state", b"")
-        said = [json.loads(m.payload)["components"] for m in ear.on(topic)]
-        assert {"platform": "binary_sensor"} in [parts.get("person_tom") for parts in said]
+        said = entities(ear)
+        # First as it was, since only what is known to Home Assistant can be removed there.
+        assert said[-3]["person_tom"]["state_topic"] == "facerec/person/tom/state"
+        assert said[-2]["person_tom"] == REMOVED
         assert "person_tom" not in said[-1]
         assert not [m for m in ear.on("facerec/person/anna/state") if not m.payload]
-    with broker.ear("facerec/#") as late:
+    with broker.ear() as late:
         late.settle()
-        assert {m.topic for m in late.messages} == {"facerec/status", "facerec/person/anna/state"}
+        kept = {m.topic for m in late.messages}
+        assert kept == {DISCOVERY, "facerec/status", "facerec/person/anna/state"}
 
 
+@pytest.mark.parametrize("away", ["Home Assistant", "we", "nobody"])
+def test_what_goes_while_somebody_is_away_is_removed_once_more_when_home_assistant_starts(
+    broker: Broker, away: str
+) -> None:
+    settings = broker.settings()
+    told = announcement(settings, ANNA, TOM)
+    present = announcement(settings, ANNA)["components"]
+    earlier: Any = told["components"] if away == "we" else {}
+    with broker.ear() as ear, running(settings, announced=earlier) as publisher:
+        if away != "we":
+            publisher.publish_discovery(told)
+            ear.wait_for(DISCOVERY)
+        if away == "Home Assistant":
+            ear.say("homeassistant/status", "offline")
+        publisher.publish_discovery(announcement(settings, ANNA))
+        ear.wait(lambda _: REMOVED in [said.get("person_tom") for said in entities(ear)])
+        ear.wait(lambda _: entities(ear)[-1] == present)
+        assert ("person_tom" in publisher.announced) == (away != "nobody")
+        before = len(entities(ear))
+        ear.say("homeassistant/status", "online")
+        if away == "nobody":
+            ear.wait(lambda _: len(entities(ear)) == before + 1)
+            assert entities(ear)[-1] == present
+            return
+        ear.wait(lambda _: len(entities(ear)) > before + 2 and entities(ear)[-1] == present)
+        assert publisher.announced == present
+        later = entities(ear)[before:]
+        assert "state_topic" in later[0]["person_tom"]
+        assert later[-2]["person_tom"] == REMOVED
+
+
+@pytest.mark.parametrize("broker_forgets", [False, True])
 def test_where_discovery_is_switched_off_our_earlier_announcement_is_removed_and_no_others(
-    broker: Broker,
+    broker: Broker, broker_forgets: bool
 ) -> None:
     settings = broker.settings()
     topic, payload = discovery_payload(settings, [], [ANNA], "1")
@@ -92,12 +145,16 @@ def test_where_discovery_is_switched_off_our_earlier_announcement_is_removed_and
     with broker.ear() as ear:
         ear.say(foreign, json.dumps(payload), retain=True)
         with running(settings) as publisher:
-            publisher.publish_discovery(topic, payload)
+            publisher.publish_discovery(payload)
             publisher.publish_state(HERE)
             ear.wait_for(topic)
-        with running(broker.settings(discovery=False)) as publisher:
+            announced = publisher.announced
+        if broker_forgets:
+            ear.say(topic, b"", retain=True)
+        silent = broker.settings(discovery=False)
+        with running(silent, announced=announced if broker_forgets else {}) as publisher:
             publisher.publish_state(HERE)
-            ear.wait_for(topic, b"")
+            ear.wait(lambda _: [m.payload for m in ear.on(topic)].count(b"") == 1 + broker_forgets)
     with broker.ear() as late:
         late.settle()
         kept = {message.topic for message in late.messages}

@@ -14,7 +14,7 @@ from facerec_mqtt.records import Person
 from tests.fixtures_broker import Broker, Ear, Message
 from tests.fixtures_service import Home, RunningService, write_film
 
-PATIENCE_S = 60.0
+EVENT = "facerec/camera/front_door/event"
 ENABLED = "facerec/camera/front_door/enabled"
 
 
@@ -27,7 +27,7 @@ def person(ear: Ear, present: str) -> dict[str, Any]:
         state = json.loads(message.payload)
         return bool(state["present"] == present and state["camera"])
 
-    state: dict[str, Any] = json.loads(ear.wait(fits, PATIENCE_S).payload)
+    state: dict[str, Any] = json.loads(ear.wait(fits).payload)
     return state
 
 
@@ -43,14 +43,14 @@ def settings_without_a_model(broker: Broker, folder: Path) -> dict[str, str]:
 def test_a_switch_stays_off_over_a_restart_without_the_brokers_help(broker: Broker, tmp_path: Path) -> None:
     settings = settings_without_a_model(broker, tmp_path)
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
-        ear.wait_for(f"{ENABLED}/state", b"ON", PATIENCE_S)
+        ear.wait_for(f"{ENABLED}/state", b"ON")
         ear.say(f"{ENABLED}/set", "OFF")
         ear.wait_for(f"{ENABLED}/state", b"OFF")
         assert service.terminate() == 0
     broker.stop()  # and forgets all
     broker.start()
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
-        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        ear.wait_for("facerec/status", b"online")
         assert [message.payload for message in ear.on(f"{ENABLED}/state")] == [b"OFF"]
         ear.say(f"{ENABLED}/set", "ON")
         ear.wait_for(f"{ENABLED}/state", b"ON")
@@ -81,6 +81,37 @@ def test_where_somebody_was_last_seen_outlasts_a_restart(home: Home, broker: Bro
     assert again["last_seen"] >= seen["last_seen"]
 
 
+def test_a_restart_ends_no_visit_and_lets_nobody_arrive_twice(
+    home: Home, broker: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "film").mkdir()
+    (tmp_path / "hall").mkdir()
+    write_film(tmp_path / "film", ["Anna"])
+    cv2.imwrite(str(tmp_path / "hall" / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+
+    def settings(pictures: str, departure_s: float) -> dict[str, str]:
+        camera = {"name": "front_door", "url": str(tmp_path / pictures), "fps": 5}
+        departure = {"FACEREC_RECOGNITION__DEPARTURE_S": str(departure_s)}
+        return home.environment(camera, **broker.environment()) | departure
+
+    with broker.ear() as ear:
+        with RunningService(settings("film", 600.0), tmp_path / "log" / "first") as service:
+            arrived = json.loads(ear.wait_for(EVENT).payload)
+            person(ear, "ON")
+            assert service.terminate() == 0
+        broker.stop()
+        broker.start()
+    with broker.ear() as ear, RunningService(settings("hall", 3.0), tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online")
+        states = [json.loads(message.payload) for message in ear.on("facerec/person/anna/state")]
+        assert [state["present"] for state in states] == ["ON"]
+        departed = json.loads(ear.wait_for(EVENT).payload)
+        person(ear, "OFF")
+        assert service.terminate() == 0
+    assert (arrived["event_type"], departed["event_type"]) == ("arrived", "departed")
+    assert arrived["visit_id"] == departed["visit_id"]
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_model_that_is_gone_takes_nobodys_entities_away(
     broker: Broker, tmp_path: Path, remembered: bool
@@ -88,9 +119,9 @@ def test_a_model_that_is_gone_takes_nobodys_entities_away(
     settings = settings_without_a_model(broker, tmp_path)
     if remembered:
         seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
-        MemoryFile(tmp_path / "models").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
+        MemoryFile(tmp_path / "models", "home").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
-        ear.wait_for("facerec/status", b"online", PATIENCE_S)
+        ear.wait_for("facerec/status", b"online")
         announced = json.loads(ear.wait_for("homeassistant/device/home/config").payload)["components"]
         model = json.loads(ear.wait_for("facerec/model/state").payload)
         assert (model["status"], model["people"]) == ("missing", [])

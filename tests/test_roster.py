@@ -64,7 +64,17 @@ def test_a_folder_called_by_an_emoji_is_named(tmp_path: Path) -> None:
         read_roster(tmp_path)
 
 
-def test_other_folders_with_an_underscore_are_noted_and_hidden_ones_are_not(tmp_path: Path) -> None:
+def test_a_name_with_leading_dots_is_noted(tmp_path: Path) -> None:
+    put(tmp_path, "...Tom/1.jpg", ".cache/state.bin")
+    with pytest.raises(EnrollmentError, match=r'holds nobody.*"\.\.\.Tom".*rename it\.$'):
+        read_roster(tmp_path)
+    put(tmp_path, "Anna/1.jpg")
+    roster = read_roster(tmp_path)
+    assert [person.name for person in roster.people] == ["Anna"]
+    assert roster.notes == ('The folder "...Tom" is not used, since its name begins with a dot; rename it.',)
+
+
+def test_other_folders_with_an_underscore_are_noted_and_what_desktops_leave_is_not(tmp_path: Path) -> None:
     put(
         tmp_path,
         "Anna/1.jpg",

@@ -12,6 +12,7 @@ from facerec_mqtt.records import (
     AlignedFace,
     Detection,
     Identification,
+    OpenVisit,
     PresenceChange,
     Refusal,
     Sighting,
@@ -253,6 +254,32 @@ def test_a_face_that_turns_away_stays_while_it_is_followed() -> None:
 def test_a_stranger_who_takes_somebodys_place_does_not_keep_their_name() -> None:
     watch = Watch(departure_s=20).show([*frames(5, face("anna")), *frames(200, face())])
     assert watch.said == ["arrived anna", "stranger -", "departed anna"]
+
+
+def resumed() -> Watch:
+    """Anna was here before the restart; the camera is not there yet."""
+    watch = Watch(departure_s=60)
+    watch.visits.resume(OpenVisit(DOOR, "anna", "V0", 700.0, 800.0, 0.9), watch.now_s)
+    return watch
+
+
+def test_a_visit_of_an_earlier_run_goes_on_without_another_arrival() -> None:
+    watch = resumed()
+    watch.show(frames(10, face("anna")))
+    assert watch.changes == []
+    (visit,) = watch.visits.open_visits()
+    assert (visit.visit_id, visit.began_s, visit.last_seen_s) == ("V0", 700.0, watch.now_s)
+
+
+def test_a_visit_of_an_earlier_run_ends_when_the_camera_is_there_and_nobody_comes_for_the_quiet_time() -> (
+    None
+):
+    watch = resumed()
+    assert watch.visits.due(watch.now_s + 1000) == ()
+    watch.visits.camera_back(DOOR, watch.now_s + 1000)
+    assert watch.visits.due(watch.now_s + 1059) == ()
+    (departed,) = watch.visits.due(watch.now_s + 1061)
+    assert (departed.kind, departed.person, departed.visit_id) == ("departed", "anna", "V0")
 
 
 def test_a_visit_belongs_to_one_camera() -> None:

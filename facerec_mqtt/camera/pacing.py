@@ -84,6 +84,7 @@ class Backlog:
         self._delays_s: deque[tuple[float, float]] = deque()
         self._waiting_since_s: float | None = None
         self._believes = True
+        self._is_first = True
 
     def waited(self, stream_s: float, at_s: float) -> bool:
         """Whether a frame has waited too long to be of use.
@@ -92,6 +93,10 @@ class Backlog:
             stream_s: its time by the stream's clock.
             at_s: when it came.
         """
+        if self._is_first:
+            # FFmpeg gives it and the second one the same time, which at a frame in ten seconds is far off.
+            self._is_first = False
+            return False
         if not self._believes:
             return False
         delay_s = at_s - stream_s

@@ -8,6 +8,7 @@ happens:
     opened WIDTH HEIGHT FPS     the first picture is about to be put
     frame CAPTURED_AT_S         a picture was put
     failed TEXT                 it cannot go on, and why; the end
+    refused TEXT                likewise, where waiting alone will not help; the end
 """
 
 import os
@@ -22,7 +23,7 @@ import cv2
 from facerec_mqtt.camera.orders import Orders
 from facerec_mqtt.camera.shared_frame import SharedFrame
 from facerec_mqtt.camera.sources import open_source
-from facerec_mqtt.errors import CameraError
+from facerec_mqtt.errors import CameraError, CameraRefusedError
 
 _ALIVE_EVERY_S = 0.25
 
@@ -76,6 +77,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     try:
         read(orders, words, frame)
+    except CameraRefusedError as error:
+        words.say(f"refused {error}")
     except CameraError as error:
         words.say(f"failed {error}")
     except (cv2.error, MemoryError) as error:

@@ -167,7 +167,7 @@ def _first_facts(
             if word == "opened":
                 width, height, fps = rest.split()
                 return CameraFacts(int(width), int(height), float(fps))
-            if word == "failed":
+            if word in ("failed", "refused"):
                 raise CameraError(f'Camera "{settings.name}" {rest}.')
     raise CameraError(f'Camera "{settings.name}" gave no picture within {timeout_s:g} s; see that it is on.')
 

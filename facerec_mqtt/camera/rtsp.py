@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from facerec_mqtt.errors import CameraError
+from facerec_mqtt.errors import CameraError, CameraRefusedError
 
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _LONGEST_ANSWER = 65536
@@ -36,6 +36,7 @@ def describe(url: str, username: str | None, password: str | None, timeout_s: fl
         timeout_s: patience for each step.
 
     Raises:
+        CameraRefusedError: the camera refuses it.
         CameraError: it is not given; why and what to do, as the middle of a sentence.
     """
     parts = urlsplit(url)
@@ -72,10 +73,12 @@ def _judge(answer: _Answer, place: str, *, has_login: bool) -> None:
         return
     if answer.status in (401, 403):
         if has_login:
-            raise CameraError(f"refuses the login ({answer.status}); check username and password")
-        raise CameraError(f"asks for a login ({answer.status}); set username and password")
+            raise CameraRefusedError(f"refuses the login ({answer.status}); check username and password")
+        raise CameraRefusedError(f"asks for a login ({answer.status}); set username and password")
     if answer.status in (404, 400, 454):
-        raise CameraError(f"knows no such path ({answer.status}); check what follows {place} in its URL")
+        raise CameraRefusedError(
+            f"knows no such path ({answer.status}); check what follows {place} in its URL"
+        )
     raise CameraError(f"refuses the stream (RTSP status {answer.status}); see its manual or restart it")
 
 

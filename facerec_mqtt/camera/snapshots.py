@@ -8,7 +8,7 @@ import urllib.request
 from typing import Self
 
 from facerec_mqtt.camera.orders import Orders
-from facerec_mqtt.errors import CameraError, PictureError
+from facerec_mqtt.errors import CameraError, CameraRefusedError, PictureError
 from facerec_mqtt.pictures import decode_picture
 from facerec_mqtt.records import Image
 
@@ -76,9 +76,9 @@ class Snapshots:
 
 def _fault_of_status(status: int) -> CameraError:
     if status in (401, 403):
-        return CameraError(f"refuses the login ({status}); check username and password")
+        return CameraRefusedError(f"refuses the login ({status}); check username and password")
     if status in (404, 410):
-        return CameraError(f"knows no such path ({status}); check its URL")
+        return CameraRefusedError(f"knows no such path ({status}); check its URL")
     return CameraError(f"refuses the picture (HTTP status {status}); see its manual or restart it")
 
 

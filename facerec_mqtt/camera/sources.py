@@ -16,7 +16,7 @@ import numpy as np
 
 from facerec_mqtt.camera.orders import Orders
 from facerec_mqtt.camera.pacing import Backlog, Pacer
-from facerec_mqtt.errors import CameraError, PictureError
+from facerec_mqtt.errors import CameraError, CameraRefusedError, PictureError
 from facerec_mqtt.pictures import read_picture
 from facerec_mqtt.records import Image
 
@@ -107,7 +107,7 @@ def _open_stream(orders: Orders, alive: Alive) -> Source:
         from facerec_mqtt.camera.rtsp import describe
 
         describe(orders.url, orders.username, orders.password, orders.timeout_s * _OPEN_SHARE)
-    raise CameraError("offers a stream that cannot be decoded; choose H.264 in its settings")
+    raise CameraRefusedError("offers a stream that cannot be decoded; choose H.264 in its settings")
 
 
 def _open_device(orders: Orders, alive: Alive) -> Source:

@@ -69,6 +69,7 @@ class Camera:
         # Of the supervising thread alone, except that `online` may be read by all.
         self._online: bool | None = None
         self._lost_s = 0.0
+        self._told = ""
 
     @property
     def online(self) -> bool:
@@ -100,13 +101,14 @@ class Camera:
             self._news.notify_all()
             if self._reader is not None:
                 self._reader.kill()
-        if self._thread is not None:
-            self._thread.join(_STOP_WITHIN_S)
-            self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(_STOP_WITHIN_S)
         with self._news:
-            if self._frame is not None:
-                self._frame.close()
-                self._frame = None
+            frame, self._frame = self._frame, None
+        # One that hangs may be about to hand the frame to a process; then the end of ours closes it.
+        if frame is not None and (thread is None or not thread.is_alive()):
+            frame.close()
 
     def latest(self, after_s: float, timeout_s: float) -> Frame | None:
         """The newest frame.
@@ -140,31 +142,35 @@ class Camera:
             began_s = time.monotonic()
             frames_before = self._frames
             # A stream that opens quickly but never gives a picture may do so when looked at longer.
-            reason = self._read_once(patient=barren % 2 == 1)
+            reason, refused = self._read_once(patient=barren % 2 == 1)
             barren = 0 if self._frames > frames_before else barren + 1
             well = self._frames > frames_before and time.monotonic() - began_s >= _WELL_AFTER_S
             failures = 1 if well else failures + 1
             if self._stopping.is_set():
                 return
-            self._tell_lost(reason)
+            self._tell_lost(reason, refused=refused)
             self._stopping.wait(backoff_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
 
-    def _read_once(self, *, patient: bool) -> str:
+    def _read_once(self, *, patient: bool) -> tuple[str, bool]:
         """Read until it ends.
 
         Returns:
-            Why it has ended, as the middle of a sentence.
+            Why it has ended, as the middle of a sentence, and whether waiting alone will not help.
         """
+        frame = self._frame
+        if frame is None:
+            return "is stopped", False
         try:
-            with self._news:
-                if self._stopping.is_set() or self._frame is None:
-                    return "is stopped"
-                reader = ReaderProcess.start(
-                    self._settings, self._frame, timeout_s=self._settings.read_timeout_s, patient=patient
-                )
-                self._reader = reader
+            # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
+            reader = ReaderProcess.start(
+                self._settings, frame, timeout_s=self._settings.read_timeout_s, patient=patient
+            )
         except CameraError as error:
-            return str(error)
+            return str(error), False
+        with self._news:
+            self._reader = reader
+            if self._stopping.is_set():
+                reader.kill()
         try:
             return self._listen_to(reader)
         finally:
@@ -173,20 +179,20 @@ class Camera:
                 self._reconnects += 1
             reader.close()
 
-    def _listen_to(self, reader: ReaderProcess) -> str:
+    def _listen_to(self, reader: ReaderProcess) -> tuple[str, bool]:
         # Until its first word the process is only being started, which is not the camera's fault.
         timeout_s = _START_WITHIN_S
         while True:
             lines = reader.listen(timeout_s)
             if lines is None:
-                return ENDED
+                return ENDED, False
             if not lines:
-                return f"gave no picture for {timeout_s:g} s"
+                return f"gave no picture for {timeout_s:g} s", False
             timeout_s = self._settings.read_timeout_s
             for line in lines:
                 word, _, rest = line.partition(" ")
-                if word == "failed":
-                    return rest
+                if word in ("failed", "refused"):
+                    return rest, word == "refused"
                 if word == "frame":
                     self._take_note(float(rest))
                 elif word == "opened":
@@ -212,11 +218,16 @@ class Camera:
         if self._on_status is not None:
             self._on_status(self._settings.name, True, reason)
 
-    def _tell_lost(self, reason: str) -> None:
-        if self._online is False:
+    def _tell_lost(self, reason: str, *, refused: bool) -> None:
+        was_lost = self._online is False
+        # What somebody must set right is said also when it turns up later, as after a camera's reset.
+        if not was_lost or (refused and reason != self._told):
+            _log.warning('Camera "%s" %s. It will be tried again, for ever', self._settings.name, reason)
+            self._told = reason
+        else:
             _log.debug('Camera "%s" is still lost: it %s', self._settings.name, reason)
+        if was_lost:
             return
         self._online, self._lost_s = False, time.monotonic()
-        _log.warning('Camera "%s" %s. It will be tried again, for ever', self._settings.name, reason)
         if self._on_status is not None:
             self._on_status(self._settings.name, False, reason)

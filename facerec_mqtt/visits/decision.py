@@ -15,10 +15,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from facerec_mqtt.config import RecognitionSettings
-from facerec_mqtt.records import Box, OpenVisit, PresenceChange, Sighting
-from facerec_mqtt.tracks import TRACK_GAP_S, match
+from facerec_mqtt.following import TRACK_GAP_S
+from facerec_mqtt.records import OpenVisit, PresenceChange, Sighting
+from facerec_mqtt.visits.explanation import Explanation
+from facerec_mqtt.visits.tracks import Track, Visit, Vote, match
 
 RIVAL_SHARE = 3
 """A person needs this many times the votes of all other people together: flickering decides nothing."""
@@ -49,50 +52,15 @@ def new_visit_id() -> str:
 
 
 @dataclass(slots=True, eq=False)
-class _Visit:
-    person: str | None
-    visit_id: str
-    began_s: float
-    last_seen_s: float
-    quiet_since_s: float
-    """As `last_seen_s`, but moved on by the camera's outages."""
-    score: float
-
-    def seen(self, at_s: float) -> None:
-        self.last_seen_s = max(at_s, self.last_seen_s)
-        self.quiet_since_s = max(at_s, self.quiet_since_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Vote:
-    at_s: float
-    person: str | None
-    score: float
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    box: Box
-    seen_s: float
-    person: str | None = None
-    stranger: _Visit | None = None
-    good_frames: int = 0
-    votes: deque[_Vote] = field(default_factory=lambda: deque(maxlen=1024))
-
-    def since(self, at_s: float) -> list[_Vote]:
-        return [vote for vote in self.votes if vote.at_s >= at_s]
-
-
-@dataclass(slots=True, eq=False)
 class _Camera:
-    tracks: list[_Track] = field(default_factory=list)
-    visits: list[_Visit] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
     looked_s: float = -math.inf
     """Capture of the last frame that was looked at."""
     lost_s: float | None = None
     """Since when the camera is away."""
 
-    def visit_of(self, person: str) -> _Visit | None:
+    def visit_of(self, person: str) -> Visit | None:
         return next((visit for visit in self.visits if visit.person == person), None)
 
 
@@ -102,11 +70,18 @@ class Visits:
     Args:
         settings: votes, their window, and the quiet time.
         new_id: makes the identifiers of visits.
+        explain: is told why, once for each visit that begins and each face that was never announced.
     """
 
-    def __init__(self, settings: RecognitionSettings, new_id: Callable[[], str] = new_visit_id) -> None:
+    def __init__(
+        self,
+        settings: RecognitionSettings,
+        new_id: Callable[[], str] = new_visit_id,
+        explain: Callable[[Explanation], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._new_id = new_id
+        self._explain = explain
         self._cameras: dict[str, _Camera] = {}
 
     def observe(self, camera: str, at_s: float, sightings: Sequence[Sighting]) -> tuple[PresenceChange, ...]:
@@ -125,8 +100,8 @@ class Visits:
             self.camera_back(camera, at_s)
         changes = self._end_quiet(camera, state, at_s)
         state.looked_s = at_s
-        state.tracks = [track for track in state.tracks if at_s - track.seen_s <= TRACK_GAP_S]
-        for track, sighting in match(state.tracks, sightings, at_s, _Track):
+        self._drop_old_tracks(camera, state, at_s)
+        for track, sighting in match(state.tracks, sightings, at_s):
             track.box, track.seen_s = sighting.detection.box, at_s
             changes += self._vote(camera, state, track, sighting)
         return tuple(changes)
@@ -141,6 +116,7 @@ class Visits:
                 track.seen_s = at_s
                 self._extend(state, track, at_s)
         state.looked_s = at_s
+        self._drop_old_tracks(camera, state, at_s)
 
     def due(self, now_s: float) -> tuple[PresenceChange, ...]:
         """End the visits whose quiet time is over; to be called about once a second."""
@@ -148,6 +124,13 @@ class Visits:
         for camera, state in self._cameras.items():
             changes += self._end_quiet(camera, state, now_s)
         return tuple(changes)
+
+    def resume(self, visit: OpenVisit, at_s: float) -> None:
+        """A visit of an earlier run goes on; its quiet time begins anew when the camera is there."""
+        state = self._cameras.setdefault(visit.camera, _Camera())
+        seen_s, began_s = visit.last_seen_s, visit.began_s
+        state.visits.append(Visit(visit.person, visit.visit_id, began_s, seen_s, at_s, visit.score))
+        self.camera_lost(visit.camera, at_s)
 
     def camera_lost(self, camera: str, at_s: float) -> None:
         """A camera is away: its visits' quiet times stand still, since nobody could be seen."""
@@ -197,6 +180,12 @@ class Visits:
             for visit in state.visits
         )
 
+    def _drop_old_tracks(self, camera: str, state: _Camera, at_s: float) -> None:
+        for track in state.tracks:
+            if at_s - track.seen_s > TRACK_GAP_S and track.person is None and track.stranger is None:
+                self._explain(Explanation.of(camera, track.tally, "nobody"))
+        state.tracks = [track for track in state.tracks if at_s - track.seen_s <= TRACK_GAP_S]
+
     def _end_quiet(self, camera: str, state: _Camera, now_s: float) -> list[PresenceChange]:
         changes: list[PresenceChange] = []
         if state.lost_s is not None:
@@ -210,7 +199,7 @@ class Visits:
                 changes.append(self._end(camera, state, visit, now_s))
         return changes
 
-    def _end(self, camera: str, state: _Camera, visit: _Visit, at_s: float) -> PresenceChange:
+    def _end(self, camera: str, state: _Camera, visit: Visit, at_s: float) -> PresenceChange:
         state.visits.remove(visit)
         for track in state.tracks:
             if track.person == visit.person:
@@ -218,10 +207,10 @@ class Visits:
                 track.votes.clear()
         return self._departed(camera, visit, at_s)
 
-    def _departed(self, camera: str, visit: _Visit, at_s: float) -> PresenceChange:
+    def _departed(self, camera: str, visit: Visit, at_s: float) -> PresenceChange:
         return PresenceChange(camera, visit.person, "departed", at_s, visit.visit_id, 0, 0, None)
 
-    def _drop_stranger(self, state: _Camera, visit: _Visit) -> None:
+    def _drop_stranger(self, state: _Camera, visit: Visit) -> None:
         if visit in state.visits:
             state.visits.remove(visit)
         for track in state.tracks:
@@ -229,14 +218,15 @@ class Visits:
                 track.stranger = None
                 track.votes.clear()
 
-    def _vote(self, camera: str, state: _Camera, track: _Track, sighting: Sighting) -> list[PresenceChange]:
+    def _vote(self, camera: str, state: _Camera, track: Track, sighting: Sighting) -> list[PresenceChange]:
         at_s = sighting.captured_at_s
         seen = sighting.identification
+        track.tally.add(sighting)
         if seen.refusal not in ("face too small", "blurred"):
             track.good_frames += 1
         if seen.person is not None or seen.refusal in ("no model", "below threshold"):
             score = 0.0 if seen.refusal == "no model" else seen.score
-            track.votes.append(_Vote(at_s, seen.person, score))
+            track.votes.append(Vote(at_s, seen.person, score))
         changes: list[PresenceChange] = []
         if seen.person is not None:
             known = state.visit_of(seen.person)
@@ -250,9 +240,9 @@ class Visits:
                 if track.stranger is not None:
                     self._drop_stranger(state, track.stranger)
                 if known is None:
-                    visit = _Visit(seen.person, self._new_id(), at_s, at_s, at_s, seen.score)
+                    visit = Visit(seen.person, self._new_id(), at_s, at_s, at_s, seen.score)
                     state.visits.append(visit)
-                    changes.append(_announce(camera, visit, "arrived", agreeing, track.good_frames, sighting))
+                    changes.append(self._announce(camera, visit, track, agreeing, sighting))
         elif track.person is not None:
             self._hand_over(track, at_s)
         if track.person is None and track.stranger is None and seen.person is None:
@@ -260,7 +250,7 @@ class Visits:
         self._extend(state, track, at_s)
         return changes
 
-    def _agreeing(self, track: _Track, person: str, at_s: float) -> int:
+    def _agreeing(self, track: Track, person: str, at_s: float) -> int:
         """Votes for a person within the window, or 0 when they do not decide."""
         recent = track.since(at_s - self._settings.window_s)
         agreeing = sum(vote.person == person for vote in recent)
@@ -273,7 +263,7 @@ class Visits:
         )
         return agreeing if decided else 0
 
-    def _hand_over(self, track: _Track, at_s: float) -> None:
+    def _hand_over(self, track: Track, at_s: float) -> None:
         """Take the person's name off a track on which somebody else has taken their place."""
         last_named_s = max(
             (vote.at_s for vote in track.votes if vote.person == track.person), default=-math.inf
@@ -289,7 +279,7 @@ class Visits:
             track.good_frames = len(after)
 
     def _judge_stranger(
-        self, camera: str, state: _Camera, track: _Track, sighting: Sighting
+        self, camera: str, state: _Camera, track: Track, sighting: Sighting
     ) -> list[PresenceChange]:
         at_s = sighting.captured_at_s
         recent = track.since(at_s - STRANGER_WINDOW_S)
@@ -307,12 +297,28 @@ class Visits:
         if back is not None:
             track.stranger = back
             return []
-        visit = _Visit(None, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
+        visit = Visit(None, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
         state.visits.append(visit)
         track.stranger = visit
-        return [_announce(camera, visit, "stranger", len(nobody), track.good_frames, sighting)]
+        return [self._announce(camera, visit, track, len(nobody), sighting)]
 
-    def _extend(self, state: _Camera, track: _Track, at_s: float) -> None:
+    def _announce(
+        self, camera: str, visit: Visit, track: Track, votes: int, sighting: Sighting
+    ) -> PresenceChange:
+        kind: Literal["arrived", "stranger"] = "stranger" if visit.person is None else "arrived"
+        self._explain(Explanation.of(camera, track.tally, kind, visit.person, visit.visit_id))
+        return PresenceChange(
+            camera,
+            visit.person,
+            kind,
+            sighting.captured_at_s,
+            visit.visit_id,
+            votes,
+            track.good_frames,
+            sighting,
+        )
+
+    def _extend(self, state: _Camera, track: Track, at_s: float) -> None:
         if track.person is not None:
             visit = state.visit_of(track.person)
             if visit is not None:
@@ -321,22 +327,7 @@ class Visits:
             track.stranger.seen(at_s)
 
 
-def _announce(
-    camera: str, visit: _Visit, kind: str, votes: int, frames: int, sighting: Sighting
-) -> PresenceChange:
-    return PresenceChange(
-        camera,
-        visit.person,
-        "stranger" if kind == "stranger" else "arrived",
-        sighting.captured_at_s,
-        visit.visit_id,
-        votes,
-        frames,
-        sighting,
-    )
-
-
-def _is_clear(votes: Sequence[_Vote]) -> bool:
+def _is_clear(votes: Sequence[Vote]) -> bool:
     return statistics.median(vote.score for vote in votes) < CLEAR_SCORE
 
 

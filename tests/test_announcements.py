@@ -1,0 +1,102 @@
+"""What Home Assistant was told of, and what it is told to forget."""
+
+import json
+from typing import Any
+
+import pytest
+
+from facerec_mqtt.announcements import Announcements, components_of
+from facerec_mqtt.config import MqttSettings
+from facerec_mqtt.discovery import discovery_payload
+from facerec_mqtt.records import Person
+
+CAMERAS = [("front_door", "Front door"), ("garden", "Garden")]
+PEOPLE = [Person("anna", "Anna"), Person("jose_nunez", "José Núñez")]
+
+
+def message(cameras: int = 2, people: int = 2) -> dict[str, Any]:
+    return discovery_payload(MqttSettings(), CAMERAS[:cameras], PEOPLE[:people], "1.2.3")[1]
+
+
+def parts(message: Any) -> dict[str, Any]:
+    found: dict[str, Any] = message["components"]
+    return found
+
+
+def announced(*messages: dict[str, Any]) -> Announcements:
+    announcements = Announcements("facerec")
+    for one in messages:
+        announcements.announce(one)
+    return announcements
+
+
+def test_what_has_gone_is_told_whole_once_more_and_then_named_by_its_platform_alone() -> None:
+    announcements = announced(message(), message(1, 1))
+    assert announcements.gone
+    whole = parts(announcements.whole())
+    assert set(whole) == set(parts(message()))
+    assert whole["person_jose_nunez"] == parts(message())["person_jose_nunez"]
+    farewell = parts(announcements.farewell())
+    assert farewell["person_jose_nunez"] == {"platform": "binary_sensor"}
+    assert farewell["person_jose_nunez_arrived"] == {"platform": "device_automation"}
+    assert farewell["person_anna"] == whole["person_anna"]
+    assert set(farewell) == set(whole)
+    assert announcements.present() == message(1, 1)
+    assert announcements.orphans() == {
+        "facerec/person/jose_nunez/state",
+        "facerec/camera/garden/status",
+        "facerec/camera/garden/state",
+        "facerec/camera/garden/face",
+        "facerec/camera/garden/enabled/state",
+    }
+
+
+def test_where_nothing_has_gone_there_is_nothing_to_remove() -> None:
+    announcements = announced(message(1, 1), message())
+    assert not announcements.gone
+    assert announcements.whole() == announcements.farewell() == message()
+    assert announcements.orphans() == set()
+
+
+def test_what_an_earlier_run_has_told_is_known_of() -> None:
+    announcements = Announcements("facerec")
+    announcements.recall(announced(message()).told)
+    assert not announcements.made
+    announcements.announce(message(1, 1))
+    assert set(announcements.told) == set(parts(message()))
+    assert not announcements.recall(parts(message()))
+
+
+def test_what_has_gone_is_known_of_until_it_is_forgotten_or_back() -> None:
+    announcements = announced(message(), message(2, 1), message(1, 2))
+    assert set(announcements.told) == set(parts(message()))
+    assert "person_jose_nunez" not in {
+        key for key, part in parts(announcements.farewell()).items() if len(part) == 1
+    }
+    announcements.forget()
+    assert not announcements.gone
+    assert announcements.told == parts(message(1, 2))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"components":1}',
+        b'{"components":{"x":1,"y":{"platform":1}}}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_announcement_is_not_taken_for_one(payload: bytes) -> None:
+    assert components_of(payload) == {}
+
+
+def test_an_announcement_of_another_version_breaks_nothing() -> None:
+    strange = {"x": {"platform": "sensor", "state_topic": 3}, "y": {"platform": "event"}}
+    announcements = announced(message())
+    assert announcements.recall(components_of(json.dumps({"components": strange}).encode()))
+    assert parts(announcements.farewell())["x"] == {"platform": "sensor"}
+    assert announcements.orphans() == set()

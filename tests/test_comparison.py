@@ -1,0 +1,151 @@
+"""When a new model is clearly worse than the one in use."""
+
+import numpy as np
+import pytest
+
+from facerec_mqtt.comparison import LEVEL, Answer, Comparison, chance_of, compare
+
+BEFORE = "20261123T120000Z-3f2a"
+BOTH = {"anna": "Anna", "tom": "Tom"}
+
+
+def answers(**right: tuple[int, int]) -> dict[str, Answer]:
+    """Of each person so many pictures, of which the first so many were answered rightly; `_` is nobody."""
+    made = {}
+    for who, (pictures, good) in right.items():
+        true = None if who == "_" else who
+        wrong = "tom" if true is None else None
+        for number in range(pictures):
+            made[f"{who}/{number}.jpg"] = Answer(true, true if number < good else wrong)
+    return made
+
+
+def comparison(
+    before: dict[str, Answer],
+    after: dict[str, Answer],
+    *,
+    lost_people: tuple[str, ...] = (),
+    fpir_before: float = 0.01,
+    fpir_after: float = 0.01,
+) -> Comparison:
+    return compare(
+        BEFORE,
+        before,
+        after,
+        both_know=BOTH,
+        lost_people=lost_people,
+        fpir_before=fpir_before,
+        fpir_after=fpir_after,
+    )
+
+
+def test_the_same_answers_are_not_worse() -> None:
+    same = answers(anna=(20, 15), tom=(20, 20), _=(10, 9))
+    result = comparison(same, same)
+    assert result.worse is None
+    assert (result.members.pictures, result.members.right, result.members.right_before) == (40, 35, 35)
+    assert result.strangers.pictures == 10
+
+
+def test_a_family_that_is_recognised_in_many_fewer_pictures_is_worse_and_the_sentence_counts_them() -> None:
+    result = comparison(answers(anna=(20, 19), tom=(20, 18)), answers(anna=(20, 12), tom=(20, 14)))
+    assert result.worse is not None
+    assert "Of 40 of the family's photos" in result.worse
+    assert "recognises 26" in result.worse
+    assert f"{BEFORE} 37" in result.worse
+
+
+def test_four_pictures_lost_are_chance_and_five_are_not() -> None:
+    assert comparison(answers(anna=(20, 20)), answers(anna=(20, 16))).worse is None
+    assert comparison(answers(anna=(20, 20)), answers(anna=(20, 15))).worse is not None
+
+
+def test_a_loss_that_is_sure_but_small_does_not_matter() -> None:
+    assert comparison(answers(anna=(800, 790)), answers(anna=(800, 760))).worse is None
+    assert comparison(answers(anna=(800, 790)), answers(anna=(800, 740))).worse is not None
+
+
+def test_one_who_is_lost_is_not_made_good_by_another_who_is_won() -> None:
+    before, after = answers(anna=(20, 20), tom=(20, 8)), answers(anna=(20, 8), tom=(20, 20))
+    result = comparison(before, after)
+    assert result.members.lost == result.members.won == 12
+    assert result.worse is not None
+    assert "Anna's photos" in result.worse
+
+
+def test_strangers_who_are_named_are_worse_even_when_members_are_won() -> None:
+    result = comparison(answers(anna=(20, 10), _=(20, 20)), answers(anna=(20, 20), _=(20, 12)))
+    assert result.worse is not None
+    assert "Of 20 strangers' pictures it gives a name to 8" in result.worse
+    assert "to 0" in result.worse
+
+
+def test_fewer_members_named_for_fewer_strangers_is_no_fault() -> None:
+    before, after = answers(anna=(40, 40), _=(20, 8)), answers(anna=(40, 30), _=(20, 20))
+    assert comparison(before, after).worse is None
+    assert comparison(answers(anna=(40, 40), _=(20, 8)), answers(anna=(40, 30), _=(20, 9))).worse is not None
+
+
+@pytest.mark.parametrize(("fpir_after", "worse"), [(0.01, True), (0.05, False), (0.001, True)])
+def test_more_strangers_are_no_fault_only_where_the_owner_allowed_more(
+    fpir_after: float, worse: bool
+) -> None:
+    result = comparison(answers(_=(40, 40)), answers(_=(40, 30)), fpir_after=fpir_after)
+    assert (result.worse is not None) == worse
+
+
+@pytest.mark.parametrize(("fpir_after", "worse"), [(0.01, True), (0.05, True), (0.001, False)])
+def test_fewer_members_are_no_fault_only_where_the_owner_asked_for_it(fpir_after: float, worse: bool) -> None:
+    result = comparison(answers(anna=(40, 40)), answers(anna=(40, 30)), fpir_after=fpir_after)
+    assert (result.worse is not None) == worse
+
+
+def test_pictures_that_came_or_went_count_for_neither() -> None:
+    before = answers(anna=(20, 20))
+    after = {f"new/{file}": Answer("anna", None) for file in before} | answers(anna=(3, 3))
+    result = comparison(before, after)
+    assert result.members.pictures == 3
+    assert result.worse is None
+
+
+def test_a_photo_that_was_moved_to_whom_it_shows_counts_for_neither() -> None:
+    before = {f"{number}.jpg": Answer("tom", "tom") for number in range(20)}
+    after = {f"{number}.jpg": Answer("anna", None) for number in range(20)}
+    assert comparison(before, after).members.pictures == 0
+
+
+def test_people_whom_only_one_model_knows_count_for_neither() -> None:
+    before, after = answers(mia=(20, 20)), answers(mia=(20, 0), anna=(5, 5))
+    result = comparison(before, after)
+    assert result.worse is None
+    assert result.members.pictures == 0
+
+
+def test_somebody_who_still_has_a_folder_is_not_to_be_forgotten() -> None:
+    same = answers(anna=(20, 15))
+    result = comparison(same, same, lost_people=("Tom",))
+    assert result.worse is not None
+    assert "Tom would not be known any more" in result.worse
+
+
+def test_nothing_to_compare_is_not_worse() -> None:
+    assert comparison({}, answers(anna=(20, 0), _=(20, 0))).worse is None
+
+
+def test_the_chance_is_that_of_the_sign_test() -> None:
+    assert chance_of(5, 0) == pytest.approx(1 / 32)
+    assert chance_of(4, 0) == pytest.approx(1 / 16)
+    assert chance_of(8, 2) == pytest.approx(56 / 1024)
+    assert chance_of(0, 0) == 1.0
+
+
+def test_models_that_are_as_good_are_called_worse_no_more_often_than_stated() -> None:
+    rng = np.random.default_rng(3)
+
+    def drawn() -> dict[str, Answer]:
+        right = rng.random(60) < 0.8
+        return {f"{n}.jpg": Answer("anna", "anna" if good else None) for n, good in enumerate(right)}
+
+    # Two people, of whom one has no picture, so that the single test adds nothing to the common one.
+    worse = sum(comparison(drawn(), drawn()).worse is not None for _ in range(2000))
+    assert 0 < worse / 2000 <= LEVEL + 0.01
