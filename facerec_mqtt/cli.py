@@ -94,6 +94,19 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
     audit.set_defaults(command=_enroll_check)
 
+    capture = ways.add_parser("capture", help="take pictures of one person from a camera")
+    capture.add_argument("--person", required=True, metavar="NAME", help="whose pictures they are")
+    capture.add_argument(
+        "--camera", required=True, metavar="CAMERA", help="a camera's name, or a URL, file or device number"
+    )
+    capture.add_argument("--enrollment", type=Path, metavar="DIR", help="one folder of photos a person")
+    capture.add_argument(
+        "--seconds", type=float, default=60.0, metavar="N", help="how long it may take (%(default)s)"
+    )
+    capture.add_argument("--count", type=int, default=20, metavar="N", help="pictures (%(default)s)")
+    capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
+    capture.set_defaults(command=_capture)
+
     evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
     evaluate.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
@@ -120,6 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
     predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
     predict.set_defaults(command=_predict)
+
+    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, entities")
+    forget.add_argument("name", metavar="NAME", help="the person's name")
+    _add_folders(forget)
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+    forget.set_defaults(command=_forget)
 
     check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
     check.set_defaults(command=_check)
@@ -203,6 +222,25 @@ def _enroll_check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _capture(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.capturing import capture
+    from facerec_mqtt.terminal import hints_on_terminal
+
+    with hints_on_terminal() as progress:
+        outcome = capture(
+            _settings(arguments),
+            arguments.person,
+            arguments.camera,
+            count=arguments.count,
+            seconds=arguments.seconds,
+            progress=progress,
+        )
+    if not outcome["ok"] and not arguments.json:
+        raise FacerecError(outcome["message"])
+    print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
+    return 0 if outcome["ok"] else 1
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.scoring import evaluate
 
@@ -228,6 +266,12 @@ def _predict(arguments: argparse.Namespace) -> int:
     return predict(
         arguments.images, _settings(arguments), as_json=arguments.json, annotated_dir=arguments.save_annotated
     )
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.forgetting import forget_person
+
+    return forget_person(_settings(arguments), arguments.name, ask=not arguments.yes)
 
 
 def _check(arguments: argparse.Namespace) -> int:

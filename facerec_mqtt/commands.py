@@ -4,22 +4,19 @@ Nothing is guessed: a payload that is not exactly what docs/MQTT.md says is refu
 """
 
 import json
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from facerec_mqtt.errors import CommandError, FacerecError
-from facerec_mqtt.slugs import slug
+from facerec_mqtt.slugs import SlugError, person_name, slug
 
 MAX_PAYLOAD_BYTES = 4096
-MAX_NAME_CHARACTERS = 64
 MAX_CAPTURE_S = 120
 BURST = 10
 """This many commands may come at once,"""
 PER_SECOND = 0.5
 """and this many a second for long."""
-CAPTURE_MISSING = "capture is not available in this version; copy photos into the enrollment folder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +165,11 @@ class Intake:
     Args:
         base: our base topic.
         cameras: slugs of the cameras that there are.
-        capture: whether the capture command can be carried out.
     """
 
-    def __init__(self, base: str, cameras: Collection[str], *, capture: bool) -> None:
+    def __init__(self, base: str, cameras: Collection[str]) -> None:
         self._base = base
         self._cameras = frozenset(cameras)
-        self._capture = capture
         self._limit = RateLimit()
         self._retained: set[str] = set()
 
@@ -219,8 +214,7 @@ class Intake:
             if name == "rebuild":
                 return parse_rebuild(payload)
             if name == "capture":
-                command = parse_capture(payload, self._cameras)
-                return command if self._capture else Refusal(name, CAPTURE_MISSING)
+                return parse_capture(payload, self._cameras)
             return parse_enabled(camera, payload, self._cameras)
         except CommandError as error:
             return Refusal(name, str(error))
@@ -269,21 +263,7 @@ def _json_type(value: object) -> str:
 
 
 def _person_name(name: str) -> str:
-    """Check a name that will become a folder's."""
-    clean = unicodedata.normalize("NFC", name).strip()
-    bad = (
-        not clean
-        or len(clean) > MAX_NAME_CHARACTERS
-        or clean[0] in "._"
-        or any(letter in '/\\:*?"<>|' or not letter.isprintable() for letter in clean)
-    )
     try:
-        slug(clean)
-    except FacerecError:
-        bad = True
-    if bad:
-        raise CommandError(
-            f'capture: "{shown(name)}" cannot be the name of a person; use letters, digits and spaces, '
-            f"at most {MAX_NAME_CHARACTERS}, not beginning with a dot or an underscore."
-        )
-    return clean
+        return person_name(name)
+    except SlugError as error:
+        raise CommandError(f"capture: {error}") from None

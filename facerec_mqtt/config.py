@@ -235,6 +235,19 @@ class PrivacySettings(_Group):
     """Let the broker keep the last one."""
 
 
+class ReviewSettings(_Group):
+    """Pictures of strangers and of doubtful visits, for the owner to look at. They stay on this machine."""
+
+    enabled: bool = False
+    """Keep the best picture of each stranger's and of each doubtful visit."""
+    folder: Path = Path("review")
+    """Where: in a folder for each day."""
+    max_pictures: int = Field(default=500, ge=1, le=100_000)
+    """The oldest are deleted when there are more."""
+    max_days: int = Field(default=30, ge=1, le=3650)
+    """Older ones are deleted."""
+
+
 class MetricsSettings(_Group):
     """What is counted, and who is told."""
 
@@ -278,6 +291,7 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
+    review: ReviewSettings = ReviewSettings()
     metrics: MetricsSettings = MetricsSettings()
     logging: LoggingSettings = LoggingSettings()
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from facerec_mqtt.records import CameraState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
 from facerec_mqtt.slugs import slug
 
 ONLINE, OFFLINE = "online", "offline"
@@ -31,6 +31,11 @@ class Topics:
     def model_state(self) -> str:
         """State of the model."""
         return f"{self.base}/model/state"
+
+    @property
+    def capture_state(self) -> str:
+        """How the taking of enrollment pictures goes on."""
+        return f"{self.base}/capture/state"
 
     @property
     def metrics(self) -> str:
@@ -141,6 +146,18 @@ def model_state(state: ModelState) -> dict[str, object]:
         "message": state.message,
         "report": None if state.report is None else dict(state.report),
         **training,
+    }
+
+
+def capture_state(state: CaptureState) -> dict[str, object]:
+    """Make the payload of a capture's state."""
+    return {
+        "status": "idle" if state.person is None else "capturing",
+        "person": state.person,
+        "camera": state.camera,
+        "taken": state.taken,
+        "wanted": state.wanted,
+        "hint": state.hint,
     }
 
 

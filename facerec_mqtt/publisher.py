@@ -40,7 +40,7 @@ from facerec_mqtt.errors import BrokerError
 from facerec_mqtt.metrics import BrokerCounts, Snapshot
 from facerec_mqtt.outbox import Outbox
 from facerec_mqtt.payloads import Clock, Topics
-from facerec_mqtt.records import CameraState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
 from facerec_mqtt.refusals import REFUSALS_DELAY_S, Refusals
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,6 @@ class Publisher:
         settings: the broker, and our topics on it.
         privacy: whether pictures are published, and kept by the broker.
         cameras: slugs of the cameras that there are.
-        capture: whether the capture command can be carried out.
     """
 
     def __init__(
@@ -70,14 +69,14 @@ class Publisher:
         privacy: PrivacySettings,
         *,
         cameras: Collection[str],
-        capture: bool = False,
     ) -> None:
         self.commands: queue.Queue[Command] = queue.Queue(MAX_COMMANDS)
         """Commands that passed every check, in the order in which they came."""
         self._settings = settings
         self._privacy = privacy
         self._topics = Topics(settings.base_topic)
-        self._intake = commands.Intake(settings.base_topic, cameras, capture=capture)
+        self._cameras = tuple(cameras)
+        self._intake = commands.Intake(settings.base_topic, cameras)
         self._refusals = Refusals(address(settings))
         self._inbox: queue.SimpleQueue[tuple[int, Signal | _Tidy | None]] = queue.SimpleQueue()
         self._session = 0
@@ -167,8 +166,8 @@ class Publisher:
             self._topics.camera(camera, "enabled/state"), (payloads.ON if enabled else payloads.OFF).encode()
         )
 
-    def publish_state(self, state: CameraState | PersonState | ModelState) -> None:
-        """Publish how a camera, a person or the model fares."""
+    def publish_state(self, state: CameraState | PersonState | ModelState | CaptureState) -> None:
+        """Publish how a camera, a person, the model or a capture fares."""
         match state:
             case CameraState():
                 topic = self._topics.camera(state.camera, "state")
@@ -179,6 +178,9 @@ class Publisher:
             case ModelState():
                 topic = self._topics.model_state
                 payload = payloads.model_state(state)
+            case CaptureState():
+                topic = self._topics.capture_state
+                payload = payloads.capture_state(state)
         self._outbox.keep(topic, payloads.encode(payload))
 
     def publish_metrics(self, snapshot: Snapshot) -> None:
@@ -201,6 +203,11 @@ class Publisher:
     def remove_person(self, person: str) -> None:
         """Empty the retained topics of a person, given by slug."""
         self._retire([self._topics.person(person)])
+
+    def remove_faces(self) -> None:
+        """Empty the retained faces of all cameras, since they bear no name and may be of somebody removed."""
+        if self._privacy.retain_images:
+            self._retire(self._topics.camera(camera, "face") for camera in self._cameras)
 
     def _retire(self, topics: Iterable[str]) -> None:
         self._outbox.retire(topics)

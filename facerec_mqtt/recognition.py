@@ -176,6 +176,10 @@ class Recognizer:
             for detection, face, refusal in zip(detections, faces, refusals, strict=True)
         )
 
+    def embed(self, face: AlignedFace) -> NDArray[np.float32]:
+        """One face's embedding, (D,) float32 of unit length: it needs no model."""
+        return np.asarray(self._backbone.embed([face])[0], np.float32)
+
     def _refuse(self, face: AlignedFace, min_face_px: float, min_sharpness: float) -> Refusal | None:
         if face.width_px < min_face_px:
             return "face too small"

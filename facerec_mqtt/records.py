@@ -197,3 +197,17 @@ class ModelState:
     """What a rebuild in progress is doing, for people to read."""
     seconds_left: int | None = None
     """Until a rebuild in progress will have ended, at its speed so far; `None` before it can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureState:
+    """How the taking of enrollment pictures goes on; all `None` and 0 when none are being taken."""
+
+    person: str | None = None
+    """Name of whom pictures are taken."""
+    camera: str | None = None
+    """The camera's slug."""
+    taken: int = 0
+    wanted: int = 0
+    hint: str | None = None
+    """What the person before the camera is to do, in one sentence."""

@@ -4,6 +4,7 @@ enrollment/
     Anna/               pictures of Anna
     José Núñez/         pictures of José Núñez
     _strangers/         pictures of people who are not family; may be missing
+    _test/              pictures to test a model with, laid out like the folder itself; may be missing
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from facerec_mqtt.records import Person
 from facerec_mqtt.slugs import SlugError, slug
 
 STRANGERS = "_strangers"
+TEST = "_test"
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 _UNSUPPORTED = {
@@ -93,6 +95,8 @@ def read_roster(
         if not folder.is_dir():
             set_aside.append((name, "It lies outside of any person's folder; move it into one."))
             continue
+        if name == TEST:
+            continue  # never learnt from, so that a model can be tested with it
         if name.startswith("_") and not strangers:
             notes.append(f'The folder "{name}" is not used, since its name begins with an underscore.')
             continue

@@ -18,10 +18,12 @@ from facerec_mqtt import __version__
 from facerec_mqtt.artifact import current_version, load_current
 from facerec_mqtt.camera import Camera
 from facerec_mqtt.capacity import Capacity, Tally
+from facerec_mqtt.capturing import CaptureDesk
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import Settings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.errors import ModelError
+from facerec_mqtt.forget import is_emptied
 from facerec_mqtt.heartbeat import Heartbeat
 from facerec_mqtt.memory import MemoryFile, last_seen, of_people, to_resume
 from facerec_mqtt.metrics import Metrics
@@ -32,8 +34,9 @@ from facerec_mqtt.prometheus import Endpoint
 from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import Frame, Person, PresenceChange
+from facerec_mqtt.records import CaptureState, Frame, Person, PresenceChange
 from facerec_mqtt.region import Region
+from facerec_mqtt.review import Review
 from facerec_mqtt.snapshot import face_jpeg
 from facerec_mqtt.visits import Explanation, Visits
 from facerec_mqtt.watch import Watch
@@ -80,6 +83,8 @@ class Service:
         self._rebuild_fault: str | None = None
         self._seen_version: str | None = None
         self._model_fault: str | None = None
+        self._captures = CaptureDesk(settings.enrollment_dir, publisher)
+        self._review = Review(settings.review, settings.recognition.departure_s)
         self._capacity = Capacity()
         self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
         self._metrics = Metrics(self._watches, __version__, time.monotonic())
@@ -103,6 +108,7 @@ class Service:
             )
         self._recall()
         self._publish_model_state()
+        self._publisher.publish_state(CaptureState())
         self._publish_discovery()
         for slug, watch in self._watches.items():
             self._publisher.publish_camera_status(slug, online=False)
@@ -127,6 +133,8 @@ class Service:
         # "offline" goes out first: nobody waits for cameras to close before the entities are told.
         self._publisher.stop()
         self._remember()
+        self._captures.stop()
+        self._review.stop(time.monotonic())
         with ThreadPoolExecutor(len(self._watches) + 2) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
@@ -145,7 +153,8 @@ class Service:
         slug, at_s = watch.settings.slug, frame.captured_at_s
         sightings = None
         if watch.enabled and time.monotonic() - at_s <= _MAX_FRAME_AGE_S:
-            sightings = watch.sightings(frame, self._recognizer, self._settings.recognition)
+            closely = self._captures.at(slug)
+            sightings = watch.sightings(frame, self._recognizer, self._settings.recognition, closely=closely)
         # Asked now, since a machine that is short of time may have looked at it for long.
         if time.monotonic() - at_s > _MAX_FRAME_AGE_S:
             self._metrics.late(slug)
@@ -153,18 +162,21 @@ class Service:
         watch.taken += 1
         if not watch.enabled:
             return True
+        self._review.observe(slug, at_s, sightings, frame.image)
         if sightings is None:
             self._metrics.still(slug)
             self._visits.unchanged(slug, at_s)
             self._presence.frame(slug, at_s, None)
             return True
         self._presence.frame(slug, at_s, len(sightings))
+        self._captures.look(slug, frame, sightings)
         self._tell(self._visits.observe(slug, at_s, sightings), frame)
         self._metrics.looked(slug, sightings, time.monotonic() - at_s)
         return True
 
     def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
         """Publish what has changed, each with the picture that decided it."""
+        self._review.told(changes)
         for change in changes:
             name = None if change.person is None else self._names().get(change.person, change.person)
             _log.info(
@@ -209,6 +221,8 @@ class Service:
         self._take_camera_news()
         self._take_commands()
         self._watch_rebuild()
+        self._captures.due(now_s)
+        self._review.due(now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publish_model_state()
             self._publish_discovery()
@@ -262,9 +276,8 @@ class Service:
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture():
-                    self._publisher.publish_result(
-                        "capture", ok=False, message="Enrolling by camera is not available in this version."
-                    )
+                    enabled = self._watches[command.camera].enabled
+                    self._captures.start(command, self._recognizer, enabled=enabled)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
         watch = self._watches[camera]
@@ -272,6 +285,7 @@ class Service:
             _log.info("Recognition at %s is switched %s", watch.settings.name, "on" if enabled else "off")
         watch.enabled = enabled
         if not enabled:
+            self._captures.camera_off(camera)
             self._tell(self._visits.end_camera(camera, time.monotonic()))
             self._presence.frame(camera, time.monotonic(), 0)
         self._publisher.publish_camera_enabled(camera, enabled=enabled)
@@ -327,7 +341,7 @@ class Service:
             version = current_version(self._settings.model_dir)
             if version == self._seen_version:
                 return False
-            if version is None:
+            if version is None and not is_emptied(self._settings.model_dir):
                 raise ModelError(
                     f'The model folder "{self._settings.model_dir}" is gone; the model in memory stays '
                     "in use until there is one again."
@@ -343,11 +357,18 @@ class Service:
         people = () if recognizer.model is None else recognizer.model.people
         # The departures of those who are no longer enrolled still carry their names.
         self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
-        for slug in sorted({person.slug for person in self._people()} - {person.slug for person in people}):
+        gone = {person.slug for person in self._people()} - {person.slug for person in people}
+        for slug in sorted(gone):
             self._publisher.remove_person(slug)
+        if gone:
+            self._publisher.remove_faces()
         self._recognizer = recognizer
         self._presence.set_people(people)
-        _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
+        if version is None:
+            self._memory.keep(replace(self._memory.kept, people=(), last_seen={}, visits=()))
+            _log.info("The last person was forgotten: there is no model, and all are strangers")
+        else:
+            _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
         return True
 
     def _start_rebuild(self, *, force: bool) -> None:

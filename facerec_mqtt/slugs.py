@@ -6,6 +6,7 @@ import unicodedata
 from facerec_mqtt.errors import FacerecError
 
 MAX_LENGTH = 64
+MAX_NAME_CHARACTERS = 64
 
 # Latin letters that Unicode does not take apart into a plain letter and a mark.
 PLAIN_LETTERS = str.maketrans(
@@ -37,6 +38,36 @@ def slug(name: str) -> str:
     if not identifier:
         raise SlugError(f"The name {name!r} has no letter or digit in it; choose a name that has one.")
     return identifier[:MAX_LENGTH].rstrip("_")
+
+
+def person_name(name: str) -> str:
+    """Check a name that will become a folder's.
+
+    Returns:
+        The name, composed and without spaces around it.
+
+    Raises:
+        SlugError: it cannot be a folder's name on every system, would leave the enrollment folder, is not
+            one of a person there, or no identifier can be made of it.
+    """
+    clean = unicodedata.normalize("NFC", name).strip()
+    bad = (
+        not clean
+        or len(clean) > MAX_NAME_CHARACTERS
+        or clean[0] in "._"
+        or any(letter in '/\\:*?"<>|' or not letter.isprintable() for letter in clean)
+    )
+    try:
+        slug(clean)
+    except SlugError:
+        bad = True
+    if bad:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:40])
+        raise SlugError(
+            f'"{shown}" cannot be the name of a person; use letters, digits and spaces, '
+            f"at most {MAX_NAME_CHARACTERS}, not beginning with a dot or an underscore."
+        )
+    return clean
 
 
 def _spell(character: str) -> str:

@@ -57,6 +57,28 @@ def _terminal_to_ourselves() -> Iterator[TextIO]:
 
 
 @contextmanager
+def hints_on_terminal() -> Iterator[ProgressCallback]:
+    """Show what somebody before a camera is to do, beside a progress bar; without a terminal, in lines."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        last = ""
+
+        def say_hint(hint: str, _share: float) -> None:
+            nonlocal last
+            if hint != last:
+                last = hint
+                print(hint, file=sys.stderr, flush=True)
+
+        yield say_hint
+        return
+    with Progress(
+        BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=console
+    ) as bar:
+        task = bar.add_task("Opening the camera", total=1.0)
+        yield lambda hint, share: bar.update(task, description=hint, completed=share)
+
+
+@contextmanager
 def progress_lines() -> Iterator[ProgressCallback]:
     """Write each whole per cent as a line of JSON to standard error, for a program that reads it."""
     last = -1

@@ -31,11 +31,22 @@ class Watch:
         return frame
 
     def sightings(
-        self, frame: Frame, recognizer: Recognizer, recognition: RecognitionSettings
+        self, frame: Frame, recognizer: Recognizer, recognition: RecognitionSettings, *, closely: bool
     ) -> tuple[Sighting, ...] | None:
-        """The faces in a frame, or `None` where nothing has moved since the last one."""
+        """The faces in a frame.
+
+        Args:
+            frame: the whole frame.
+            recognizer: who knows the family.
+            recognition: when faces are looked for and named.
+            closely: look also when nothing has moved.
+
+        Returns:
+            `None` where nothing has moved since the last one, and nobody looked.
+        """
         part = self.region.cut(frame)
-        if recognition.motion and not self.gate.moved(part):
+        moved = not recognition.motion or self.gate.moved(part)
+        if not (moved or closely):
             return None
         found = recognizer.recognise(
             part.image,

@@ -131,7 +131,7 @@ def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payloa
 def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours(
     topic: str, payload: bytes, retained: bool
 ) -> None:
-    taken = Intake("facerec", CAMERAS, capture=True).take(topic, payload, retained, 100.0)
+    taken = Intake("facerec", CAMERAS).take(topic, payload, retained, 100.0)
     assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refusal)
     if retained:
         assert taken is None or isinstance(taken, Refusal)

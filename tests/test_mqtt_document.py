@@ -11,7 +11,7 @@ import pytest
 from paho.mqtt.client import topic_matches_sub
 
 from facerec_mqtt import payloads
-from facerec_mqtt.commands import CAPTURE_MISSING, Intake, Refusal, parse_capture, parse_rebuild
+from facerec_mqtt.commands import Capture, Intake, parse_capture, parse_rebuild
 from facerec_mqtt.config import PrivacySettings, setting_names
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.metrics import BrokerCounts, Metrics, Snapshot
@@ -20,6 +20,7 @@ from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.records import (
     AlignedFace,
     CameraState,
+    CaptureState,
     Detection,
     Identification,
     ModelState,
@@ -85,6 +86,7 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
     publisher.publish_state(CameraState("Front door", (), 0, 0, 0.0, None))
     publisher.publish_state(PersonState(ANNA, False, None, None, None))
     publisher.publish_state(ModelState("missing", None, None, (), None, None))
+    publisher.publish_state(CaptureState())
     publisher.publish_metrics(counted())
     with broker.ear() as ear:
         publisher.start()
@@ -104,7 +106,7 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
 
 
 @pytest.mark.parametrize(
-    "kind", ["event", "camera_state", "person_state", "model_state", "metrics", "result"]
+    "kind", ["event", "camera_state", "person_state", "model_state", "capture_state", "metrics", "result"]
 )
 def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
     clock = Clock(0.0)
@@ -113,6 +115,7 @@ def test_the_examples_have_the_keys_that_are_published(kind: str) -> None:
         "camera_state": payloads.camera_state(CameraState("c", (), 0, 0, 0.0, None), clock),
         "person_state": payloads.person_state(PersonState(ANNA, False, None, None, None), clock),
         "model_state": payloads.model_state(ModelState("training", 40, None, (), None, None, "Looking", 31)),
+        "capture_state": payloads.capture_state(CaptureState()),
         "metrics": counted().as_json(),
         "result": payloads.result("rebuild", True, "done"),
     }
@@ -134,15 +137,15 @@ def test_every_key_of_an_event_is_explained() -> None:
 
 def test_the_documented_commands_are_those_that_are_taken() -> None:
     listened = {topic.strip("`") for topic, _ in rows("What the service listens to")}
-    intake = Intake("facerec", ["front_door"], capture=False)
+    intake = Intake("facerec", ["front_door"])
     assert {topic.replace("<camera>", "+") for topic in listened} == {*intake.topics, "homeassistant/status"}
     texts = {topic.strip("`"): text for topic, text in rows("What the service listens to")}
     (force,) = re.findall(r"`(\{.*?\})`", texts["facerec/command/rebuild"])
     assert parse_rebuild(force.encode()).force
     (capture,) = re.findall(r"`(\{.*?\})`", texts["facerec/command/capture"])
     assert parse_capture(capture.encode(), ["front_door"]).person == "Anna"
-    refused = intake.take("facerec/command/capture", capture.encode(), False, 0)
-    assert refused == Refusal("capture", CAPTURE_MISSING)
+    taken = intake.take("facerec/command/capture", capture.encode(), False, 0)
+    assert taken == Capture("Anna", "front_door", 20.0)
 
 
 def test_the_entities_are_those_that_are_announced() -> None:

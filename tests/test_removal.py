@@ -173,3 +173,15 @@ def test_pictures_that_the_broker_may_not_keep_any_more_are_removed(broker: Brok
     with broker.ear() as late:
         late.settle()
         assert bool(late.on(face)) is allowed
+
+
+def test_faces_that_the_broker_keeps_can_be_removed(broker: Broker) -> None:
+    face = "facerec/camera/front_door/face"
+    with broker.ear() as ear, running(broker.settings(), retain_images=True) as publisher:
+        publisher.publish_face("front_door", b"jpeg")
+        ear.wait_for(face, b"jpeg")
+        publisher.remove_faces()
+        ear.wait_for(face, b"")
+    with broker.ear() as late:
+        late.settle()
+        assert late.on(face) == []

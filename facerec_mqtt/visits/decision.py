@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from facerec_mqtt.config import RecognitionSettings
+from facerec_mqtt.following import TRACK_GAP_S
 from facerec_mqtt.records import OpenVisit, PresenceChange, Sighting
 from facerec_mqtt.visits.explanation import Explanation
-from facerec_mqtt.visits.tracks import TRACK_GAP_S, Track, Visit, Vote, match
+from facerec_mqtt.visits.tracks import Track, Visit, Vote, match
 
 RIVAL_SHARE = 3
 """A person needs this many times the votes of all other people together: flickering decides nothing."""

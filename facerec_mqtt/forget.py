@@ -1,0 +1,276 @@
+"""Forget a person: photos, models, cache, review pictures, and the service's memory.
+
+The order is such that nobody is ever recognised whose photos are gone, wherever it is interrupted:
+
+    1  the photos are set aside, whole, where no rebuild looks: `.forgetting` in the enrollment folder
+    2  a model without the person takes the place of the one in use; where nobody else is enrolled, none does
+    3  review pictures that resemble the person are deleted
+    4  all versions of the model that name the person are deleted, and the cache, unless it was just renewed
+    5  the photos and the test pictures are deleted
+    6  the broker is told (`farewell`), and the service's memory loses the person
+
+The same command goes on where an earlier one was interrupted.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facerec_mqtt.album import folders_in
+from facerec_mqtt.artifact import current_version, load_version, rebuilding, versions, writing
+from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError, PictureError
+from facerec_mqtt.memory import memory_files
+from facerec_mqtt.pictures import read_picture
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.records import Person, Vectors
+from facerec_mqtt.roster import ENDINGS, TEST
+from facerec_mqtt.slugs import SlugError, slug
+
+SET_ASIDE = ".forgetting"
+RESEMBLES = 0.3
+"""Cosine above which a review picture is taken for one of the person. Two people's pictures rarely have
+more, one person's of different days rarely less; a stranger's picture too many is no loss."""
+_MOST_PHOTOS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where people leave traces on this machine."""
+
+    enrollment: Path
+    models: Path
+    review: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What there is of one person."""
+
+    person: Person
+    folders: tuple[Path, ...]
+    """Of photos and of test pictures, also those that an interrupted command has set aside."""
+    versions: tuple[str, ...]
+    """Of the model, that name the person or cannot be read."""
+    in_use: bool
+    """Whether one of these is in use."""
+    others: tuple[str, ...]
+    """Names of all others who are enrolled."""
+
+
+def find_traces(places: Places, name: str) -> Traces:
+    """Look for a person.
+
+    Args:
+        places: where to look.
+        name: the person's, or their slug.
+
+    Raises:
+        EnrollmentError: nobody is called that.
+        ModelError: `current` cannot be read.
+    """
+    known = {person.slug: person for person in _everybody(places)}
+    try:
+        person = known[slug(name)]
+    except (SlugError, KeyError):
+        there = ", ".join(sorted(person.name for person in known.values())) or "nobody"
+        raise EnrollmentError(f'There is no trace of anybody called "{name}"; known are: {there}.') from None
+    named = tuple(each for each in versions(places.models) if _names(places.models, each, person))
+    return Traces(
+        person=person,
+        folders=tuple(
+            folder
+            for parent in _parents(places.enrollment)
+            for folder, owner in folders_in(parent).items()
+            if owner.slug == person.slug
+        ),
+        versions=named,
+        in_use=current_version(places.models) in named,
+        others=tuple(
+            other.name for other in folders_in(places.enrollment).values() if other.slug != person.slug
+        ),
+    )
+
+
+def forget(
+    places: Places, traces: Traces, rebuild: Callable[[], object], load_recognizer: Callable[[], Recognizer]
+) -> None:
+    """Remove all traces on this machine but the service's memory: steps 1 to 5.
+
+    Args:
+        places: where they are.
+        traces: what `find_traces` has found.
+        rebuild: makes a model of the enrollment folder and switches to it, be it better or not.
+        load_recognizer: opens what finds and embeds the faces of review pictures.
+
+    Raises:
+        FacerecError: no model can be made without the person, and nothing was removed; or something cannot
+            be deleted, and the command is to be repeated.
+    """
+    person = traces.person
+    with _deleting(places.enrollment):
+        aside = [_set_aside(places.enrollment, folder) for folder in traces.folders]
+    if traces.in_use and traces.others:
+        try:
+            rebuild()
+        except FacerecError as error:
+            with _deleting(places.enrollment):
+                for before, now in zip(traces.folders, aside, strict=True):
+                    now.replace(before)
+                _remove_if_empty(places.enrollment / SET_ASIDE)
+            raise EnrollmentError(
+                f"{person.name} is not forgotten and nothing was removed, since no model can be made without"
+                f" {person.name}: {error}"
+            ) from error
+    with _deleting(places.review):
+        _delete_review_pictures(places, traces, aside, load_recognizer)
+    with rebuilding(places.models), writing(places.models):
+        _delete_models(places.models, traces)
+    with _deleting(places.enrollment):
+        for folder in aside:
+            if folder.is_symlink():
+                folder.unlink()
+            else:
+                shutil.rmtree(folder)
+        _remove_if_empty(places.enrollment / SET_ASIDE)
+        _remove_if_empty(places.enrollment / TEST)
+
+
+def forget_in_memory(models: Path, person: Person) -> None:
+    """Take a person out of what services know after a restart; the last step."""
+    for memory in memory_files(models):
+        memory.keep(memory.recall().without(person.slug))
+
+
+def is_emptied(models: Path) -> bool:
+    """Tell whether the last person was forgotten: a model folder without a version, and not a missing one."""
+    return (models / "versions").is_dir() and not versions(models)
+
+
+def mentions(text: str, person: Person) -> bool:
+    """Tell whether a text names somebody, by name or slug, as words of their own."""
+    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in (person.name, person.slug))
+
+
+def _everybody(places: Places) -> Iterator[Person]:
+    """Everybody of whom there is a trace; the folders last, since they tell how a name is spelt now."""
+    for memory in memory_files(places.models):
+        yield from memory.recall().people
+    for version in versions(places.models):
+        # A version that cannot be read names nobody whom one could choose.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            manifest = json.loads((places.models / "versions" / version / "manifest.json").read_bytes())
+            yield from [Person(str(each["slug"]), str(each["name"])) for each in manifest["people"]]
+    for parent in reversed(_parents(places.enrollment)):
+        yield from folders_in(parent).values()
+
+
+def _parents(enrollment: Path) -> tuple[Path, ...]:
+    return enrollment, enrollment / SET_ASIDE, enrollment / TEST
+
+
+def _names(models: Path, version: str, person: Person) -> bool:
+    """Whether any text of a version names somebody; one that cannot be read is better gone, too."""
+    try:
+        texts = [
+            path.read_text(encoding="utf-8")
+            for path in (models / "versions" / version).iterdir()
+            if path.suffix != ".npz"
+        ]
+    except (OSError, ValueError):
+        return True
+    return not texts or any(mentions(text, person) for text in texts)
+
+
+def _set_aside(enrollment: Path, folder: Path) -> Path:
+    """Move a folder of photos out of a rebuild's sight; where to."""
+    if folder.parent == enrollment / SET_ASIDE:
+        return folder
+    (enrollment / SET_ASIDE).mkdir(mode=0o700, exist_ok=True)
+    target = enrollment / SET_ASIDE / folder.name
+    while target.exists():
+        target = target.with_name(f"{target.name}_")  # makes the same slug
+    return folder.rename(target)
+
+
+def _delete_review_pictures(
+    places: Places, traces: Traces, aside: list[Path], load_recognizer: Callable[[], Recognizer]
+) -> None:
+    pictures = [path for path in places.review.glob("*/*") if path.suffix in ENDINGS]
+    if not pictures:
+        return
+    recognizer = load_recognizer()
+    looks = _looks(places, traces, aside, recognizer)
+    for path in pictures:
+        if _may_show(path, looks, recognizer):
+            path.unlink(missing_ok=True)
+            _remove_if_empty(path.parent)
+
+
+def _looks(places: Places, traces: Traces, aside: list[Path], recognizer: Recognizer) -> Vectors:
+    """(N, D) unit embeddings of the person, from photos and from what models know."""
+    found = []
+    photos = sorted(path for folder in aside for path in folder.glob("*") if path.suffix.lower() in ENDINGS)
+    for path in photos[:: max(1, len(photos) // _MOST_PHOTOS)]:
+        with contextlib.suppress(PictureError):
+            faces = [each.face for each in recognizer.recognise(read_picture(path), min_face_px=0.0)]
+            if faces:
+                found.append(recognizer.embed(max(faces, key=lambda face: face.width_px)))
+    for version in traces.versions:
+        with contextlib.suppress(ModelError, KeyError, IndexError):
+            model = load_version(places.models, version)
+            row = [person.slug for person in model.people].index(traces.person.slug)
+            found.append(model.arrays["templates"][row])
+    return np.stack(found) if found else np.zeros((0, 1), np.float32)
+
+
+def _may_show(path: Path, looks: Vectors, recognizer: Recognizer) -> bool:
+    """Whether a picture may show somebody; one in which no face is found may."""
+    if not len(looks):
+        return False
+    try:
+        faces = [each.face for each in recognizer.recognise(read_picture(path), min_face_px=0.0)]
+    except PictureError:
+        return True
+    return not faces or any(float((looks @ recognizer.embed(face)).max()) >= RESEMBLES for face in faces)
+
+
+def _delete_models(models: Path, traces: Traces) -> None:
+    """Delete the versions that name the person; where nobody else is enrolled, all of them."""
+    doomed = traces.versions
+    if not traces.others:
+        # First, so that no version is missed by a service that is just looking for it.
+        (models / "current").unlink(missing_ok=True)
+        doomed = versions(models)
+    current = current_version(models)
+    for version in doomed:
+        if version != current and (models / "versions" / version).is_dir():
+            shutil.rmtree(models / "versions" / version)
+    if not (traces.in_use and traces.others) and (models / "cache").is_dir():
+        shutil.rmtree(models / "cache")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def _deleting(folder: Path) -> Iterator[None]:
+    """Turn whatever prevents deleting into one sentence.
+
+    Raises:
+        EnrollmentError: a folder is read-only, and so on.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EnrollmentError(
+            f'"{folder}" cannot be changed ({error.strerror}); make it writable for this user, and give the'
+            " same command again."
+        ) from error
