@@ -146,7 +146,7 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def rebuild_message(report: Mapping[str, Any]) -> str:
     """One sentence on a rebuild that was done."""
-    if not report["switched"]:
+    if not report.get("switched", True):  # the first models were all switched to, and do not say so
         return (
             f"Model {report['version']} is kept but not used, being clearly worse than"
             f" {report['compared_with']['version']}, which stays in use. {report['not_used_because']}"

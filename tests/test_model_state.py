@@ -4,6 +4,7 @@ import pytest
 
 from facerec_mqtt.artifact import FamilyModel, load_current
 from facerec_mqtt.model_state import model_state
+from facerec_mqtt.records import Person
 from tests.fixtures_service import Home
 
 
@@ -41,3 +42,16 @@ def test_without_a_model_there_is_nothing_to_tell() -> None:
         None,
         None,
     )
+
+
+def test_a_model_whose_report_says_less_is_told_of_all_the_same() -> None:
+    report = {
+        "version": "20261124T193715Z-8175",
+        "people": ["anna"],
+        "details": {"anna": {"name": "Anna"}},
+        "photos": [{"file": "Anna/1.jpg", "used": True, "reason": None}],
+    }
+    people = (Person("anna", "Anna"),)
+    early = FamilyModel("20261124T193715Z-8175", "", "", "", people, {}, report)
+    state = model_state(early, None, None)
+    assert state.message == "Model 20261124T193715Z-8175 knows Anna; 1 of 1 photos were used."
