@@ -46,6 +46,7 @@ svg * { stroke-linejoin: round; stroke-linecap: butt; } svg text { font-family: 
 table { border-collapse: separate; border-spacing: 3px; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; font-size: .9rem; text-align: left; padding: .2rem .3rem; max-width: 6.2rem;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+th[scope="row"] { max-width: 12rem; }
 td { text-align: center; min-width: 2.6rem; padding: .35rem .5rem; border-radius: .35rem; }
 summary { cursor: pointer; color: var(--accent); margin-top: .5rem; }
 @media print { body { background: none; } section { break-inside: avoid; } }
@@ -238,7 +239,7 @@ def _confusion(page: Page) -> str:
     if not counts.any():
         return ""
     names = [person.name for person in page.people]
-    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in [*names, "nobody"])
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in [*names, "nobody"])
     rows = ""
     for row, name in enumerate([*names, "not enrolled"]):
         total = max(1, int(counts[row].sum()))
@@ -248,7 +249,7 @@ def _confusion(page: Page) -> str:
             colour = "good" if row == column else "bad"
             mixed = f"color-mix(in srgb, var(--{colour}) {min(70, 12 + strength)}%, var(--card))"
             cells += f'<td style="background: {mixed}">{count}</td>' if count else "<td></td>"
-        rows += f"<tr><th scope=row>{escape(name)}</th>{cells}</tr>"
+        rows += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
     return _section(
         "Who is taken for whom",
         "A row for who is in the pictures, a column for the name that was given. Green is right.",
