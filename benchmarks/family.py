@@ -257,7 +257,7 @@ def summary(count: Counter[str]) -> dict[str, Any]:
     half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
     return {
         "rate": round(share, 4),
-        "interval": [round(middle - half, 4), round(middle + half, 4)],
+        "interval": [round(max(middle - half, 0.0), 4), round(min(middle + half, 1.0), 4)],
         "n": n,
         "no_face": count["no_face"],
     }
