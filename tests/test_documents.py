@@ -61,8 +61,12 @@ def commands(parser: argparse.ArgumentParser | None = None) -> dict[str, argpars
 
 def command_rows() -> dict[str, str]:
     """The rows of README's table of commands."""
-    row = r"^\| `facerec-mqtt (\w+(?: [a-z]+)*)[^`]*` \| (.*) \|$"
-    return dict(re.findall(row, section("Commands"), flags=re.MULTILINE))
+    rows = re.findall(r"^\| `facerec-mqtt ([^`]*)` \| (.*) \|$", section("Commands"), flags=re.MULTILINE)
+    known = sorted(commands(), key=len)
+    return {
+        ([name for name in known if f"{usage} ".startswith(f"{name} ")] or [usage])[-1]: row
+        for usage, row in rows
+    }
 
 
 def links(text: str) -> Iterator[str]:
