@@ -16,7 +16,10 @@ def model_state(model: FamilyModel | None, progress: int | None, fault: str | No
     people = () if model is None else tuple(person.slug for person in model.people)
     version = None if model is None else model.version
     report = None if model is None else summary(model.report)
-    message = fault if fault is not None or model is None else model_message(model.report)
+    message = fault
+    if message is None and model is not None:
+        names = ", ".join(person.name for person in model.people)
+        message = model_message(model.version, names, model.report)
     if progress is not None:
         return ModelState("training", progress, version, people, report, message)
     if fault is not None:

@@ -152,11 +152,12 @@ def rebuild_message(report: Mapping[str, Any]) -> str:
             f" {report['compared_with']['version']}, which stays in use. {report['not_used_because']}"
             ' Send {"force": true} to use it all the same.'
         )
-    return model_message(report)
-
-
-def model_message(report: Mapping[str, Any]) -> str:
-    """One sentence on what a model was made of."""
-    used = sum(1 for photo in report["photos"] if photo["used"])
     names = ", ".join(report["details"][slug]["name"] for slug in report["people"])
-    return f"Model {report['version']} knows {names}; {used} of {len(report['photos'])} photos were used."
+    return model_message(report["version"], names, report)
+
+
+def model_message(version: str, names: str, report: Mapping[str, Any]) -> str:
+    """One sentence on a model in use; its report is read from the disk and may be of another version."""
+    photos = report.get("photos", ())
+    used = sum(1 for photo in photos if photo["used"])
+    return f"Model {version} knows {names}; {used} of {len(photos)} photos were used."

@@ -5,6 +5,7 @@ stays text, colours are the page's (`COLOURS` names them), and the same numbers 
 """
 
 import io
+import logging
 import os
 import re
 import warnings
@@ -183,6 +184,8 @@ class Plots:
     def _svg(self, name: str, title: str, draw: Callable[[Axes], None], height_in: float) -> str:
         # Its list of fonts is to lie with what else can be deleted, and not in the user's home.
         os.environ.setdefault("MPLCONFIGDIR", str(self._cache_dir / "matplotlib"))
+        # On a full disk it says at length that it could not keep that list, which costs nothing.
+        logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
         from matplotlib import rc_context
         from matplotlib.figure import Figure
 

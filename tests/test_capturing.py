@@ -157,7 +157,13 @@ def test_an_interrupted_session_keeps_whole_pictures(
         *("--count", "100", "--seconds", "120"),
     )
     with subprocess.Popen(
-        command, env=clean_environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # Tests that run in the background of a shell inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as taking:
         assert taking.stderr is not None
         for line in taking.stderr:
