@@ -138,9 +138,8 @@ def _environment() -> dict[str, str]:
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
     """A report without what is said of each photo, which can be long."""
-    photos = report.get("photos", ())
-    used = sum(1 for photo in photos if photo["used"])
-    counts = {"photos_used": used, "photos_set_aside": len(photos) - used}
+    used, total = _photos_used(report)
+    counts = {"photos_used": used, "photos_set_aside": total - used}
     return {key: value for key, value in report.items() if key not in ("photos", "outcomes")} | counts
 
 
@@ -158,6 +157,11 @@ def rebuild_message(report: Mapping[str, Any]) -> str:
 
 def model_message(version: str, names: str, report: Mapping[str, Any]) -> str:
     """One sentence on a model in use; its report is read from the disk and may be of another version."""
+    used, total = _photos_used(report)
+    return f"Model {version} knows {names}; {used} of {total} photos were used."
+
+
+def _photos_used(report: Mapping[str, Any]) -> tuple[int, int]:
+    """How many photos were used, and how many there were."""
     photos = report.get("photos", ())
-    used = sum(1 for photo in photos if photo["used"])
-    return f"Model {version} knows {names}; {used} of {len(photos)} photos were used."
+    return sum(1 for photo in photos if photo["used"]), len(photos)
