@@ -32,7 +32,6 @@ from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport, first_reason
 from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
 from facerec_mqtt.records import Person
 from facerec_mqtt.report_page import rebuild_page, render_page
-from facerec_mqtt.report_plots import Plots
 from facerec_mqtt.roster import Photo, Roster, read_roster
 
 ProgressCallback = Callable[[str, float], None]
@@ -144,7 +143,7 @@ def rebuild(
             arrays=family_arrays(family, cohort),
             report=report.as_json(),
         )
-        page = render_page(rebuild_page(report, model.created), Plots(model_dir / "cache"))
+        page = render_page(rebuild_page(report, model.created))
         save_model(model_dir, model, switch=report.not_used_because is None, page=page)
     progress("Done", 1.0)
     return report

@@ -7,11 +7,11 @@ from html import escape
 
 import numpy as np
 
+from facerec_mqtt import report_plots
 from facerec_mqtt.advice import Advice
 from facerec_mqtt.evaluation import NOBODY, Curve, Outcomes, confusion, fpir_of, most_confusable, tpir_of
 from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport, kind_of
 from facerec_mqtt.records import Person
-from facerec_mqtt.report_plots import Plots
 
 _USED = "used"
 _NEAR = 0.05
@@ -122,17 +122,17 @@ def rebuild_page(report: RebuildReport, created: str) -> Page:
     )
 
 
-def render_page(page: Page, plots: Plots) -> str:
+def render_page(page: Page) -> str:
     """Make the page. The same report gives the same bytes."""
     sections = [
         _figures(page),
         _verdict(page),
         _advice(page),
-        _photos(page, plots),
-        _scores(page, plots),
+        _photos(page),
+        _scores(page),
         _confusion(page),
-        _trade_off(page, plots),
-        _learning(page, plots),
+        _trade_off(page),
+        _learning(page),
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -197,7 +197,7 @@ def _advice(page: Page) -> str:
     return _section("What to do", "What would help most comes first.", f"<ul>{''.join(items)}</ul>")
 
 
-def _photos(page: Page, plots: Plots) -> str:
+def _photos(page: Page) -> str:
     names = {person.slug: person.name for person in page.people}
     folders = [*names.values(), *sorted({_folder(photo) for photo in page.photos} - {*names.values()})]
     kinds = Counter(kind_of(photo.reason) for photo in page.photos if photo.reason is not None)
@@ -218,19 +218,19 @@ def _photos(page: Page, plots: Plots) -> str:
     return _section(
         "The photos",
         "Used, or set aside and why. Nothing in the folder was changed, moved or deleted.",
-        plots.photos(folders, counts),
+        report_plots.photos(folders, counts),
         details,
     )
 
 
-def _scores(page: Page, plots: Plots) -> str:
+def _scores(page: Page) -> str:
     if not len(page.outcomes.true):
         return ""
     return _section(
         "How well the family and strangers are told apart",
         "Each picture's score, from 0 to 1. Green ones right of the line are recognised; orange ones right "
         "of it are strangers who would be given a name. The further apart the two, the better.",
-        plots.scores(page.outcomes),
+        report_plots.scores(page.outcomes),
     )
 
 
@@ -278,7 +278,7 @@ def confusable_text(people: Sequence[Person], outcomes: Outcomes) -> str:
     )
 
 
-def _trade_off(page: Page, plots: Plots) -> str:
+def _trade_off(page: Page) -> str:
     true = page.outcomes.true
     if not np.any(true == NOBODY) or not np.any(true != NOBODY):
         return ""
@@ -286,11 +286,11 @@ def _trade_off(page: Page, plots: Plots) -> str:
         "What a stricter or a looser threshold would do",
         "To the left, fewer strangers are named and more of the family missed; to the right the other way "
         "round. FACEREC_RECOGNITION__FPIR moves the point, and the lower the line the better the photos.",
-        plots.trade_off(page.outcomes, page.fpir),
+        report_plots.errors(page.outcomes, page.fpir),
     )
 
 
-def _learning(page: Page, plots: Plots) -> str:
+def _learning(page: Page) -> str:
     curves: Mapping[str, Curve] = {
         person.name: curve for person, curve in zip(page.people, page.curves, strict=False) if len(curve) > 1
     }
@@ -300,7 +300,7 @@ def _learning(page: Page, plots: Plots) -> str:
         "Would more photos help?",
         "How many pictures are recognised with one, two, four and more photos of a person. A line that still "
         "rises at its end says: add more. Measured with templates alone, without the family's layers.",
-        plots.learning(curves),
+        report_plots.learning(curves),
     )
 
 

@@ -23,7 +23,6 @@ from facerec_mqtt.rebuild_report import PhotoReport, outcomes_as_json
 from facerec_mqtt.recognition import Family, prepare
 from facerec_mqtt.records import AlignedFace, Image
 from facerec_mqtt.report_page import Page, confusable_text, rate_text, render_page
-from facerec_mqtt.report_plots import Plots
 from facerec_mqtt.roster import Photo, Roster, read_roster
 from facerec_mqtt.terminal import progress_on_terminal
 
@@ -131,7 +130,7 @@ def evaluate(folder: Path, settings: Settings, *, as_json: bool, html: Path | No
             else f'There is no picture in "{folder}"; put some into {folder / "Anna"}.'
         )
     if html is not None:
-        _write_page(html, render_page(found.page(), Plots(settings.model_dir / "cache")))
+        _write_page(html, render_page(found.page()))
     if as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
     else:

@@ -16,7 +16,7 @@ from facerec_mqtt.evaluation import NOBODY, Outcomes
 from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport, kind_of
 from facerec_mqtt.records import Person
 from facerec_mqtt.report_page import rate_text, rebuild_page, render_page
-from facerec_mqtt.report_plots import COLOURS, Plots
+from facerec_mqtt.report_plots import COLOURS
 
 ODD_NAME = 'Mia <script>alert("x")</script> $x_$ 美亚'
 PEOPLE = (Person("anna", "Anna"), Person("mia", ODD_NAME))
@@ -56,13 +56,8 @@ def a_report(
     )
 
 
-@pytest.fixture(scope="module")
-def plots(tmp_path_factory: pytest.TempPathFactory) -> Plots:
-    return Plots(tmp_path_factory.mktemp("cache"))
-
-
-def rendered(report: RebuildReport, plots: Plots) -> str:
-    return render_page(rebuild_page(report, "2026-11-23T12:00:00+00:00"), plots)
+def rendered(report: RebuildReport) -> str:
+    return render_page(rebuild_page(report, "2026-11-23T12:00:00+00:00"))
 
 
 class Elements(HTMLParser):
@@ -83,8 +78,8 @@ class Elements(HTMLParser):
         self.text += data
 
 
-def test_the_page_needs_nothing_from_anywhere_and_runs_nothing(plots: Plots) -> None:
-    elements = Elements(rendered(a_report(), plots))
+def test_the_page_needs_nothing_from_anywhere_and_runs_nothing() -> None:
+    elements = Elements(rendered(a_report()))
     assert not {"script", "link", "img", "iframe", "object", "image"} & set(elements.tags)
     named = dict(elements.attributes)
     assert "default-src 'none'" in (named["content"] or "")
@@ -94,14 +89,14 @@ def test_the_page_needs_nothing_from_anywhere_and_runs_nothing(plots: Plots) -> 
         assert "://" not in (value or "")
 
 
-def test_names_are_shown_as_they_are_and_never_taken_for_markup(plots: Plots) -> None:
-    page = rendered(a_report(), plots)
+def test_names_are_shown_as_they_are_and_never_taken_for_markup() -> None:
+    page = rendered(a_report())
     assert "<script>" not in page
     assert Elements(page).text.count(ODD_NAME) > 3
 
 
-def test_the_figures_are_those_of_the_outcomes(plots: Plots) -> None:
-    text = Elements(rendered(a_report(), plots)).text
+def test_the_figures_are_those_of_the_outcomes() -> None:
+    text = Elements(rendered(a_report())).text
     assert "83 %of the family's pictures are recognised (12 judged)" in text
     assert "0 %of strangers' faces are given a name (1 judged; you asked for at most 1 %)" in text
     assert "12 of 13photos were good enough" in text
@@ -109,8 +104,8 @@ def test_the_figures_are_those_of_the_outcomes(plots: Plots) -> None:
     assert "Nobody was taken for anybody else. Anna resembles Mia" in text
 
 
-def test_every_plot_is_a_drawing_with_a_name_of_its_own(plots: Plots) -> None:
-    page = rendered(a_report(), plots)
+def test_every_plot_is_a_drawing_with_a_name_of_its_own() -> None:
+    page = rendered(a_report())
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     assert len(drawings) == 4
     for drawing in drawings:
@@ -122,32 +117,32 @@ def test_every_plot_is_a_drawing_with_a_name_of_its_own(plots: Plots) -> None:
     assert used <= set(identifiers)
 
 
-def test_every_colour_is_the_pages_own_in_light_and_in_dark(plots: Plots) -> None:
-    page = rendered(a_report(), plots)
+def test_every_colour_is_the_pages_own_in_light_and_in_dark() -> None:
+    page = rendered(a_report())
     for colour in COLOURS:
         assert page.count(f"--{colour}: #") == 2, colour
     assert not re.findall(r"#0102\w\w", page)
 
 
-def test_a_model_that_is_not_used_says_so_at_the_top_and_one_that_is_does_not(plots: Plots) -> None:
-    kept = Elements(rendered(a_report(comparison=WORSE), plots)).text
+def test_a_model_that_is_not_used_says_so_at_the_top_and_one_that_is_does_not() -> None:
+    kept = Elements(rendered(a_report(comparison=WORSE))).text
     assert "Kept, but not used" in kept
     assert "Of 20 photos it recognises 10." in kept
     assert "--force" in kept
     good = Comparison(WORSE.version, Tally(20, 0, 1, 19), Tally(0, 0, 0, 0), None)
-    used = Elements(rendered(a_report(comparison=good), plots)).text
+    used = Elements(rendered(a_report(comparison=good))).text
     assert "not used" not in used
     assert "recognises 18 of them, and this one 19" in used
 
 
 @pytest.mark.parametrize("people", [1, 2, 30])
-def test_families_of_any_size_have_a_page(people: int, plots: Plots) -> None:
+def test_families_of_any_size_have_a_page(people: int) -> None:
     family = tuple(Person(f"p{number}", f"Person {number}") for number in range(people))
-    page = rendered(a_report(family), plots)
+    page = rendered(a_report(family))
     assert Elements(page).text.count(f"Person {people - 1}") > 1
 
 
-def test_a_person_with_one_photo_and_no_outcomes_has_a_page(plots: Plots) -> None:
+def test_a_person_with_one_photo_and_no_outcomes_has_a_page() -> None:
     report = a_report(PEOPLE[:1], photos=1, curves=False)
     empty = Outcomes((), np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
     bare = RebuildReport(
@@ -162,27 +157,27 @@ def test_a_person_with_one_photo_and_no_outcomes_has_a_page(plots: Plots) -> Non
         outcomes=empty,
         seconds=1.0,
     )
-    text = Elements(rendered(bare, plots)).text
+    text = Elements(rendered(bare)).text
     assert "–of the family's pictures" in text
     assert "Add ten or more" in text
 
 
-def test_the_same_report_gives_the_same_bytes_in_another_process(plots: Plots, tmp_path: Path) -> None:
+def test_the_same_report_gives_the_same_bytes_in_another_process_which_leaves_nothing(tmp_path: Path) -> None:
     program = (
-        "import sys, pathlib\n"
-        "from facerec_mqtt.report_plots import Plots\n"
+        "import sys\n"
         "from tests.test_report_page import a_report, rendered\n"
-        "sys.stdout.buffer.write(rendered(a_report(), Plots(pathlib.Path(sys.argv[1]))).encode())\n"
+        "sys.stdout.buffer.write(rendered(a_report()).encode())\n"
     )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}
     done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "cache"],
+        [sys.executable, "-c", program],
         capture_output=True,
         check=True,
         cwd=Path(__file__).parent.parent,
-        env={name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"},
+        env=kept | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
     )
-    assert done.stdout.decode() == rendered(a_report(), plots)
-    assert (tmp_path / "cache" / "matplotlib").is_dir()
+    assert done.stdout.decode() == rendered(a_report())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
