@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.errors import ModelError
+from facerec_mqtt.fontlist import unlisted_fonts
 from facerec_mqtt.records import Vectors
 
 HIDDEN = (128, 64)
@@ -268,7 +269,8 @@ def _import_keras() -> tuple[Any, Any]:
     # More threads only get in each other's way at layers of this size, and in the service's.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    import keras
-    import tensorflow
+    with unlisted_fonts():
+        import keras
+        import tensorflow
 
     return keras, tensorflow

@@ -19,8 +19,7 @@ from facerec_mqtt.config import Settings
 _log = logging.getLogger(__name__)
 
 _NICENESS = 15
-_LAST_WORDS = 3
-# Begins the one sentence that the command line says of an error; libraries may write before it.
+# Begins the one sentence that the command line says of an error; libraries may write before it and after.
 _OUR_WORD = "facerec-mqtt: "
 
 
@@ -43,7 +42,7 @@ class RebuildProcess:
         self._force = force
         self._process: subprocess.Popen[str] | None = None
         self._report = ""
-        self._last_words: list[str] = []
+        self._last_words = ""
         self._readers: tuple[threading.Thread, ...] = ()
         self.percent = 0
         self.stage: str | None = None
@@ -91,11 +90,7 @@ class RebuildProcess:
         status = self._process.returncode
         if status == 0:
             return RebuildResult(report=json.loads(self._report), error=None)
-        said = " ".join(self._last_words)
-        if _OUR_WORD in said:
-            said = said[said.find(_OUR_WORD) :].removeprefix(_OUR_WORD)
-        else:
-            said = "".join(self._last_words[-1:])
+        said = self._last_words.removeprefix(_OUR_WORD)
         if status < 0:
             said = f"it was ended by signal {-status}, perhaps for want of memory. {said}".rstrip()
         return RebuildResult(report=None, error=said or f"it ended with status {status} and said nothing.")
@@ -127,7 +122,8 @@ class RebuildProcess:
                     self.percent = int(said["progress"])
                 elif line.strip():
                     _log.debug("rebuild: %s", line.rstrip())
-                    self._last_words = [*self._last_words, line.strip()][-_LAST_WORDS:]
+                    if not self._last_words.startswith(_OUR_WORD):
+                        self._last_words = line.strip()
 
 
 def _environment() -> dict[str, str]:

@@ -4,13 +4,10 @@ Drawn by matplotlib, which is imported when the first is drawn, so that the serv
 stays text, colours are the page's (`COLOURS` names them), and the same numbers give the same bytes.
 """
 
-import contextlib
 import io
-import os
 import re
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +21,7 @@ from facerec_mqtt.evaluation import (
     tpir_of,
     trade_off,
 )
+from facerec_mqtt.fontlist import unlisted_fonts
 
 Axes = Any
 """A `matplotlib.axes.Axes`, which cannot be named before it is imported."""
@@ -179,7 +177,7 @@ def learning(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
 
 
 def _svg(name: str, title: str, draw: Callable[[Axes], None], height_in: float) -> str:
-    with _no_cache():
+    with unlisted_fonts():
         from matplotlib import rc_context
         from matplotlib.figure import Figure
 
@@ -198,25 +196,6 @@ def _svg(name: str, title: str, draw: Callable[[Axes], None], height_in: float) 
             metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
         )
     return _for_page(buffer.getvalue(), name, title)
-
-
-@contextlib.contextmanager
-def _no_cache() -> Iterator[None]:
-    """Let matplotlib find its fonts anew when it is imported.
-
-    It would keep their list in the user's home, under a lock file that a process which is killed leaves
-    behind, and for which every later one waits five seconds. To find them takes a fraction of one.
-    """
-    before = os.environ.get("MPLCONFIGDIR")
-    with tempfile.TemporaryDirectory(prefix="facerec-mqtt-") as folder:
-        os.environ["MPLCONFIGDIR"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["MPLCONFIGDIR"]
-            else:
-                os.environ["MPLCONFIGDIR"] = before
 
 
 def _for_page(svg: str, name: str, title: str) -> str:

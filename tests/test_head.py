@@ -1,6 +1,10 @@
 """The family's dense layers."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,3 +100,20 @@ def test_layers_that_do_not_fit_are_refused() -> None:
     del arrays["head_bias_1"]
     with pytest.raises(ModelError, match="lacks its array 'head_bias_1'"):
         Head.from_arrays(arrays, inputs=DIMENSIONS, people=2)
+
+
+def test_to_import_keras_leaves_no_list_of_fonts_which_a_kill_would_leave_locked(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from facerec_mqtt.head import HeadTrainer\n"
+        "HeadTrainer().prepare()\n"
+        "assert 'matplotlib.font_manager' in sys.modules\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        env=kept | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+    )
+    left = [path.name for path in tmp_path.rglob("*")]
+    assert not [name for name in left if "font" in name or "matplotlib" in name or "facerec" in name], left
