@@ -20,11 +20,10 @@ from facerec_mqtt.detection import FaceDetector
 from facerec_mqtt.embedding import Cohort, Embedder, load_cohort
 from facerec_mqtt.errors import ModelError
 from facerec_mqtt.head import Head
-from facerec_mqtt.photos import Backbone, Detector, detect_in_crop
+from facerec_mqtt.photos import Backbone, Detector, find_faces
 from facerec_mqtt.records import AlignedFace, Detection, Identification, Image, Person, Refusal, Vectors
 
 # So small a picture is no camera's, but probably a face that somebody cut out.
-_CROP_PX = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,9 +163,7 @@ class Recognizer:
         Returns:
             All faces found, the detector's surest first, also those that are not named.
         """
-        detections = self._detector.detect(image)
-        if not detections and max(image.shape[:2]) <= _CROP_PX:
-            detections = detect_in_crop(self._detector, image)
+        detections = find_faces(self._detector, image)
         faces = [align(image, detection) for detection in detections]
         refusals = [self._refuse(face, min_face_px, min_sharpness) for face in faces]
         good = [face for face, refusal in zip(faces, refusals, strict=True) if refusal is None]

@@ -1,7 +1,7 @@
 """`evaluate`: how well the model in use does on a labelled folder of new pictures."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,17 @@ from facerec_mqtt.detection import FaceDetector
 from facerec_mqtt.embedding import Embedder, load_cohort
 from facerec_mqtt.errors import FacerecError, PictureError
 from facerec_mqtt.evaluation import NOBODY, Outcomes, fpir_of, tpir_of
-from facerec_mqtt.photos import MIN_FACE_PX, FindingCache, Networks, choose, content_key, detect_in_crop
+from facerec_mqtt.photos import MIN_FACE_PX, FindingCache, Networks, choose, content_key, find_faces
 from facerec_mqtt.pictures import decode_picture, read_bytes
 from facerec_mqtt.rebuild_report import PhotoReport, outcomes_as_json
 from facerec_mqtt.recognition import Family, prepare
-from facerec_mqtt.records import AlignedFace, Image
+from facerec_mqtt.records import AlignedFace
 from facerec_mqtt.report_page import Page, confusable_text, rate_text, render_page
 from facerec_mqtt.roster import Photo, Roster, read_roster
 from facerec_mqtt.terminal import progress_on_terminal
 
 # A still is looked at as `predict` does.
 _STILL_SIDE_PX = 1280
-_CROP_PX = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +152,7 @@ class _Judge:
             image = decode_picture(data, enough_px=_STILL_SIDE_PX)
         except PictureError as error:
             return str(error)
-        detections = self.networks.detector.detect(image) or self._in_crop(image)
+        detections = find_faces(self.networks.detector, image)
         if not detections:
             return "No face was found in it."
         chosen = choose(detections, image)
@@ -165,9 +164,6 @@ class _Judge:
         if face.width_px < MIN_FACE_PX:
             return f"The face is only {face.width_px:.0f} pixels wide, and {MIN_FACE_PX:.0f} are the least."
         return face
-
-    def _in_crop(self, image: Image) -> Sequence[Any]:
-        return detect_in_crop(self.networks.detector, image) if max(image.shape[:2]) <= _CROP_PX else ()
 
 
 def _judge(

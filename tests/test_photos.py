@@ -1,5 +1,6 @@
 """An enrollment photo, looked at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.alignment import TEMPLATE
-from facerec_mqtt.photos import Finding, FindingCache, Networks, choose, detect_in_crop, examine
+from facerec_mqtt.photos import Finding, FindingCache, Networks, choose, detect_in_crop, examine, find_faces
 from facerec_mqtt.records import Detection, Image
 from tests.pattern_world import (
     DIMENSIONS,
@@ -91,6 +92,25 @@ def test_a_face_that_fills_the_picture_is_found_by_what_is_put_around_it() -> No
     assert found.landmarks == pytest.approx(TEMPLATE, abs=2)
     networks = Networks(detector, detector, PatternBackbone(), "a", "b")
     assert examine(encode(crop), networks).reason is None
+
+
+def test_only_in_a_close_crop_a_face_is_looked_at_again_with_surroundings() -> None:
+    class BetterWithSurroundings(PatternDetector):
+        """Is five pixels off with a face that touches the border."""
+
+        def detect(self, image: Image) -> tuple[Detection, ...]:
+            return tuple(
+                found if min(found.box) > 1 else replace(found, landmarks=found.landmarks + 5)
+                for found in super().detect(image)
+            )
+
+    crop = np.ascontiguousarray(np.where(picture_of(1) == 110, 111, picture_of(1))[20:132, 20:132])
+    whole = cv2.copyMakeBorder(picture_of(1), 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=(110, 110, 110))
+    for picture, where, looks in ((crop, TEMPLATE, 2), (np.asarray(whole, np.uint8), TEMPLATE + 60, 1)):
+        detector = BetterWithSurroundings()
+        (found,) = find_faces(detector, picture)
+        assert found.landmarks == pytest.approx(where, abs=2)
+        assert detector.looked_at == looks
 
 
 def test_the_clearly_largest_face_is_meant() -> None:
