@@ -16,6 +16,7 @@ from facerec_mqtt.album import Album
 from facerec_mqtt.camera import Camera, probe
 from facerec_mqtt.capture import COUNT, MAX_COUNT, MAX_SECONDS, MIN_COUNT, PhotoSession
 from facerec_mqtt.commands import Capture
+from facerec_mqtt.complaints import reason
 from facerec_mqtt.config import CameraSettings, Settings
 from facerec_mqtt.errors import CameraError, EnrollmentError, FacerecError
 from facerec_mqtt.publisher import Publisher
@@ -266,8 +267,8 @@ def _camera(settings: Settings, source: str) -> CameraSettings:
     try:
         return CameraSettings(name="camera", url=source)
     except ValidationError as error:
-        reason = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise CameraError(f"The camera that was given {reason}.") from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise CameraError(f"The camera that was given {reason(first)}.") from None
 
 
 def _slug_or_nothing(source: str) -> str:

@@ -4,13 +4,11 @@ Every setting is an environment variable `FACEREC_<NAME>`, or a line of a `.env`
 wins. A group's settings are joined by two underscores: `FACEREC_MQTT__HOST`. Cameras are a JSON list.
 """
 
-import difflib
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -27,6 +25,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 from pydantic_settings import PydanticBaseSettingsSource as Source
 from pydantic_settings import SettingsError as SourceError
 
+from facerec_mqtt.complaints import complaint, nearest
 from facerec_mqtt.errors import FacerecError, SettingsError
 from facerec_mqtt.settings_file import read_settings_file
 from facerec_mqtt.slugs import slug
@@ -343,7 +342,10 @@ def load_settings(env_file: Path | None = None) -> Settings:
             # Only our own names of the file: another program's settings may stand in it too.
             return Settings(_env_file=path)  # type: ignore[call-arg]
         except ValidationError as error:
-            complaints = [_complaint(item) for item in error.errors(include_url=False)]
+            complaints = [
+                complaint(item, PREFIX, setting_names(), CameraSettings.model_fields)
+                for item in error.errors(include_url=False)
+            ]
         except SourceError as error:
             cause = error.__cause__
             where = f" at character {cause.pos + 1}" if isinstance(cause, json.JSONDecodeError) else ""
@@ -366,37 +368,10 @@ def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
 
 
 def _unknown_names(env_file: Path) -> Iterator[str]:
-    known = list(setting_names())
+    known = setting_names()
     groups = {name.split("__")[0] for name in known if "__" in name}
     given = dict.fromkeys(os.environ, "the environment")
     given |= dict.fromkeys(read_settings_file(env_file), str(env_file))
     for name, source in given.items():
         if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
-            nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
-            yield f"Unknown setting {name} in {source}; did you mean {nearest}?"
-
-
-def _complaint(item: Any) -> str:
-    """One sentence on one of pydantic's errors, with the value unless it may hold a secret."""
-    location = list(item["loc"])
-    if location and location[0] == "cameras":
-        place = f"{PREFIX}CAMERAS"
-        if len(location) > 1:
-            place += f", camera {int(location[1]) + 1}"
-        if len(location) > 2:
-            place += f', "{".".join(map(str, location[2:]))}"'
-    else:
-        place = PREFIX + "__".join(str(part).upper() for part in location)
-    message = item["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
-    message = re.sub("valid dictionary or instance of .*", "JSON object", message)
-    if item["type"] == "extra_forbidden":
-        known = list(CameraSettings.model_fields if location[0] == "cameras" else setting_names())
-        wanted = str(location[-1]) if location[0] == "cameras" else place
-        return (
-            f"{place} is unknown; did you mean {difflib.get_close_matches(wanted, known, n=1, cutoff=0)[0]}?"
-        )
-    value = item.get("input")
-    whole_camera = location[0] == "cameras" and len(location) < 3
-    secret = whole_camera or any(part in ("password", "username", "url") for part in location)
-    shown = f" is {value!r}" if isinstance(value, str | int | float) and not secret else ""
-    return f"{place}{shown}: {message[:1].lower()}{message[1:]}."
+            yield f"Unknown setting {name} in {source}; did you mean {nearest(name.upper(), known)}?"

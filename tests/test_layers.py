@@ -14,7 +14,7 @@ PACKAGE = Path(facerec_mqtt.__file__).parent
 # From the ground up. A room may import from lower floors, never from its own floor or a higher one.
 FLOORS = (
     {"errors"},
-    {"arrays", "cpu", "evaluation", "files", "fontlist", "records", "settings_file", "slugs"},
+    {"arrays", "complaints", "cpu", "evaluation", "files", "fontlist", "records", "settings_file", "slugs"},
     {"config"},
     # What several stages or commands need, each knowing one thing.
     {

@@ -1,0 +1,48 @@
+"""What is wrong with a setting, in one sentence, and what is called most like a name that nobody knows."""
+
+import difflib
+import re
+from collections.abc import Collection
+from typing import Any
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The one of the known names that is most like a misspelt one."""
+    return difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+
+
+def reason(error: Any) -> str:
+    """What one of pydantic's errors says, in our words and without a full stop."""
+    said = error["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
+    return re.sub("valid dictionary or instance of .*", "JSON object", said)
+
+
+def complaint(error: Any, prefix: str, known: Collection[str], known_of_camera: Collection[str]) -> str:
+    """One sentence on one of pydantic's errors, with the value unless it may hold a secret.
+
+    Args:
+        error: one of `ValidationError.errors()`.
+        prefix: with which the names of all settings begin.
+        known: the names of all settings.
+        known_of_camera: the names of one camera's.
+    """
+    location = list(error["loc"])
+    if location and location[0] == "cameras":
+        place = f"{prefix}CAMERAS"
+        if len(location) > 1:
+            place += f", camera {int(location[1]) + 1}"
+        if len(location) > 2:
+            place += f', "{".".join(map(str, location[2:]))}"'
+    else:
+        place = prefix + "__".join(str(part).upper() for part in location)
+    if error["type"] == "extra_forbidden":
+        meant = (
+            nearest(str(location[-1]), known_of_camera) if location[0] == "cameras" else nearest(place, known)
+        )
+        return f"{place} is unknown; did you mean {meant}?"
+    value = error.get("input")
+    whole_camera = location[0] == "cameras" and len(location) < 3
+    secret = whole_camera or any(part in ("password", "username", "url") for part in location)
+    shown = f" is {value!r}" if isinstance(value, str | int | float) and not secret else ""
+    message = reason(error)
+    return f"{place}{shown}: {message[:1].lower()}{message[1:]}."
