@@ -15,24 +15,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from facerec_mqtt import __version__
-from facerec_mqtt.artifact import current_version, load_current
 from facerec_mqtt.camera import Camera
 from facerec_mqtt.capacity import Capacity, Tally
 from facerec_mqtt.capturing import CaptureDesk
 from facerec_mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.config import Settings
 from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.errors import ModelError
-from facerec_mqtt.forget import is_emptied
+from facerec_mqtt.errors import CommandError
 from facerec_mqtt.heartbeat import Heartbeat
 from facerec_mqtt.memory import MemoryFile, last_seen, of_people, to_resume
 from facerec_mqtt.metrics import Metrics
-from facerec_mqtt.model_state import model_state
+from facerec_mqtt.model_desk import ModelDesk
 from facerec_mqtt.motion import MotionGate
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.prometheus import Endpoint
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.rebuild_process import RebuildProcess, rebuild_message
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.records import CaptureState, Frame, Person, PresenceChange
 from facerec_mqtt.region import Region
@@ -65,7 +62,6 @@ class Service:
         explain: bool = False,
     ) -> None:
         self._settings = settings
-        self._env_file = env_file
         self._recognizer = recognizer
         self._publisher = publisher
         self._tell_all = explain
@@ -78,11 +74,7 @@ class Service:
             )
             for camera in settings.cameras
         }
-        self._rebuild: RebuildProcess | None = None
-        self._rebuild_percent = -1
-        self._rebuild_fault: str | None = None
-        self._seen_version: str | None = None
-        self._model_fault: str | None = None
+        self._models = ModelDesk(settings, env_file)
         self._captures = CaptureDesk(settings.enrollment_dir, publisher)
         self._review = Review(settings.review, settings.recognition.departure_s)
         self._capacity = Capacity()
@@ -101,7 +93,7 @@ class Service:
         """
         if self._endpoint is not None:
             self._endpoint.start()
-        if not self._reload_model() and self._model_fault is None:
+        if not self._reload_model() and self._models.fault is None:
             _log.warning(
                 'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
                 self._settings.model_dir,
@@ -140,8 +132,7 @@ class Service:
                 pool.submit(self._endpoint.stop)
             for watch in self._watches.values():
                 pool.submit(watch.camera.stop)
-            if self._rebuild is not None:
-                pool.submit(self._rebuild.stop)
+            pool.submit(self._models.stop)
 
     # --- Frames
 
@@ -191,7 +182,7 @@ class Service:
             # The picture first: an automation that the event starts finds it in place.
             if change.sighting is not None:
                 self._publisher.publish_face(change.camera, face_jpeg(change.sighting, frame))
-            self._publisher.publish_event(change, name=name, model=self._seen_version)
+            self._publisher.publish_event(change, name=name, model=self._models.version)
         self._presence.visits(self._visits.open_visits())
         if changes:
             self._metrics.told(changes)
@@ -272,7 +263,10 @@ class Service:
                 return
             match command:
                 case Rebuild(force=force):
-                    self._start_rebuild(force=force)
+                    try:
+                        self._models.rebuild(force=force)
+                    except CommandError as error:
+                        self._publisher.publish_result("rebuild", ok=False, message=str(error))
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture():
@@ -337,23 +331,10 @@ class Service:
         Returns:
             Whether anything is new.
         """
-        try:
-            version = current_version(self._settings.model_dir)
-            if version == self._seen_version:
-                return False
-            if version is None and not is_emptied(self._settings.model_dir):
-                raise ModelError(
-                    f'The model folder "{self._settings.model_dir}" is gone; the model in memory stays '
-                    "in use until there is one again."
-                )
-            recognizer = self._recognizer.with_model(load_current(self._settings.model_dir))
-        except ModelError as error:
-            if str(error) == self._model_fault:
-                return False
-            self._model_fault = str(error)
-            _log.error("%s", error)
-            return True
-        self._model_fault, self._rebuild_fault, self._seen_version = None, None, version
+        fault = self._models.fault
+        recognizer = self._models.newer(self._recognizer)
+        if recognizer is None:
+            return self._models.fault != fault
         people = () if recognizer.model is None else recognizer.model.people
         # The departures of those who are no longer enrolled still carry their names.
         self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
@@ -364,56 +345,28 @@ class Service:
             self._publisher.remove_faces()
         self._recognizer = recognizer
         self._presence.set_people(people)
-        if version is None:
+        if self._models.version is None:
             self._memory.keep(replace(self._memory.kept, people=(), last_seen={}, visits=()))
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:
-            _log.info("Using model %s: %s", version, ", ".join(person.name for person in people))
+            names = ", ".join(person.name for person in people)
+            _log.info("Using model %s: %s", self._models.version, names)
         return True
 
-    def _start_rebuild(self, *, force: bool) -> None:
-        if self._rebuild is not None:
-            self._publisher.publish_result("rebuild", ok=False, message="A rebuild is already running.")
-            return
-        self._rebuild = RebuildProcess(self._settings, self._env_file, force=force)
-        try:
-            self._rebuild.start()
-        except OSError as error:
-            self._rebuild = None
-            self._publisher.publish_result(
-                "rebuild", ok=False, message=f"The rebuild cannot be started ({error.strerror})."
-            )
-            return
-        self._rebuild_percent, self._rebuild_fault = -1, None
-        _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
-
     def _watch_rebuild(self) -> None:
-        if self._rebuild is None:
-            return
-        if self._rebuild.percent != self._rebuild_percent:
-            self._rebuild_percent = self._rebuild.percent
+        if self._models.has_moved():
             self._publish_model_state()
-        result = self._rebuild.poll()
+        result = self._models.ended()
         if result is None:
             return
-        self._rebuild = None
         self._reload_model()
-        if result.error is not None:
-            _log.error("The rebuild failed: %s", result.error)
-        self._rebuild_fault = result.error
+        message = self._models.settle(result)
         self._publish_model_state()
         self._publish_discovery()
-        message = result.error if result.report is None else rebuild_message(result.report)
-        if result.report is not None and not result.report["switched"]:
-            _log.warning("%s", message)
-        self._publisher.publish_result("rebuild", ok=result.error is None, message=message or "")
+        self._publisher.publish_result("rebuild", ok=result.error is None, message=message)
 
     def _publish_model_state(self) -> None:
-        progress = None if self._rebuild is None else self._rebuild.percent
-        state = model_state(self._recognizer.model, progress, self._rebuild_fault or self._model_fault)
-        if self._rebuild is not None:
-            state = replace(state, stage=self._rebuild.stage, seconds_left=self._rebuild.seconds_left)
-        self._publisher.publish_state(state)
+        self._publisher.publish_state(self._models.state(self._recognizer.model))
 
     def _publish_discovery(self) -> None:
         self._remember()

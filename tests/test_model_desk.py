@@ -1,9 +1,15 @@
-"""How the family's model fares, as it is told."""
+"""The family's model as the service has it, and how it fares, as it is told."""
+
+import shutil
+from pathlib import Path
 
 import pytest
 
 from facerec_mqtt.artifact import FamilyModel, load_current
-from facerec_mqtt.model_state import model_state
+from facerec_mqtt.config import Settings
+from facerec_mqtt.errors import CommandError
+from facerec_mqtt.model_desk import ModelDesk, model_state
+from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.records import Person
 from tests.fixtures_service import Home
 
@@ -55,3 +61,36 @@ def test_a_model_whose_report_says_less_is_told_of_all_the_same() -> None:
     early = FamilyModel("20261124T193715Z-8175", "", "", "", people, {}, report)
     state = model_state(early, None, None)
     assert state.message == "Model 20261124T193715Z-8175 knows Anna; 1 of 1 photos were used."
+
+
+def test_another_model_on_disk_is_taken_over_once_and_a_folder_that_goes_changes_nothing(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = ModelDesk(Settings(model_dir=home.models), None)
+    nobody = Recognizer.load(None)
+    family = desk.newer(nobody)
+    assert family is not None
+    assert family.model is not None
+    assert desk.version == family.model.version == home.report["version"]
+    assert desk.newer(family) is None
+    shutil.rmtree(home.models)
+    for _ in range(2):
+        assert desk.newer(family) is None
+    assert desk.version == home.report["version"]
+    assert desk.fault is not None
+    assert desk.fault.startswith(f'The model folder "{home.models}" is gone')
+    assert caplog.messages == [desk.fault]
+    assert desk.state(family.model).status == "failed"
+
+
+def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
+    desk = ModelDesk(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"), None)
+    desk.rebuild(force=False)
+    try:
+        assert desk.has_moved()
+        assert not desk.has_moved()
+        assert (desk.state(None).status, desk.state(None).progress) == ("training", 0)
+        with pytest.raises(CommandError, match="already running"):
+            desk.rebuild(force=False)
+    finally:
+        desk.stop()
