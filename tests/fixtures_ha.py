@@ -30,17 +30,10 @@ from facerec_mqtt.config import MqttSettings, PrivacySettings, RecognitionSettin
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.presence import Presence
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import (
-    AlignedFace,
-    Detection,
-    Identification,
-    ModelState,
-    Person,
-    PresenceChange,
-    Sighting,
-)
+from facerec_mqtt.records import ModelState, Person, PresenceChange
 from facerec_mqtt.visits import Visits
 from tests.fixtures_broker import Broker, free_port, run_broker
+from tests.fixtures_sightings import face
 
 SCRIPTS = Path(__file__).parent.parent.parent / "shared" / "ha"
 PATIENCE_S = 30.0
@@ -274,20 +267,8 @@ class StagedService:
         self.ahead_s += 3.0
         for age_s in np.arange(3.0, 0.0, -0.2):
             at_s = self.now_s - float(age_s)
-            identification = (
-                Identification(None, 0.0, 0.0, "below threshold")
-                if person is None
-                else Identification(person, 0.97, 0.6, None)
-            )
-            sighting = Sighting(
-                camera,
-                at_s,
-                Detection((412.0, 118.0, 576.0, 295.0), np.zeros((5, 2), np.float32), 0.9),
-                identification,
-                AlignedFace(np.zeros((112, 112, 3), np.uint8), 164.0, 50.0),
-            )
             self.presence.frame(camera, at_s, 1)
-            self._tell(self.visits.observe(camera, at_s, [sighting]))
+            self._tell(self.visits.observe(camera, at_s, [face(person, camera=camera, at_s=at_s)]))
         self._say_states()
 
     def leave(self) -> None:

@@ -1,33 +1,18 @@
 """Why a visit was announced as it was, and why a face was not announced at all."""
 
-import numpy as np
+from dataclasses import replace
+
 import pytest
 
 from facerec_mqtt import payloads
 from facerec_mqtt.config import RecognitionSettings
 from facerec_mqtt.payloads import Clock
-from facerec_mqtt.records import (
-    AlignedFace,
-    Detection,
-    Identification,
-    PresenceChange,
-    Refusal,
-    Sighting,
-)
+from facerec_mqtt.records import PresenceChange, Refusal, Sighting
 from facerec_mqtt.visits import Explanation, Visits
+from tests.fixtures_sightings import face
 
 DOOR = "front_door"
 NAMES = {"anna": "Anna", "tom": "Tom"}
-
-
-def seen(at_s: float, score: float, person: str | None, refusal: Refusal | None, candidate: str) -> Sighting:
-    return Sighting(
-        DOOR,
-        at_s,
-        Detection((300.0, 200.0, 400.0, 320.0), np.zeros((5, 2), np.float32), 0.9),
-        Identification(person, score, 0.5, refusal, candidate),
-        AlignedFace(np.zeros((112, 112, 3), np.uint8), 100.0, 60.0),
-    )
 
 
 class Watch:
@@ -38,10 +23,10 @@ class Watch:
         self.visits = Visits(RecognitionSettings(), explain=self.told.append)
         self.now_s = 100.0
 
-    def show(self, *faces: tuple[float, str | None, Refusal | None, str]) -> "Watch":
-        for score, person, refusal, candidate in faces:
+    def show(self, *sightings: Sighting) -> "Watch":
+        for sighting in sightings:
             self.now_s += 0.2
-            self.visits.observe(DOOR, self.now_s, [seen(self.now_s, score, person, refusal, candidate)])
+            self.visits.observe(DOOR, self.now_s, [replace(sighting, captured_at_s=self.now_s)])
         return self
 
     def leave(self) -> "Watch":
@@ -50,10 +35,9 @@ class Watch:
         return self
 
 
-Shown = tuple[float, str | None, Refusal | None, str]
-ANNA: Shown = (0.9, "anna", None, "anna")
-SMALL: Shown = (0.0, None, "face too small", "anna")
-NOBODY: Shown = (0.1, None, "below threshold", "tom")
+ANNA = face("anna")
+SMALL = face(score=0.0, refusal="face too small", candidate="anna")
+NOBODY = face(score=0.1, candidate="tom")
 
 
 def test_an_arrival_is_explained_by_its_frames() -> None:
@@ -103,7 +87,7 @@ def test_whoever_comes_back_within_the_visit_is_not_explained_again() -> None:
 
 @pytest.mark.parametrize("refusal", ["below threshold", "ambiguous"])
 def test_whom_a_refused_face_resembled_is_not_in_the_event(refusal: Refusal) -> None:
-    sighting = seen(5.0, 0.4, None, refusal, "tom")
+    sighting = face(score=0.4, refusal=refusal, candidate="tom", at_s=5.0)
     change = PresenceChange(DOOR, None, "stranger", 5.0, "V1", 6, 6, sighting)
     said = payloads.encode(payloads.event(change, name=None, model="m", clock=Clock(0.0)))
     assert b"tom" not in said

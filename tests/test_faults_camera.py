@@ -20,9 +20,9 @@ from tests.faulty_line import FaultyLine
 from tests.fixtures_broker import Broker, Message
 from tests.fixtures_rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_clip
 from tests.fixtures_service import Home, RunningService
+from tests.fixtures_sightings import face
 from tests.test_camera import PASSWORD, PATIENCE_S, assert_live, settings, wait_for, watched
 from tests.test_end_to_end import DOOR, camera, events, wait_for_event
-from tests.test_visits import face
 
 HOUR_S = 3600.0
 

@@ -7,32 +7,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from facerec_mqtt.errors import FacerecError
 from facerec_mqtt.metrics import LATENCIES_KEPT, BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.prometheus import Endpoint
-from facerec_mqtt.records import (
-    AlignedFace,
-    Detection,
-    Identification,
-    PresenceChange,
-    Refusal,
-    Sighting,
-)
+from facerec_mqtt.records import PresenceChange
+from tests.fixtures_sightings import face
 
 pytest.importorskip("prometheus_client")
-
-
-def face(person: str | None, refusal: Refusal | None = None) -> Sighting:
-    return Sighting(
-        "front_door",
-        0.0,
-        Detection((0.0, 0.0, 100.0, 100.0), np.zeros((5, 2), np.float32), 0.9),
-        Identification(person, 0.4, 0.1, refusal, "anna"),
-        AlignedFace(np.zeros((112, 112, 3), np.uint8), 100.0, 60.0),
-    )
 
 
 def a_day() -> Snapshot:
@@ -41,8 +24,8 @@ def a_day() -> Snapshot:
     metrics.still("front_door")
     metrics.late("garden")
     metrics.looked("front_door", (), 0.02)
-    metrics.looked("front_door", (face("anna"), face(None, "blurred")), 0.04)
-    metrics.looked("front_door", (face(None, "below threshold"),), 0.5)
+    metrics.looked("front_door", (face("anna"), face(refusal="blurred", candidate="anna")), 0.04)
+    metrics.looked("front_door", (face(candidate="anna"),), 0.5)
     metrics.told([PresenceChange("front_door", "anna", "arrived", 0.0, "V1", 3, 3, None)])
     return metrics.snapshot(1060.0, {"front_door": (9, 2), "garden": (7, 0)}, BrokerCounts(1, 2, 3))
 

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from paho.mqtt.client import topic_matches_sub
 
@@ -17,19 +16,9 @@ from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.payloads import Clock
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import (
-    AlignedFace,
-    CameraState,
-    CaptureState,
-    Detection,
-    Identification,
-    ModelState,
-    Person,
-    PersonState,
-    PresenceChange,
-    Sighting,
-)
+from facerec_mqtt.records import CameraState, CaptureState, ModelState, Person, PersonState, PresenceChange
 from tests.fixtures_broker import Broker
+from tests.fixtures_sightings import face
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "MQTT.md").read_text(encoding="utf-8")
 ANNA = Person("anna", "Anna")
@@ -59,14 +48,7 @@ def example(kind: str) -> dict[str, Any]:
 
 def arrival() -> PresenceChange:
     now_s = time.monotonic()
-    sighting = Sighting(
-        "Front door",
-        now_s,
-        Detection((1.0, 2.0, 3.0, 4.0), np.zeros((5, 2), np.float32), 0.9),
-        Identification("anna", 0.9, 0.5, None),
-        AlignedFace(np.zeros((112, 112, 3), np.uint8), 100.0, 50.0),
-    )
-    return PresenceChange("Front door", "anna", "arrived", now_s, "V", 3, 3, sighting)
+    return PresenceChange("Front door", "anna", "arrived", now_s, "V", 3, 3, face("anna", at_s=now_s))
 
 
 def counted() -> Snapshot:

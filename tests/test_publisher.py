@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from facerec_mqtt.broker import check_login
@@ -20,16 +19,7 @@ from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.errors import BrokerError
 from facerec_mqtt.outbox import MAX_AGE_S
 from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import (
-    AlignedFace,
-    Detection,
-    Identification,
-    ModelState,
-    Person,
-    PersonState,
-    PresenceChange,
-    Sighting,
-)
+from facerec_mqtt.records import ModelState, Person, PersonState, PresenceChange
 from tests.fixtures_broker import (
     LOGIN_CONFIG,
     PASSWORD,
@@ -39,6 +29,7 @@ from tests.fixtures_broker import (
     free_port,
     run_broker,
 )
+from tests.fixtures_sightings import face
 
 ANNA = Person("anna", "Anna")
 HERE = PersonState(ANNA, True, "Front door", 10.0, 0.9)
@@ -46,14 +37,7 @@ AWAY = PersonState(ANNA, False, "Front door", 10.0, 0.9)
 
 
 def arrival(at_s: float, visit_id: str = "V1") -> PresenceChange:
-    sighting = Sighting(
-        "Front door",
-        at_s,
-        Detection((412.2, 118.0, 576.0, 295.4), np.zeros((5, 2), np.float32), 0.9),
-        Identification("anna", 0.97, 0.62, None),
-        AlignedFace(np.zeros((112, 112, 3), np.uint8), 164.0, 50.0),
-    )
-    return PresenceChange("Front door", "anna", "arrived", at_s, visit_id, 4, 5, sighting)
+    return PresenceChange("Front door", "anna", "arrived", at_s, visit_id, 4, 5, face("anna", at_s=at_s))
 
 
 @contextmanager

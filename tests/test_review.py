@@ -11,38 +11,17 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.config import ReviewSettings
-from facerec_mqtt.records import (
-    AlignedFace,
-    Detection,
-    Identification,
-    PresenceChange,
-    Refusal,
-    Sighting,
-)
+from facerec_mqtt.records import PresenceChange, Sighting
 from facerec_mqtt.review import Gleaner, Review, ReviewFolder, ReviewPicture
 from tests.fixtures_broker import Broker
 from tests.fixtures_service import Home, RunningService, run_program, write_film
+from tests.fixtures_sightings import face
 
 DOOR = "front_door"
 QUIET_S = 60.0
 STEP_S = 0.2
 PATIENCE_S = 120.0
 NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
-
-
-def face(
-    score: float, *, person: str | None = None, refusal: Refusal | None = None, sharpness: float = 60.0
-) -> Sighting:
-    """A face in the middle of the picture; without a person it was not named."""
-    if person is None and refusal is None:
-        refusal = "below threshold"
-    return Sighting(
-        DOOR,
-        0.0,
-        Detection((300.0, 100.0, 400.0, 220.0), np.zeros((5, 2), np.float32), 0.9),
-        Identification(person, score, 0.5, refusal),
-        AlignedFace(np.zeros((112, 112, 3), np.uint8), 100.0, sharpness),
-    )
 
 
 class Watch:
@@ -84,8 +63,8 @@ def shade_of(picture: ReviewPicture) -> int:
 
 
 def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None:
-    watch = Watch().show(face(0.05, sharpness=30), shade=10).show(face(0.05, sharpness=55), shade=200)
-    last = face(0.05, sharpness=40)
+    watch = Watch().show(face(sharpness=30), shade=10).show(face(sharpness=55), shade=200)
+    last = face(sharpness=40)
     watch.show(last, shade=90).announce(last).wait(2.9)
     assert watch.pictures == []
     watch.wait(0.2)
@@ -96,26 +75,28 @@ def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None
 
 
 def test_a_face_that_was_not_announced_and_is_clearly_nobody_is_not_kept() -> None:
-    assert Watch().show(*[face(0.05)] * 9).wait(200).pictures == []
+    assert Watch().show(*[face()] * 9).wait(200).pictures == []
 
 
 def test_somebody_of_the_family_is_not_kept() -> None:
-    watch = Watch().show(*[face(0.9, person="anna")] * 9, *[face(0.4)] * 4).wait(200)
+    watch = Watch().show(*[face("anna")] * 9, *[face(score=0.4)] * 4).wait(200)
     assert watch.pictures == []
 
 
 def test_a_face_that_came_near_and_was_mostly_not_named_is_doubtful() -> None:
-    watch = Watch().show(*[face(0.42)] * 5, face(0.55, person="anna"), face(0.6, refusal="ambiguous"))
+    watch = Watch().show(
+        *[face(score=0.42)] * 5, face("anna", score=0.55), face(score=0.6, refusal="ambiguous")
+    )
     assert watch.wait(200).kinds == ["doubtful"]
 
 
 @pytest.mark.parametrize(
     "faces",
     [
-        [face(0.42)] * 2,
-        [face(0.42, refusal="blurred")] * 9,
-        [face(0.42, refusal="face too small")] * 9,
-        [face(0.0, refusal="no model")] * 9,
+        [face(score=0.42)] * 2,
+        [face(score=0.42, refusal="blurred")] * 9,
+        [face(score=0.42, refusal="face too small")] * 9,
+        [face(score=0.0, refusal="no model")] * 9,
     ],
 )
 def test_a_face_that_was_hardly_seen_or_cannot_be_judged_is_not_doubtful(faces: list[Sighting]) -> None:
@@ -125,18 +106,18 @@ def test_a_face_that_was_hardly_seen_or_cannot_be_judged_is_not_doubtful(faces: 
 def test_a_doubtful_face_that_comes_back_within_the_quiet_time_is_one_visit() -> None:
     watch = Watch()
     for shade, sharpness in ((50, 30.0), (150, 55.0), (90, 40.0)):
-        watch.show(*[face(0.42, sharpness=sharpness)] * 4, shade=shade).wait(20)
+        watch.show(*[face(score=0.42, sharpness=sharpness)] * 4, shade=shade).wait(20)
     assert watch.pictures == []
     watch.wait(QUIET_S)
     assert watch.kinds == ["doubtful"]
     assert abs(shade_of(watch.pictures[0]) - 150) < 3
-    watch.show(*[face(0.42)] * 4).wait(100)
+    watch.show(*[face(score=0.42)] * 4).wait(100)
     assert watch.kinds == ["doubtful", "doubtful"]
 
 
 def test_somebody_who_does_not_move_is_still_the_same() -> None:
-    last = face(0.05)
-    watch = Watch().show(*[face(0.05)] * 3, last).announce(last)
+    last = face()
+    watch = Watch().show(*[face()] * 3, last).announce(last)
     for _ in range(50):
         watch.wait(STEP_S)
         watch.gleaner.unchanged(DOOR, watch.now_s)
@@ -186,7 +167,7 @@ def test_what_is_not_ours_is_never_deleted(tmp_path: Path) -> None:
 
 def test_a_review_that_is_not_switched_on_writes_nothing(tmp_path: Path) -> None:
     review = Review(ReviewSettings(folder=tmp_path / "review"), QUIET_S)
-    last = face(0.05)
+    last = face()
     for number in range(9):
         review.observe(DOOR, number * STEP_S, [last], np.zeros((360, 640, 3), np.uint8))
     review.told([PresenceChange(DOOR, None, "stranger", 0.0, "V", 6, 6, last)])
@@ -200,7 +181,7 @@ def test_a_folder_that_cannot_be_written_is_told_of_once(
     (tmp_path / "review").write_text("a file")
     review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S)
     for start_s in (0.0, 100.0):
-        last = face(0.05)
+        last = face()
         review.observe(DOOR, start_s, [last], np.zeros((360, 640, 3), np.uint8))
         review.told([PresenceChange(DOOR, None, "stranger", start_s, "V", 6, 6, last)])
         review.due(start_s + 10)

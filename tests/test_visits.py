@@ -1,53 +1,20 @@
 """Visits: who arrives, who departs and who is a stranger, with time as an argument."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
-import numpy as np
 import pytest
 
 from facerec_mqtt.config import RecognitionSettings
-from facerec_mqtt.records import (
-    AlignedFace,
-    Detection,
-    Identification,
-    OpenVisit,
-    PresenceChange,
-    Refusal,
-    Sighting,
-)
+from facerec_mqtt.records import OpenVisit, PresenceChange, Refusal, Sighting
 from facerec_mqtt.visits import Visits, new_visit_id
+from tests.fixtures_sightings import face
 
 DOOR, GARDEN = "front_door", "garden"
 STEP_S = 0.2
 LEFT, RIGHT = 300.0, 900.0
-
-
-def face(
-    person: str | None = None,
-    *,
-    score: float | None = None,
-    refusal: Refusal | None = None,
-    x: float = LEFT,
-    width: float = 100.0,
-) -> Sighting:
-    """A face at `x` that is somebody, or nobody for a reason."""
-    if person is None and refusal is None:
-        refusal = "below threshold"
-    if score is None:
-        score = 0.9 if person is not None else 0.05
-    return Sighting(
-        DOOR,
-        0.0,
-        Detection((x, 200.0, x + width, 200.0 + width * 1.2), np.zeros((5, 2), np.float32), 0.9),
-        Identification(person, score, 0.5, refusal),
-        AlignedFace(np.zeros((112, 112, 3), np.uint8), width, 60.0),
-    )
-
-
-def at(sighting: Sighting, camera: str, at_s: float) -> Sighting:
-    return Sighting(camera, at_s, sighting.detection, sighting.identification, sighting.face)
 
 
 class Watch:
@@ -62,7 +29,7 @@ class Watch:
     def show(self, frames: Iterable[Iterable[Sighting]], camera: str = DOOR) -> "Watch":
         for sightings in frames:
             self.now_s += STEP_S
-            shown = [at(sighting, camera, self.now_s) for sighting in sightings]
+            shown = [replace(each, camera=camera, captured_at_s=self.now_s) for each in sightings]
             self.changes += self.visits.observe(camera, self.now_s, shown)
         return self
 

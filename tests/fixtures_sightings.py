@@ -1,0 +1,31 @@
+"""A face that was seen, without the picture it was seen in."""
+
+import numpy as np
+
+from facerec_mqtt.records import AlignedFace, Detection, Identification, Refusal, Sighting
+
+
+def face(
+    person: str | None = None,
+    *,
+    score: float | None = None,
+    refusal: Refusal | None = None,
+    candidate: str | None = None,
+    x: float = 300.0,
+    width: float = 100.0,
+    sharpness: float = 60.0,
+    camera: str = "front_door",
+    at_s: float = 0.0,
+) -> Sighting:
+    """A face at `x` that is somebody, or nobody for a reason."""
+    if person is None and refusal is None:
+        refusal = "below threshold"
+    if score is None:
+        score = 0.9 if person is not None else 0.05
+    return Sighting(
+        camera,
+        at_s,
+        Detection((x, 200.0, x + width, 200.0 + width * 1.2), np.zeros((5, 2), np.float32), 0.9),
+        Identification(person, score, 0.5, refusal, candidate),
+        AlignedFace(np.zeros((112, 112, 3), np.uint8), width, sharpness),
+    )
