@@ -198,6 +198,12 @@ class Broker:
         """Listen to topics; to be used in a `with` statement."""
         return Ear(self, topics)
 
+    def retained(self) -> dict[str, bytes]:
+        """Ask as a newcomer what it has kept, by topic."""
+        with self.ear() as ear:
+            ear.settle()
+            return {message.topic: message.payload for message in ear.messages if message.retained}
+
 
 @dataclass(frozen=True, slots=True)
 class Certificates:

@@ -180,12 +180,6 @@ def forget_command(home: Home, *options: str, **environment: str) -> subprocess.
     return run_program("forget", "Anna", *options, environment=settings, folder=home.models.parent)
 
 
-def retained(broker: Broker) -> dict[str, bytes]:
-    with broker.ear() as ear:
-        ear.settle()
-        return {message.topic: message.payload for message in ear.messages if message.retained}
-
-
 def naming_anna(kept: dict[str, bytes]) -> list[str]:
     return [topic for topic, payload in kept.items() if b"anna" in (topic.encode() + payload).lower()]
 
@@ -231,14 +225,14 @@ def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Br
     secrets = secrets_of(data, own_home.enrollment)
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait(lambda m: m.topic.endswith("/event") and b'"anna"' in m.payload, PATIENCE_S)
-        assert naming_anna(retained(broker))
+        assert naming_anna(broker.retained())
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
         assert "The running service has taken the person off MQTT and Home Assistant." in done.stdout
         ear.wait(lambda m: m.topic.endswith("/event") and b'"departed"' in m.payload, PATIENCE_S)
-        assert naming_anna(retained(broker)) == []
+        assert naming_anna(broker.retained()) == []
         assert service.terminate() == 0
-    assert naming_anna(retained(broker)) == []
+    assert naming_anna(broker.retained()) == []
     assert traces_of(data, secrets) == []
 
 
@@ -257,7 +251,7 @@ def test_the_last_one_is_forgotten_by_the_running_service_too(
         assert done.returncode == 0, done.stderr
         states = [json.loads(m.payload) for m in ear.on("facerec/model/state")]
         assert (states[-1]["status"], states[-1]["people"]) == ("missing", [])
-        assert naming_anna(retained(broker)) == []
+        assert naming_anna(broker.retained()) == []
         assert service.terminate() == 0
     assert traces_of(own_home.models.parent, [b"anna"]) == []
 
@@ -271,7 +265,7 @@ def test_without_a_running_service_the_command_tidies_the_broker_itself(
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait_for("facerec/person/anna/state", timeout_s=PATIENCE_S)
         assert service.terminate() == 0
-    assert naming_anna(retained(broker))
+    assert naming_anna(broker.retained())
     with broker.ear("homeassistant/#") as ear:
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
@@ -279,7 +273,7 @@ def test_without_a_running_service_the_command_tidies_the_broker_itself(
     assert {"platform": "binary_sensor"} in [parts.get("person_anna") for parts in said]
     assert "person_anna" not in said[-1]
     assert "person_tom" in said[-1]
-    kept = retained(broker)
+    kept = broker.retained()
     assert naming_anna(kept) == []
     assert "facerec/person/tom/state" in kept
 
@@ -297,4 +291,4 @@ def test_a_broker_that_keeps_nothing_is_left_as_it_is(broker: Broker) -> None:
         ear.say("facerec/person/tom/state", '{"name":"Tom"}', retain=True)
         said = say_farewell(broker.settings(), "anna", lambda text: mentions(text, ANNA))
     assert "kept 0 topics" in said
-    assert list(retained(broker)) == ["facerec/person/tom/state"]
+    assert list(broker.retained()) == ["facerec/person/tom/state"]
