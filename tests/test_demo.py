@@ -1,6 +1,5 @@
 """The demo, once for real, and its parts."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,12 +13,12 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.broker import Connected, Received, Signal, close_connection, open_connection
-from facerec_mqtt.config import PREFIX
 from facerec_mqtt.demo.drawn_camera import FRAMES_PER_SECOND, drawn_camera, film_visit
 from facerec_mqtt.demo.listener import event_line, listener
 from facerec_mqtt.pictures import decode_picture
 from facerec_mqtt.rendering import FAMILY
 from tests.fixtures_broker import PATIENCE_S, Broker
+from tests.fixtures_service import clean_environment, program, run_program
 
 # Where the tests run in the background of a shell, interrupts are ignored unless somebody asks for them.
 INTERRUPTIBLE = (
@@ -35,18 +34,12 @@ def wait_for(signals: "SimpleQueue[Signal]", kind: type[Signal]) -> Signal:
             return signal
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """Of a demo that finds no settings, and leaves what it makes in a folder."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return others | {"TMPDIR": str(folder), "PYTHONIOENCODING": "utf-8"}
-
-
 def test_the_demo_lets_family_arrive_and_a_stranger_stay_a_stranger(tmp_path: Path) -> None:
     with (
         (tmp_path / "complaints").open("wb") as complaints,
         subprocess.Popen(
             [sys.executable, "-c", INTERRUPTIBLE.format(["demo", "--forever"])],
-            env=environment(tmp_path),
+            env=clean_environment(TMPDIR=str(tmp_path), PYTHONIOENCODING="utf-8"),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -77,17 +70,8 @@ def test_the_demo_lets_family_arrive_and_a_stranger_stay_a_stranger(tmp_path: Pa
 
 
 def test_a_broker_that_is_not_there_is_said_at_once_and_nothing_is_left(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "facerec_mqtt", "demo"],
-        env=os.environ
-        | {"TMPDIR": str(tmp_path), "FACEREC_MQTT__HOST": "127.0.0.1", "FACEREC_MQTT__PORT": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    nowhere = {"FACEREC_MQTT__HOST": "127.0.0.1", "FACEREC_MQTT__PORT": "1"}
+    done = run_program("demo", environment=nowhere | {"TMPDIR": str(tmp_path)}, folder=tmp_path)
     assert done.returncode == 1
     assert "127.0.0.1:1" in done.stderr
     assert "Drawing" not in done.stdout
@@ -96,8 +80,8 @@ def test_a_broker_that_is_not_there_is_said_at_once_and_nothing_is_left(tmp_path
 
 def test_a_demo_that_is_ended_while_it_draws_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "facerec_mqtt", "demo"],
-        env=environment(tmp_path),
+        program("demo"),
+        env=clean_environment(TMPDIR=str(tmp_path), PYTHONIOENCODING="utf-8"),
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from facerec_mqtt.announcements import Component
 from facerec_mqtt.broker import check_login
 from facerec_mqtt.commands import Enable, Rebuild
 from facerec_mqtt.config import MqttSettings, PrivacySettings
@@ -41,9 +42,14 @@ def arrival(at_s: float, visit_id: str = "V1") -> PresenceChange:
 
 
 @contextmanager
-def running(settings: MqttSettings, **more: Any) -> Iterator[Publisher]:
-    privacy = more.pop("privacy", PrivacySettings())
-    publisher = Publisher(settings, privacy, cameras=["front_door"], **more)
+def running(
+    settings: MqttSettings,
+    *,
+    privacy: PrivacySettings | None = None,
+    announced: Mapping[str, Component] | None = None,
+) -> Iterator[Publisher]:
+    publisher = Publisher(settings, privacy or PrivacySettings(), cameras=["front_door"])
+    publisher.recall(announced or {})
     publisher.start()
     try:
         yield publisher

@@ -1,39 +1,20 @@
 """People and cameras that are no more, on a real broker."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from facerec_mqtt.announcements import Component
 from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.publisher import Publisher
 from facerec_mqtt.records import Person, PersonState
 from tests.fixtures_broker import Broker, Ear
+from tests.test_publisher import ANNA, HERE, running
 
-ANNA = Person("anna", "Anna")
-HERE = PersonState(ANNA, True, "Front door", 10.0, 0.9)
 TOM = Person("tom", "Tom")
 TOM_AWAY = PersonState(TOM, False, None, None, None)
 DISCOVERY = "homeassistant/device/home/config"
 REMOVED = {"platform": "binary_sensor"}
-
-
-@contextmanager
-def running(
-    settings: MqttSettings, *, retain_images: bool = False, announced: Mapping[str, Component] | None = None
-) -> Iterator[Publisher]:
-    privacy = PrivacySettings(retain_images=retain_images)
-    publisher = Publisher(settings, privacy, cameras=["front_door"])
-    publisher.recall(announced or {})
-    publisher.start()
-    try:
-        yield publisher
-    finally:
-        publisher.stop()
 
 
 def test_a_removed_person_leaves_no_topic(broker: Broker) -> None:
@@ -166,7 +147,7 @@ def test_pictures_that_the_broker_may_not_keep_any_more_are_removed(broker: Brok
     face = "facerec/camera/front_door/face"
     with broker.ear() as ear:
         ear.say(face, b"jpeg", retain=True)
-        with running(broker.settings(), retain_images=allowed) as publisher:
+        with running(broker.settings(), privacy=PrivacySettings(retain_images=allowed)) as publisher:
             ear.wait_for("facerec/status", b"online")
             publisher.remove_person("marker")
             ear.wait_for("facerec/person/marker/state", b"")
@@ -177,7 +158,10 @@ def test_pictures_that_the_broker_may_not_keep_any_more_are_removed(broker: Brok
 
 def test_faces_that_the_broker_keeps_can_be_removed(broker: Broker) -> None:
     face = "facerec/camera/front_door/face"
-    with broker.ear() as ear, running(broker.settings(), retain_images=True) as publisher:
+    with (
+        broker.ear() as ear,
+        running(broker.settings(), privacy=PrivacySettings(retain_images=True)) as publisher,
+    ):
         publisher.publish_face("front_door", b"jpeg")
         ear.wait_for(face, b"jpeg")
         publisher.remove_faces()
