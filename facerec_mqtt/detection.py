@@ -171,23 +171,13 @@ class _Network:
     @classmethod
     def load(cls, content: bytes, source: str, height: int, width: int, threads: int) -> "_Network":
         """Prepare the network for frames of `height` × `width`, multiples of the largest stride."""
-        try:
-            interpreter = Interpreter(model_content=content, num_threads=threads)
-            input_index = interpreter.get_input_details()[0]["index"]
-            interpreter.resize_tensor_input(input_index, (1, height, width, 3))
-            interpreter.allocate_tensors()
-            interpreter.set_tensor(input_index, np.zeros((1, height, width, 3), np.float32))
-            interpreter.invoke()
-        except (ValueError, RuntimeError, IndexError) as error:
-            raise ModelError(
-                f"{source} is not a working LiteRT network ({len(content)} bytes); install the package anew"
-            ) from error
+        interpreter, input_index, outputs = _prepared(content, source, height, width, threads)
         by_stride = {}
-        for detail in interpreter.get_output_details():
-            shape = tuple(interpreter.get_tensor(detail["index"]).shape)
+        for index in outputs:
+            shape = tuple(interpreter.get_tensor(index).shape)
             for stride in _STRIDES:
                 if shape == (1, height // stride, width // stride, _CHANNELS):
-                    by_stride[stride] = detail["index"]
+                    by_stride[stride] = index
         if tuple(sorted(by_stride)) != _STRIDES:
             raise ModelError(f"{source} is a LiteRT network but no face detector; install the package anew")
         return cls(interpreter, input_index, tuple(by_stride[stride] for stride in _STRIDES))
@@ -217,21 +207,10 @@ class _Refiner:
     @classmethod
     def load(cls, content: bytes, source: str, threads: int) -> "_Refiner":
         """Prepare the network for one face at a time."""
-        try:
-            interpreter = Interpreter(model_content=content, num_threads=threads)
-            input_index = interpreter.get_input_details()[0]["index"]
-            interpreter.resize_tensor_input(input_index, (1, _CUT_SIDE_PX, _CUT_SIDE_PX, 3))
-            interpreter.allocate_tensors()
-            interpreter.set_tensor(input_index, np.zeros((1, _CUT_SIDE_PX, _CUT_SIDE_PX, 3), np.float32))
-            interpreter.invoke()
-            output_index = interpreter.get_output_details()[0]["index"]
-        except (ValueError, RuntimeError, IndexError) as error:
-            raise ModelError(
-                f"{source} is not a working LiteRT network ({len(content)} bytes); install the package anew"
-            ) from error
-        if tuple(interpreter.get_tensor(output_index).shape) != (1, _CHANNELS):
+        interpreter, input_index, outputs = _prepared(content, source, _CUT_SIDE_PX, _CUT_SIDE_PX, threads)
+        if not outputs or tuple(interpreter.get_tensor(outputs[0]).shape) != (1, _CHANNELS):
             raise ModelError(f"{source} is a LiteRT network for something else; install the package anew")
-        return cls(interpreter, input_index, output_index)
+        return cls(interpreter, input_index, outputs[0])
 
     def look(self, image: Image, face: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut the face out with some context and ask the network.
@@ -270,6 +249,24 @@ def _read(path: Path | None, source: str) -> bytes:
         raise ModelError(
             f"the face detector {source} cannot be read ({error.strerror}); install the package anew"
         ) from error
+
+
+def _prepared(
+    content: bytes, source: str, height: int, width: int, threads: int
+) -> tuple[Interpreter, int, tuple[int, ...]]:
+    """A network that has seen one picture of this size, with the indices of its input and of its outputs."""
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        input_index = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(input_index, (1, height, width, 3))
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(input_index, np.zeros((1, height, width, 3), np.float32))
+        interpreter.invoke()
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise ModelError(
+            f"{source} is not a working LiteRT network ({len(content)} bytes); install the package anew"
+        ) from error
+    return interpreter, input_index, tuple(detail["index"] for detail in interpreter.get_output_details())
 
 
 def _cut(image: Image, left: int, top: int, side: int) -> Image:
