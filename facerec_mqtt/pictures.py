@@ -1,9 +1,11 @@
 """Read a picture file that may be anything: cut short, huge, turned, or no picture at all.
 
-The size is taken from the header, so that a small file that claims to hold a gigantic picture is
-refused before a byte of it is decoded.
+What a file would cost is found out before a byte of it is decoded: the size is taken from the header, so
+that a small file that claims to hold a gigantic picture is refused, and a JPEG's scans are counted, since
+each goes over the whole picture once more.
 """
 
+import re
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +21,14 @@ MAX_FILE_BYTES = 80 * 2**20
 MAX_PIXELS = 64_000_000
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 30_000  # OpenCV's warps count pixels in 16 bits
+MAX_SCANS = 100  # a progressive photo has about ten
 
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END = b"\xff\xd9"
+# What ends a scan's data: neither a byte 255 of them nor a restart.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _EXIF_WITHIN = 2**17
 # Tags of EXIF 2.3: where its directory is, when the picture was taken, when the file was changed.
 _EXIF_DIRECTORY, _TAKEN, _CHANGED = 0x8769, 0x9003, 0x0132
@@ -196,8 +201,25 @@ def _measure_jpeg(data: bytes) -> tuple[int, int]:
         if marker == 0xDA:
             if size is None or data.find(_JPEG_END, position) < 0:
                 raise _cut_short()
+            if _has_too_many_scans(data, position):
+                raise PictureError(
+                    f"The picture is put together from more than {MAX_SCANS} scans, as no camera makes it,"
+                    " and would take very long to decode; save it anew."
+                )
             return size
     raise _cut_short()
+
+
+def _has_too_many_scans(data: bytes, position: int) -> bool:
+    """Count a JPEG's scans from where the first one's data begin; what follows its end is not looked at."""
+    scans = 1
+    while scans <= MAX_SCANS:
+        marker = _JPEG_MARKER.search(data, position)
+        if marker is None or marker[0] == _JPEG_END:
+            return False
+        scans += marker[0] == b"\xff\xda"
+        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return True
 
 
 def _measure_webp(data: bytes) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.errors import PictureError
-from facerec_mqtt.pictures import decode_picture, read_picture, taken_at
+from facerec_mqtt.pictures import MAX_SCANS, decode_picture, read_picture, taken_at
 from facerec_mqtt.records import Image
 
 
@@ -136,6 +136,38 @@ def test_a_jpeg_of_a_hundred_megapixels_is_refused_by_its_header() -> None:
     data[at + 5 : at + 9] = struct.pack(">HH", 10_000, 10_000)
     with pytest.raises(PictureError, match="100 megapixels"):
         decode_picture(bytes(data))
+
+
+def with_scans(times: int, between: bytes = b"") -> bytes:
+    """A progressive JPEG whose last scan comes so many times, with something before each repetition."""
+    progressive = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    data = bytes(cv2.imencode(".jpg", gradient(), progressive)[1])
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + (between + last) * (times - 1) + data[-2:]
+
+
+def test_a_progressive_picture_is_read_however_it_is_put_together() -> None:
+    smooth = decode_picture(with_scans(1))
+    assert np.abs(smooth.astype(int) - gradient()).max() < 10
+    assert decode_picture(with_scans(MAX_SCANS // 2)).shape == (48, 64, 3)
+
+
+def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "001.jpg"
+    comment = b"\xff\xfe\0\x06\xff\xd9\xff\xd9"  # holds what ends a picture, and ends none
+    for data in (with_scans(5000), with_scans(5000, comment)):
+        path.write_bytes(data)
+        with pytest.raises(PictureError, match=f"more than {MAX_SCANS} scans") as caught:
+            read_picture(path)
+        assert str(caught.value).startswith(str(path))
+
+
+def test_what_only_looks_like_scans_is_none() -> None:
+    marks = b"\xff\xda" * 5000
+    plain = encode(gradient())
+    in_a_comment = plain[:2] + b"\xff\xfe" + struct.pack(">H", len(marks) + 2) + marks + plain[2:]
+    for data in (in_a_comment, plain + marks):  # phones put a film behind a picture
+        assert np.array_equal(decode_picture(data), decode_picture(plain))
 
 
 def test_a_damaged_middle_never_ends_in_anything_but_a_picture_or_a_sentence() -> None:
