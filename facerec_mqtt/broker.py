@@ -121,13 +121,18 @@ def open_connection(
         client.connect(settings.host, settings.port, settings.keepalive_s, **clean)
     except (OSError, ValueError) as error:
         raise BrokerError(_explain(error, settings)) from error
-    client.loop_start()
+    try:
+        client.loop_start()
+    except (OSError, RuntimeError) as error:
+        client._reset_sockets()  # its own ways to close wait for the thread that never ran
+        raise BrokerError(_explain(error, settings)) from error
     return client
 
 
 def is_lasting(error: BrokerError) -> bool:
-    """Tell whether waiting alone will not help: TLS, a file or a setting has to be set right."""
-    return isinstance(error.__cause__, ssl.SSLError | FileNotFoundError | PermissionError | ValueError)
+    """Tell whether waiting alone will not help: TLS, a file, a setting or a limit has to be set right."""
+    lasting = ssl.SSLError | FileNotFoundError | PermissionError | ValueError | RuntimeError
+    return isinstance(error.__cause__, lasting)
 
 
 def close_connection(client: Client) -> None:
@@ -357,6 +362,11 @@ def _explain(error: Exception, settings: MqttSettings) -> str:
             missing = ", ".join(str(path) for path in files if path is not None and not path.exists())
             reason = (
                 f"the file {missing} does not exist; check FACEREC_MQTT__TLS_CA, __TLS_CERTIFICATE, __TLS_KEY"
+            )
+        case RuntimeError():
+            reason = (
+                "no thread for the connection can be started; end other programs, or raise the limit of"
+                " processes that is set for this one (ulimit -u, TasksMax, pids_limit)"
             )
         case OSError():
             reason = error.strerror or type(error).__name__

@@ -48,6 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        print(
+            "facerec-mqtt: No more threads can be started; end other programs, or raise the limit of "
+            "processes that is set for this one (ulimit -u, TasksMax, pids_limit), and try again.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
     except OSError as error:

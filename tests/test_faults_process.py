@@ -232,6 +232,26 @@ def test_a_model_folder_that_takes_nothing_more_costs_only_what_is_remembered(
     assert load_current(models) is not None
 
 
+# Nowhere is there room for a thread's stack of a petabyte, so that the system refuses to start one.
+WITHOUT_THREADS = """
+import sys, threading
+from facerec_mqtt.cli import main
+threading.stack_size(1 << 50)
+sys.exit(main())
+"""
+
+
+def test_a_service_that_can_start_no_thread_ends_with_one_sentence(tmp_path: Path) -> None:
+    nobody = Home(tmp_path / "enrollment", tmp_path / "models", {})
+    environment = nobody.environment(camera(tmp_path / "film.mp4"))
+    command = [program()[0], "-c", WITHOUT_THREADS, "run"]
+    with RunningService(environment, tmp_path / "log" / "log", command) as service:
+        assert service.process is not None
+        assert service.process.wait(PATIENCE_S) == 1
+    assert service.log.splitlines()[-1].startswith("facerec-mqtt: No more threads can be started; end other")
+    assert "Traceback" not in service.log
+
+
 def test_a_log_that_takes_nothing_more_stops_nobody(home: Home, annas_film: Path, broker: Broker) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())
     with broker.ear() as ear, RunningService(environment, Path("/dev/full")) as service:

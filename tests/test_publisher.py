@@ -351,6 +351,30 @@ def test_our_own_two_services_do_not_disturb_each_other(broker: Broker) -> None:
         assert not [m for m in ear.messages if m.text == "offline"]
 
 
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """The system refuses to start a thread: nowhere is there room for a stack of a petabyte."""
+    before = threading.stack_size(1 << 50)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+def test_a_connection_for_which_no_thread_can_be_started_is_told_of_once_and_made_when_one_can(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(broker.settings()) as publisher:
+        wait_until(lambda: publisher.online)
+        broker.stop()
+        wait_until(lambda: not publisher.online)
+        with no_more_threads():
+            broker.start()
+            wait_for_log(caplog, "no thread for the connection can be started; end other programs")
+        wait_until(lambda: publisher.online)
+    assert caplog.text.count("no thread") == 1
+
+
 def wait_until(condition: Any, timeout_s: float = PATIENCE_S) -> None:
     give_up_s = time.monotonic() + timeout_s
     while not condition():
