@@ -217,6 +217,16 @@ class Certificates:
     foreign_ca: Path
 
 
+def wait_until(
+    condition: Callable[[], object], what: str = "it did not happen", timeout_s: float = PATIENCE_S
+) -> None:
+    """Wait until something is so; fails with `what` when it is not in time."""
+    give_up_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up_s, what
+        time.sleep(0.01)
+
+
 def mosquitto() -> str:
     """Find the broker, or skip the test."""
     path = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")

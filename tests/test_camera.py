@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from facerec_mqtt.camera.sources import open_source
 from facerec_mqtt.config import CameraSettings
 from facerec_mqtt.errors import CameraError
 from facerec_mqtt.records import Frame
+from tests.fixtures_broker import wait_until
 from tests.fixtures_rtsp import CLIP_FPS, CLIP_FRAMES, StartRtsp, number_of, numbered, write_clip
 
 PASSWORD = "p@ss:w/rd#%?"
@@ -74,13 +75,6 @@ def watched(camera_settings: CameraSettings) -> Iterator[Watched]:
         yield one
     finally:
         one.camera.stop()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
 
 
 def assert_live(before: Frame, after: Frame) -> None:
@@ -135,7 +129,7 @@ def test_a_slow_consumer_gets_the_newest_frame(start_rtsp: StartRtsp, clip: Path
         first = door.frame()
         for _ in range(3):
             read = door.camera.counters.frames
-            wait_for(lambda read=read: door.camera.counters.frames >= read + 20)  # type: ignore[misc]
+            wait_until(lambda read=read: door.camera.counters.frames >= read + 20)  # type: ignore[misc]
             waited_from_s = time.monotonic()
             newest = door.frame()
             assert newest.captured_at_s > waited_from_s - 1.0
@@ -168,7 +162,7 @@ def test_a_killed_server_is_said_once_and_its_return_too(
         door.wait_until_told(True, False)
         assert not door.camera.online
         # It is tried more than once meanwhile.
-        wait_for(lambda: door.camera.counters.reconnects >= 2)
+        wait_until(lambda: door.camera.counters.reconnects >= 2)
         server.start()
         door.wait_until_told(True, False, True)
         door.frames(3)
@@ -234,7 +228,7 @@ def test_a_reader_ends_when_the_service_is_killed(start_rtsp: StartRtsp, clip: P
         pid = int(service.stdout.readline())
         assert is_running(pid)
         service.kill()
-    wait_for(lambda: not is_running(pid))
+    wait_until(lambda: not is_running(pid))
 
 
 def test_a_stream_that_changes_its_size_goes_on(start_rtsp: StartRtsp, tmp_path: Path) -> None:
@@ -276,7 +270,7 @@ def test_why_a_camera_cannot_be_opened_is_said_and_no_secret(
     front = settings(server.url(path), username=login[0], password=login[1])
     with watched(front) as door:
         door.wait_until_told(False)
-        wait_for(lambda: door.camera.counters.reconnects >= 2)
+        wait_until(lambda: door.camera.counters.reconnects >= 2)
     assert said in door.told[0][1]
     with pytest.raises(CameraError) as caught:
         probe(front, PATIENCE_S)
@@ -296,7 +290,7 @@ def test_a_camera_that_swallows_everything_delays_no_other(clip: Path) -> None:
     ):
         before = door.frame()
         silent.wait_until_told(False)
-        wait_for(lambda: silent.camera.counters.reconnects >= 2)
+        wait_until(lambda: silent.camera.counters.reconnects >= 2)
         assert_live(before, door.frame())
         assert door.told == [(True, "gives 320x240 pixels")]
         assert "does not answer" in silent.told[0][1] or "gave no picture" in silent.told[0][1]

@@ -18,17 +18,17 @@ from tests.faulty_line import FaultyLine
 from tests.fixtures_broker import (
     LOGIN_CONFIG,
     PASSWORD,
-    PATIENCE_S,
     USERNAME,
     Broker,
     Certificates,
     Ear,
     run_broker,
+    wait_until,
 )
 from tests.fixtures_disk import fill
 from tests.fixtures_service import Home, RunningService
 from tests.test_end_to_end import camera, events, wait_for_event
-from tests.test_publisher import AWAY, HERE, arrival, running, wait_for_log, wait_until
+from tests.test_publisher import AWAY, HERE, arrival, running, wait_for_log
 
 EVENTS = "facerec/camera/front_door/event"
 HOUR_S = 3600.0
@@ -60,15 +60,15 @@ def test_what_happens_while_the_broker_is_killed_comes_once_and_with_its_true_ti
             line.cut()
             broker.kill()
             cut_at = time.time()
-            wait_until(lambda: service.log.count("Anna departed") >= 1, PATIENCE_S)
-            wait_until(lambda: service.log.count("Anna arrived") >= 2, PATIENCE_S)
+            wait_until(lambda: service.log.count("Anna departed") >= 1)
+            wait_until(lambda: service.log.count("Anna arrived") >= 2)
             broker.start()
             mended_at = time.time()
             with broker.ear() as ear:
                 line.mend()
                 departed = wait_for_event(ear, "departed", "anna")
                 arrived = wait_for_event(ear, "arrived", "anna")
-                wait_until(lambda: [kind for kind, _ in said(ear)].count("departed") >= 2, PATIENCE_S)
+                wait_until(lambda: [kind for kind, _ in said(ear)].count("departed") >= 2)
                 told = said(ear)
             assert service.terminate() == 0
     assert departed["visit_id"] == before["visit_id"]
@@ -202,7 +202,7 @@ def test_a_broker_whose_disk_is_full_still_passes_on_every_event(tmp_path: Path,
             ear.wait_for("facerec/status", b"online")
             publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
             ear.say("test/large", bytes(20_000), retain=True)  # more than it keeps in a buffer
-            wait_until(partial(has_a_full_disk, broker), 20)
+            wait_until(partial(has_a_full_disk, broker), timeout_s=20)
             publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)
             ear.wait(lambda m: b'"V2"' in m.payload)
             assert visits_on(ear) == ["V1", "V2"]

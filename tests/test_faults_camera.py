@@ -17,11 +17,11 @@ from facerec_mqtt.camera.pacing import LONGEST_DELAY_S, backoff_s
 from facerec_mqtt.config import RecognitionSettings
 from facerec_mqtt.visits import Visits
 from tests.faulty_line import FaultyLine
-from tests.fixtures_broker import Broker, Message
+from tests.fixtures_broker import Broker, Message, wait_until
 from tests.fixtures_rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_clip
 from tests.fixtures_service import Home, RunningService
 from tests.fixtures_sightings import face
-from tests.test_camera import PASSWORD, PATIENCE_S, assert_live, settings, wait_for, watched
+from tests.test_camera import PASSWORD, PATIENCE_S, assert_live, settings, watched
 from tests.test_end_to_end import DOOR, camera, events, wait_for_event
 
 HOUR_S = 3600.0
@@ -89,9 +89,9 @@ def test_a_camera_that_comes_back_with_another_login_or_path_is_said_once_with_w
         door.frame()
         line.lead_to(target_of(reset.url(path)))
         door.wait_until_told(True, False)
-        wait_for(lambda: said in caplog.text)
+        wait_until(lambda: said in caplog.text)
         tried = door.camera.counters.reconnects
-        wait_for(lambda: door.camera.counters.reconnects > tried)
+        wait_until(lambda: door.camera.counters.reconnects > tried)
         assert len(warnings_of(caplog)) == 2
         assert said in warnings_of(caplog)[1]
         line.lead_to(target_of(url))
@@ -112,7 +112,7 @@ def test_a_slow_camera_is_not_lost_while_it_is_given_the_time_that_it_takes(
         watched(settings(server.url("/hasty"), read_timeout_s=1)) as hasty,
     ):
         numbers = [number_of(frame.image) for frame in patient.frames(4)]
-        wait_for(lambda: (False, "gave no picture for 1 s") in hasty.told)
+        wait_until(lambda: (False, "gave no picture for 1 s") in hasty.told)
         assert patient.told == [(True, "gives 320x240 pixels")]
         assert patient.camera.counters.reconnects == 0
     assert numbers == list(range(numbers[0], numbers[0] + 4))

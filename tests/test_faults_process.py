@@ -16,11 +16,11 @@ import pytest
 
 from facerec_mqtt.artifact import load_current, versions
 from facerec_mqtt.memory import Memory, MemoryFile
-from tests.fixtures_broker import PATIENCE_S, Broker
+from tests.fixtures_broker import PATIENCE_S, Broker, wait_until
 from tests.fixtures_disk import fill
 from tests.fixtures_service import Home, RunningService, program
 from tests.pattern_world import write_photos
-from tests.test_camera import is_running, wait_for
+from tests.test_camera import is_running
 from tests.test_end_to_end import camera, events, wait_for_event, wait_for_model
 from tests.test_enrollment import rebuild_patterns
 from tests.test_faults_camera import tells_of
@@ -148,7 +148,7 @@ def child_of(service: RunningService, word: str) -> int | None:
 
 
 def wait_for_child(service: RunningService, word: str) -> int:
-    wait_for(lambda: child_of(service, word) is not None)
+    wait_until(lambda: child_of(service, word) is not None)
     pid = child_of(service, word)
     assert pid is not None
     return pid
@@ -194,7 +194,7 @@ def test_a_service_that_is_killed_in_a_rebuild_leaves_no_process_and_finds_its_m
         wait_for_model(ear, status="training")
         children = [wait_for_child(service, "rebuild"), wait_for_child(service, "front_door")]
         service.terminate(signal.SIGKILL)
-        wait_for(lambda: not any(map(is_running, children)))
+        wait_until(lambda: not any(map(is_running, children)))
     model = load_current(home.models)
     assert model is not None
     assert [person.slug for person in model.people] == ["anna", "tom"]

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,6 +28,7 @@ from tests.fixtures_broker import (
     Certificates,
     free_port,
     run_broker,
+    wait_until,
 )
 from tests.fixtures_sightings import face
 
@@ -373,13 +373,6 @@ def test_a_connection_for_which_no_thread_can_be_started_is_told_of_once_and_mad
             wait_for_log(caplog, "no thread for the connection can be started; end other programs")
         wait_until(lambda: publisher.online)
     assert caplog.text.count("no thread") == 1
-
-
-def wait_until(condition: Any, timeout_s: float = PATIENCE_S) -> None:
-    give_up_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up_s, "it did not happen"
-        time.sleep(0.01)
 
 
 def wait_for_log(caplog: pytest.LogCaptureFixture, text: str) -> None:

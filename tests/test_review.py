@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from facerec_mqtt.config import ReviewSettings
 from facerec_mqtt.records import PresenceChange, Sighting
 from facerec_mqtt.review import Gleaner, Review, ReviewFolder, ReviewPicture
-from tests.fixtures_broker import Broker
+from tests.fixtures_broker import Broker, wait_until
 from tests.fixtures_service import Home, RunningService, run_program, write_film
 from tests.fixtures_sightings import face
 
@@ -188,14 +187,6 @@ def test_a_folder_that_cannot_be_written_is_told_of_once(
     assert caplog.text.count("FACEREC_REVIEW__FOLDER") == 1
 
 
-def wait_for_picture(folder: Path) -> Path:
-    give_up_s = time.monotonic() + PATIENCE_S
-    while not (pictures := list(folder.glob("*/*.jpg"))):
-        assert time.monotonic() < give_up_s
-        time.sleep(0.1)
-    return pictures[0]
-
-
 def test_a_strangers_picture_that_is_moved_into_a_folder_is_learnt_from(
     home: Home, broker: Broker, tmp_path: Path
 ) -> None:
@@ -206,7 +197,8 @@ def test_a_strangers_picture_that_is_moved_into_a_folder_is_learnt_from(
     ) | {"FACEREC_REVIEW__ENABLED": "true", "FACEREC_REVIEW__FOLDER": str(tmp_path / "review")}
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait(lambda m: m.topic.endswith("/event") and b'"stranger"' in m.payload, PATIENCE_S)
-        found = wait_for_picture(tmp_path / "review")
+        wait_until(lambda: list((tmp_path / "review").glob("*/*.jpg")))
+        found = next((tmp_path / "review").glob("*/*.jpg"))
         ear.wait(lambda m: m.topic.endswith("/event") and b'"anna"' in m.payload, PATIENCE_S)
         assert service.terminate() == 0
     assert found.name.endswith("_front_door_stranger.jpg")

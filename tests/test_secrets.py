@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.fixtures_broker import Broker, Certificates, free_port, run_broker
+from tests.fixtures_broker import Broker, Certificates, free_port, run_broker, wait_until
 from tests.fixtures_rtsp import StartRtsp
 from tests.fixtures_service import RunningService, children_of, command_line
 
@@ -129,13 +128,6 @@ def assert_nowhere(places: Iterator[tuple[str, bytes]], key: Path | None = None)
         assert not [form for form in forms if form in content], place
 
 
-def wait_for(condition: object, what: str) -> None:
-    give_up_s = time.monotonic() + PATIENCE_S
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up_s, what
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def broker_with_canary(tmp_path: Path, certificates: Certificates) -> Iterator[Broker]:
     """A broker that speaks TLS, wants our certificate, and has a password of its own."""
@@ -185,14 +177,14 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
                 ear.wait_for("facerec/camera/good/status", b"online", PATIENCE_S)
                 for name in ("wrong", "gone", "garbage", "parrot", "parrot_http"):
                     ear.wait_for(f"facerec/camera/{name}/status", b"offline", PATIENCE_S)
-                    wait_for(lambda name=name: f'"{name}" is still lost' in service.log, name)
+                    wait_until(lambda name=name: f'"{name}" is still lost' in service.log, name)  # type: ignore[misc]
                 reader = next(pid for pid in children_of(service.process.pid) if " good" in command_line(pid))
                 os.kill(reader, signal.SIGSEGV)
-                wait_for(lambda: 'Camera "good" is back' in service.log, "the reader that crashed")
+                wait_until(lambda: 'Camera "good" is back' in service.log, "the reader that crashed")
                 ear.say("facerec/command/rebuild", "PRESS")
                 ear.wait_for("facerec/command/result", timeout_s=PATIENCE_S)
                 broker.kill()
-                wait_for(lambda: "Trying again" in service.log, "the broker that was killed")
+                wait_until(lambda: "Trying again" in service.log, "the broker that was killed")
             os.kill(service.process.pid, signal.SIGSEGV)
             service.process.wait(20)
     assert any(" rebuild" in command for command in witness.seen)
@@ -217,7 +209,7 @@ def test_a_broker_that_refuses_the_password_is_not_told_of_with_it(
         "FACEREC_CAMERAS": json.dumps([{"name": "door", "url": str(clip)}])
     }
     with RunningService(settings, tmp_path / "work" / "log") as service:
-        wait_for(lambda: "FACEREC_MQTT__PASSWORD" in service.log, "the refusal")
+        wait_until(lambda: "FACEREC_MQTT__PASSWORD" in service.log, "the refusal")
         assert service.terminate() == 0
     assert_nowhere(contents(tmp_path / "work"))
 
