@@ -20,6 +20,8 @@ from facerec_mqtt.records import FACE_SIDE_PX, AlignedFace, Detection, Image, Ve
 FIELDS = 8
 DIMENSIONS = FIELDS * FIELDS
 GREY = 128
+LOOKS = 2
+"""At each picture: its face fills so much of it that it is looked at with surroundings, too."""
 
 
 def pattern(person: int) -> np.ndarray:

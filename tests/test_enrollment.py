@@ -20,6 +20,7 @@ from facerec_mqtt.rebuild_report import RebuildReport
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.records import Identification
 from tests.pattern_world import (
+    LOOKS,
     PatternBackbone,
     PatternDetector,
     closest_head,
@@ -104,14 +105,14 @@ def test_a_second_rebuild_looks_at_new_photos_only_and_gives_the_same_model_for_
     assert isinstance(networks.detector, PatternDetector)
     rebuild_patterns(enrollment, models, networks)
     first = load_current(models)
-    assert networks.detector.looked_at == 6
+    assert networks.detector.looked_at == 6 * LOOKS
     rebuild_patterns(enrollment, models, networks)
     again = load_current(models)
-    assert networks.detector.looked_at == 6
+    assert networks.detector.looked_at == 6 * LOOKS
     write_photos(enrollment / "Anna", 1, 2, first=6)
     rebuild_patterns(enrollment, models, networks)
     changed = load_current(models)
-    assert networks.detector.looked_at == 8
+    assert networks.detector.looked_at == 8 * LOOKS
     assert first is not None
     assert again is not None
     assert changed is not None
@@ -266,7 +267,7 @@ def test_photos_that_vanished_are_forgotten(tmp_path: Path) -> None:
     networks = pattern_networks()
     assert isinstance(networks.detector, PatternDetector)
     rebuild_patterns(enrollment, models, networks)
-    assert networks.detector.looked_at == 1
+    assert networks.detector.looked_at == LOOKS
 
 
 def check_patterns(enrollment: Path, models: Path, networks: Networks | None = None) -> dict[str, Any]:
