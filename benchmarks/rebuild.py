@@ -10,6 +10,7 @@ folders. The warm rebuild comes after ten new photos.
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def main() -> int:
         "used": used,
         "cold_s": round(cold_s, 1),
         "warm_with_10_new_s": round(warm_s, 1),
+        # Of the larger of the two processes.
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
     }

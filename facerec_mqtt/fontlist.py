@@ -1,6 +1,7 @@
 """Matplotlib's list of fonts, which is not to stay on disk."""
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ def unlisted_fonts() -> Iterator[None]:
     Raises:
         OSError: there is no room for a temporary folder.
     """
+    # Where the disk is full it says at length that the list could not be kept, which it is not to be.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     before = os.environ.get(_FOLDER)
     with tempfile.TemporaryDirectory(prefix="facerec-mqtt-") as folder:
         os.environ[_FOLDER] = folder

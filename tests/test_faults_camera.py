@@ -123,7 +123,7 @@ def test_a_stream_that_changes_its_rate_loses_no_frame(start_rtsp: StartRtsp, tm
     for path, first, fps in zip(clips, (0, 100), (CLIP_FPS, 4), strict=True):
         write_clip(path, [numbered(first + number) for number in range(8)], fps)
     server = start_rtsp({"/front": clips})
-    with watched(settings(server.url("/front"))) as door:
+    with watched(settings(server.url("/front"), read_timeout_s=60)) as door:
         wanted = {*range(8), *range(100, 108)}
         shown: set[int] = set()
         # Which of them are taken depends on how busy the machine is; none is left out for ever.
