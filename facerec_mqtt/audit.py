@@ -159,11 +159,12 @@ def _scores(
             gallery = Gallery.of(template(vectors[learnt])[None], normaliser)
             scores[:, row] = gallery.normalised(vectors[judged], normaliser)[:, 0]
             continue
-        for place, photo in enumerate(judged):
-            others = learnt[learnt != photo]
-            if len(others):
-                gallery = Gallery.of(template(vectors[others])[None], normaliser)
-                scores[place, row] = gallery.normalised(vectors[photo][None], normaliser)[0, 0]
+        places = np.array([place for place, photo in enumerate(judged) if np.any(learnt != photo)], np.int64)
+        if len(places) == 0:
+            continue
+        others = [template(vectors[learnt[learnt != photo]]) for photo in judged[places]]
+        gallery = Gallery.of(np.stack(others), normaliser)
+        scores[places, row] = gallery.normalised(vectors[judged[places]], normaliser).diagonal()
     return scores
 
 
