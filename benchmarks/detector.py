@@ -168,8 +168,8 @@ def tally_photos(images: Iterable[np.ndarray], detector: FaceDetector, yunet: Yu
 def disagreement(images: Iterable[np.ndarray], yunet: YuNet) -> float:
     """How far YuNet's landmarks in pictures' mirror images are from those in the pictures.
 
-    Median, as a share of the eyes' distance: what nobody who learns from it can be closer to it than, but
-    for a factor of the root of two.
+    Median, as a share of the eyes' distance. Of two looks that err alike each errs by this over the root of
+    two, and who has learnt from many of them cannot be nearer than that to one of them.
     """
     apart = []
     for image in images:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -20,6 +21,9 @@ def unlisted_fonts() -> Iterator[None]:
     Raises:
         OSError: there is no room for a temporary folder.
     """
+    if "matplotlib.font_manager" in sys.modules:
+        yield
+        return
     # Where the disk is full it says at length that the list could not be kept, which it is not to be.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     before = os.environ.get(_FOLDER)

@@ -33,7 +33,9 @@ _RECIPE = 3
 """To be raised whenever the same photo and networks would give something else."""
 _MOST_CACHE_BYTES = 2**30
 _CLEARLY_LARGER = 1.5
+# So small a picture is no camera's, but probably a face that somebody cut out.
 _CROP_PX = 256
+# Share of such a picture's width from which on its face wants surroundings.
 _FILLED = 0.6
 _SURROUNDINGS = (110, 110, 110)
 

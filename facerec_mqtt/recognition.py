@@ -23,8 +23,6 @@ from facerec_mqtt.head import Head
 from facerec_mqtt.photos import Backbone, Detector, find_faces
 from facerec_mqtt.records import AlignedFace, Detection, Identification, Image, Person, Refusal, Vectors
 
-# So small a picture is no camera's, but probably a face that somebody cut out.
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
