@@ -40,15 +40,16 @@ class Convolution(nn.Module):
 
     def __init__(self, taken: int, given: int, side: int, stride: int, groups: int, *, relu: bool) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(taken, given, side, stride, groups=groups, bias=False)
+        padding = side // 2 if stride == 1 else 0
+        self.convolution = nn.Conv2d(taken, given, side, stride, padding, groups=groups, bias=False)
         self.normalisation = nn.BatchNorm2d(given, EPSILON, MOMENTUM)
-        self.side, self.stride, self.relu = side, stride, relu
+        self.stride, self.relu = stride, relu
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', H', W')."""
-        if self.side == 3:
-            # With a stride of two Keras puts an even picture's one row of padding at the end alone.
-            even = self.stride == 2 and image.shape[2] % 2 == 0
+        if self.stride == 2:
+            # Keras puts an even picture's one row of padding at the end alone.
+            even = image.shape[2] % 2 == 0
             image = functional.pad(image, (0, 1, 0, 1) if even else (1, 1, 1, 1))
         image = self.normalisation(self.convolution(image))
         return functional.relu6(image, inplace=True) if self.relu else image

@@ -3,10 +3,12 @@
     python -m pretraining.backbone.train --corpus DIR --run DIR --start START.npz --steps 9000
 
 `--start` is ImageNet's trunk for the first stage, or an earlier stage's `average.npz` for another one,
-both as `network.py` converts them. The learning rate warms up and then falls by a cosine, over
-`--steps`, or over `--minutes` of wall clock where others use the machine too. Interrupted, the same
-command goes on from the last checkpoint in the run's folder. With a graphics card it computes in
-bfloat16 there; the guises are drawn in processes of their own, `--workers` of them.
+both as `network.py` converts them. Matrices learn by Muon, everything else by AdamW, at one rate. A late
+stage may leave the trunk's first modules as they are (`--frozen 4` is half as fast again). The learning
+rate warms up and then falls by a cosine, over `--steps`, or over `--minutes` of wall clock where others
+use the machine too. Interrupted, the same command goes on from the last checkpoint in the run's folder.
+With a graphics card it computes in bfloat16 there; the guises are drawn in processes of their own,
+`--workers` of them.
 
 The loss is 1 - cosine to the teacher's embedding of the untouched picture, plus how far the
 similarities within the batch are from the teacher's: it is similarities that are compared in use.
@@ -32,11 +34,14 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pretraining.backbone.augment import augment
 from pretraining.backbone.corpus import TEACHER_FILE, Corpus
+from pretraining.backbone.muon import Muon
 from pretraining.backbone.network import Backbone, load, save
 
 SIMILARITY_WEIGHT = 20.0
 STRANGER_SIMILARITY = 0.2
 """The teacher's answer for two adults who look alike; more is not wanted of two people."""
+FILTER_WEIGHTS = 27
+"""Up to 3×3 over three colours; what has more weights per output is a matrix, and Muon's."""
 WEIGHT_DECAY = 0.02
 GRADIENT_NORM = 5.0
 EMA_MOMENTUM = 0.995
@@ -110,7 +115,7 @@ def distillation_loss(given: Tensor, teacher: Tensor, stranger: Tensor) -> Tenso
 class Run:
     """A network in training, with all that an interruption must not lose."""
 
-    def __init__(self, folder: Path, start: Path, rate: float) -> None:
+    def __init__(self, folder: Path, start: Path, rate: float, frozen: int) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._folder = folder
         self._rate = rate
@@ -120,24 +125,35 @@ class Run:
         self._average = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_MOMENTUM), use_buffers=True
         )
-        matrices = [each for each in self.network.parameters() if each.requires_grad and each.ndim > 1]
-        vectors = [each for each in self.network.parameters() if each.requires_grad and each.ndim == 1]
-        self._optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
-            lr=rate,
-        )
+        for module in self.network.trunk[:frozen]:
+            module.requires_grad_(False)
+        learning = [each for each in self.network.parameters() if each.requires_grad]
+        matrices = [each for each in learning if each.ndim > 1 and each.flatten(1).shape[1] > FILTER_WEIGHTS]
+        filters = [each for each in learning if each.ndim > 1 and each.flatten(1).shape[1] <= FILTER_WEIGHTS]
+        vectors = [each for each in learning if each.ndim == 1]
+        self._optimizers: list[torch.optim.Optimizer] = [
+            Muon(matrices, rate, WEIGHT_DECAY),
+            torch.optim.AdamW(
+                [{"params": filters, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}],
+                lr=rate,
+            ),
+        ]
+        self.network.train()
+        self.network.trunk[:frozen].eval()
         if self._checkpoint.exists():
             state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
             self.network.load_state_dict(state["network"])
             self._average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            for optimizer, known in zip(self._optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(known)
             self.progress = Progress(**state["progress"])
 
     def step(self, given: Tensor, teacher: Tensor, stranger: Tensor, share: float) -> Tensor:
         """Learn from one batch at this share of the schedule; the loss, still on the device."""
         rate = self._rate * min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
-        for group in self._optimizer.param_groups:
-            group["lr"] = max(rate, self._rate * 1e-3)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = max(rate, self._rate * 1e-3)
         given, teacher, stranger = (
             each.to(self.device, non_blocking=True) for each in (given, teacher, stranger)
         )
@@ -145,10 +161,11 @@ class Run:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             answer = self.network(given)
         loss = distillation_loss(answer.float(), teacher, stranger)
-        self._optimizer.zero_grad()
+        self.network.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self._average.update_parameters(self.network)
         self.progress.step += 1
         return loss.detach()
@@ -158,7 +175,7 @@ class Run:
         state = {
             "network": self.network.state_dict(),
             "average": self._average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizers": [each.state_dict() for each in self._optimizers],
             "progress": asdict(self.progress),
         }
         part = self._checkpoint.with_suffix(".part")
@@ -179,13 +196,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--minutes", type=float, default=0.0, help="a schedule by wall clock instead")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw the guises")
+    parser.add_argument("--frozen", type=int, default=0, help="modules of the trunk that stay as they are")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(arguments.seed)
     torch.set_float32_matmul_precision("high")
-    run = Run(arguments.run, arguments.start, arguments.rate)
-    run.network.train()
+    run = Run(arguments.run, arguments.start, arguments.rate, arguments.frozen)
     batches = Batches(arguments.corpus, arguments.batch, arguments.seed + run.progress.step)
     loader = DataLoader(
         batches, batch_size=None, num_workers=arguments.workers, pin_memory=run.device.type == "cuda"
