@@ -128,9 +128,9 @@ class Run:
         for module in self.network.trunk[:frozen]:
             module.requires_grad_(False)
         learning = [each for each in self.network.parameters() if each.requires_grad]
-        matrices = [each for each in learning if each.ndim > 1 and each.flatten(1).shape[1] > FILTER_WEIGHTS]
-        filters = [each for each in learning if each.ndim > 1 and each.flatten(1).shape[1] <= FILTER_WEIGHTS]
         vectors = [each for each in learning if each.ndim == 1]
+        filters = [each for each in learning if each.ndim > 1 and each[0].numel() <= FILTER_WEIGHTS]
+        matrices = [each for each in learning if each.ndim > 1 and each[0].numel() > FILTER_WEIGHTS]
         self._optimizers: list[torch.optim.Optimizer] = [
             Muon(matrices, rate, WEIGHT_DECAY),
             torch.optim.AdamW(
