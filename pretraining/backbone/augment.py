@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.alignment import FACE_SIDE_PX
+from pretraining.backbone.corpus import CHIP_SIDE_PX
 
 Chip = NDArray[np.uint8]
 
@@ -19,7 +20,12 @@ def augment(chip: Chip, rng: np.random.Generator) -> Chip:
     Returns:
         (112, 112, 3) uint8 BGR.
     """
-    face = recolour(move(chip, rng), rng)
+    return disguise(cut(chip, place(rng)), rng)
+
+
+def disguise(face: Chip, rng: np.random.Generator) -> Chip:
+    """What light, camera and distance do to a face: (112, 112, 3) uint8 BGR to the same."""
+    face = recolour(face, rng)
     if rng.random() < 0.35:
         return watch(face, rng)
     if rng.random() < 0.35:
@@ -39,18 +45,39 @@ def augment(chip: Chip, rng: np.random.Generator) -> Chip:
     return face
 
 
-def move(chip: Chip, rng: np.random.Generator) -> Chip:
-    """Mirror, turn, scale and shift by what a detector's landmarks err, and cut to 112×112."""
+def place(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Mirror, turn, scale and shift by what a detector's landmarks err: (2, 3), from chip to face in px."""
     angle = np.deg2rad(rng.normal(0, 4))
     scale = np.exp(rng.normal(0, 0.04))
     cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.array([[cosine, -sine], [sine, cosine]])
     if rng.random() < 0.5:
         linear[:, 0] *= -1
-    middle = np.full(2, (chip.shape[0] - 1) / 2)
+    middle = np.full(2, (CHIP_SIDE_PX - 1) / 2)
     target = np.full(2, (FACE_SIDE_PX - 1) / 2) + rng.normal(0, 1.5, 2)
-    turn = np.column_stack([linear, target - linear @ middle])
+    return np.column_stack([linear, target - linear @ middle])
+
+
+def cut(chip: Chip, turn: NDArray[np.float64]) -> Chip:
+    """The face out of a chip, as `place` says: (112, 112, 3)."""
     return cv2.warpAffine(chip, turn, (FACE_SIDE_PX, FACE_SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
+
+
+def mirrored(turn: NDArray[np.float64]) -> bool:
+    """Whether a guise is of the mirrored chip."""
+    return bool(np.linalg.det(turn[:, :2]) < 0)
+
+
+def follow(places: NDArray[np.float64], turn: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Where places in the chip, or in the mirrored chip where that is shown, come to lie in the guise.
+
+    Args:
+        places: (..., 2) px of the chip.
+        turn: (2, 3), from chip to face, as `place` draws it.
+    """
+    if mirrored(turn):
+        places = np.stack([CHIP_SIDE_PX - 1 - places[..., 0], places[..., 1]], axis=-1)
+    return (places @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
 
 
 def recolour(face: Chip, rng: np.random.Generator) -> Chip:

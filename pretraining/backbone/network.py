@@ -9,7 +9,7 @@ graphics card's bfloat16. The way from one to the other:
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,21 @@ class Convolution(nn.Module):
             # Keras puts an even picture's one row of padding at the end alone.
             even = image.shape[2] % 2 == 0
             image = functional.pad(image, (0, 1, 0, 1) if even else (1, 1, 1, 1))
-        image = self.normalisation(self.convolution(image))
+        if self.normalisation.training:
+            image = self.normalisation(self.convolution(image))
+        else:
+            image = self._folded(image)
         return functional.relu6(image, inplace=True) if self.relu else image
+
+    def _folded(self, image: Tensor) -> Tensor:
+        """Convolution with its normalisation, whose averages stand, multiplied into the weights."""
+        normalisation, convolution = self.normalisation, self.convolution
+        gain = normalisation.weight * torch.rsqrt(normalisation.running_var + EPSILON)
+        shift = normalisation.bias - normalisation.running_mean * gain
+        weight = convolution.weight * gain[:, None, None, None]
+        return functional.conv2d(
+            image, weight, shift, convolution.stride, convolution.padding, groups=convolution.groups
+        )
 
 
 class Block(nn.Module):
@@ -94,8 +107,18 @@ class Backbone(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """(N, 3, 112, 112) RGB / 127.5 - 1 to (N, 256), not of unit length."""
-        pooled = self.pooled(self.pooling(self.trunk(faces))).flatten(1)
-        return self.projected(self.projection(self.dropout(pooled)))
+        return self.look(faces, ())[0]
+
+    def look(self, faces: Tensor, modules: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """The same, and what the trunk has made of the faces after so many of its modules."""
+        maps = []
+        image = faces
+        for number, module in enumerate(self.trunk, 1):
+            image = module(image)
+            if number in modules:
+                maps.append(image)
+        pooled = self.pooled(self.pooling(image)).flatten(1)
+        return self.projected(self.projection(self.dropout(pooled))), maps
 
 
 def load(path: Path) -> Backbone:

@@ -2,15 +2,14 @@
 
     python -m pretraining.backbone.prepare --data ../shared/data --out DIR
 
-LFW's pictures are detected with YuNet and aligned; chips are aligned already. Resumable: what is
-already in DIR is not done again. About 25 minutes on 2 cores with OpenVINO, longer without; 3.4 GB.
+LFW's pictures are detected with YuNet and aligned; chips are aligned already; morphs are blends of
+training pictures. Resumable: what is already in DIR is not done again. 10 to 30 minutes on 2 cores; 10 GB.
 """
 
 import argparse
 import csv
-import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.alignment import TEMPLATE, similarity
-from pretraining.backbone.corpus import CHIP_SETS, CHIP_SIDE_PX, MARGIN_PX, TEACHER_FILE, Corpus
+from pretraining.backbone.corpus import (
+    CHIP_SETS,
+    CHIP_SIDE_PX,
+    MAP_CELLS,
+    MAP_CHANNELS,
+    MAPS_FILE,
+    MARGIN_PX,
+    MORPHS,
+    SELECTION_FOLD,
+    TEACHER_FILE,
+    VALIDATION_FOLD,
+    Corpus,
+    is_held_out,
+)
+from pretraining.backbone.morph import morph
 
 TEACHER_SIDE_PX = 128
 # Where face-reidentification-retail-0095 wants the landmarks, in pixels of its input (Open Model Zoo).
@@ -28,58 +41,56 @@ TEACHER_TEMPLATE = TEACHER_SIDE_PX * np.array(
 )
 
 
+# Its maps after the last block of 16×16 cells and of 8×8 cells.
+TEACHER_MAPS = ("t147", "t182")
+
+
 class Teacher:
-    """The Apache-2.0 network whose embeddings ours learns to give."""
+    """The Apache-2.0 network whose embeddings ours learns to give: face-reidentification-retail-0095."""
 
-    def __init__(self, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
-        self._run = run
+    def __init__(self, path: Path) -> None:
+        """Open it in ONNX form."""
+        import openvino
 
-    @classmethod
-    def load(cls, path: Path, threads: int = 1) -> "Teacher":
-        """Open face-reidentification-retail-0095 in ONNX form.
+        core = openvino.Core()
+        network = core.read_model(str(path))
+        network.add_outputs(list(TEACHER_MAPS))
+        network.reshape([-1, 3, TEACHER_SIDE_PX, TEACHER_SIDE_PX])
+        self._run = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        self._turn = similarity(TEMPLATE + np.float32(MARGIN_PX), TEACHER_TEMPLATE)
 
-        With OpenVINO where that is installed (10 ms a face on one core), else with onnxruntime (27 ms).
-        """
-        if importlib.util.find_spec("openvino") is not None:
-            import openvino
-
-            core = openvino.Core()
-            core.set_property({"INFERENCE_NUM_THREADS": threads})
-            network = core.read_model(str(path))
-            network.reshape([-1, 3, TEACHER_SIDE_PX, TEACHER_SIDE_PX])
-            compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-            return cls(lambda batch: compiled(batch)[0])
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return cls(lambda batch: session.run(None, {name: batch})[0])
-
-    def embed(self, chips: NDArray[np.uint8], margin_px: int = MARGIN_PX) -> NDArray[np.float32]:
-        """Unit vectors of aligned faces.
+    def look(self, chips: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What it makes of aligned faces.
 
         Args:
-            chips: (N, S, S, 3) uint8 BGR, the ArcFace template plus a margin on each side.
-            margin_px: that margin; 0 for 112×112 faces.
+            chips: (N, 128, 128, 3) uint8 BGR, the ArcFace template plus a margin of 8 px on each side.
 
         Returns:
-            (N, 256) float32.
+            (N, 256) unit vectors and its maps, (N, 2, 64, 128); the first map by means of 2×2 cells.
         """
-        turn = similarity(TEMPLATE + np.float32(margin_px), TEACHER_TEMPLATE)
-        faces = np.stack([cv2.warpAffine(chip, turn, (TEACHER_SIDE_PX, TEACHER_SIDE_PX)) for chip in chips])
-        batch = np.ascontiguousarray(faces.transpose(0, 3, 1, 2).astype(np.float32))
-        vectors = self._run(batch).reshape(len(chips), -1)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        side = (TEACHER_SIDE_PX, TEACHER_SIDE_PX)
+        faces = np.stack([cv2.warpAffine(chip, self._turn, side) for chip in chips])
+        answer = self._run(np.ascontiguousarray(faces.transpose(0, 3, 1, 2).astype(np.float32)))
+        finer, coarser = (answer[name] for name in TEACHER_MAPS)
+        finer = finer.reshape(len(chips), MAP_CHANNELS, MAP_CELLS, 2, MAP_CELLS, 2).mean(axis=(3, 5))
+        maps = np.stack([finer, coarser], axis=1).reshape(len(chips), 2, MAP_CHANNELS, -1)
+        return unit(answer[0].reshape(len(chips), -1)), maps.swapaxes(2, 3)
 
-    def embed_both(self, chips: NDArray[np.uint8], margin_px: int = MARGIN_PX) -> NDArray[np.float32]:
-        """Like `embed`: the mean of what is said of each face and of its mirror image.
+    def look_twice(self, chips: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same of each face and of its mirror image.
 
-        A steadier opinion: the two have a mean cosine of 0.917 on the training pictures.
+        Returns:
+            (N, 256), the mean of the two vectors, a steadier opinion: they have a mean cosine of 0.917 on
+            the training pictures; and (N, 2, 2, 64, 128), the maps of the face and of its mirror image.
         """
-        vectors = self.embed(chips, margin_px) + self.embed(chips[:, :, ::-1], margin_px)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors, maps = self.look(chips)
+        mirrored, mirrored_maps = self.look(np.ascontiguousarray(chips[:, :, ::-1]))
+        return unit(vectors + mirrored), np.stack([maps, mirrored_maps], axis=1)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows at unit length."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def align_lfw(image: NDArray[np.uint8], detector: Any) -> NDArray[np.uint8] | None:
@@ -111,8 +122,8 @@ def lfw_files(lfw: Path) -> Iterator[tuple[str, int, int]]:
             yield f"lfw/{person}/{path.name}", number, folds[person]
 
 
-def pack(data: Path, out: Path) -> None:
-    """Write chips.npy and index.json."""
+def pack(data: Path, out: Path, morphs: int) -> None:
+    """Write chips.npy and index.json; the morphs come last."""
     entries = list(lfw_files(data / "lfw"))
     for chip_set in CHIP_SETS:
         paths = sorted((data / "chips" / chip_set).iterdir())
@@ -121,9 +132,10 @@ def pack(data: Path, out: Path) -> None:
         str(data / "models" / "face_detection_yunet.onnx"), "", (250, 250), score_threshold=0.4
     )
     chips = np.lib.format.open_memmap(
-        out / "chips.npy.part", "w+", np.uint8, (len(entries), CHIP_SIDE_PX, CHIP_SIDE_PX, 3)
+        out / "chips.npy.part", "w+", np.uint8, (len(entries) + morphs, CHIP_SIDE_PX, CHIP_SIDE_PX, 3)
     )
     kept: list[tuple[str, int, int]] = []
+    parents: list[int] = []
     for entry in entries:
         source, rest = entry[0].split("/", 1)
         path = data / ("lfw/images" if source == "lfw" else f"chips/{source}") / rest
@@ -132,10 +144,20 @@ def pack(data: Path, out: Path) -> None:
         if chip is None:
             print(f"no face: {entry[0]}", flush=True)
             continue
+        held_out = (
+            entry[2] in (SELECTION_FOLD, VALIDATION_FOLD) if source == "lfw" else is_held_out(path.name)
+        )
+        if not held_out:
+            parents.append(len(kept))
         chips[len(kept)] = chip
         kept.append(entry)
         if len(kept) % 5000 == 0:
             print(f"packed {len(kept)} of {len(entries)}", flush=True)
+    for number in range(morphs):
+        rng = np.random.default_rng((11, number))
+        first, second = rng.choice(parents, 2, replace=False)
+        chips[len(kept)] = morph(chips[first], chips[second], rng)
+        kept.append((f"{MORPHS}/{number}", -1, 0))
     chips.flush()
     (out / "chips.npy.part").rename(out / "chips.npy")
     index = {key: [entry[at] for entry in kept] for at, key in enumerate(("name", "person", "fold"))}
@@ -143,27 +165,36 @@ def pack(data: Path, out: Path) -> None:
 
 
 def ask_teacher(data: Path, out: Path, batch: int = 32) -> None:
-    """Write teacher.npy, (N, 256) float16; goes on where it was interrupted.
+    """Write the teacher's vectors and maps; goes on where it was interrupted.
 
     Only pictures that may be trained on are asked about, in a fixed random order, so that training
     can begin on the first of them; the rows of the others stay zero.
     """
     corpus = Corpus.open(out)
     rows = np.random.default_rng(3).permutation(corpus.training())
-    path = out / TEACHER_FILE
-    if not path.exists():
-        np.lib.format.open_memmap(path, "w+", np.float16, (len(corpus.chips), 256)).flush()
-    answers = np.lib.format.open_memmap(path, "r+")
-    teacher = Teacher.load(data / "models" / "face-reidentification-retail-0095.onnx")
+    count = len(corpus.chips)
+    answers = opened(out / TEACHER_FILE, (count, 256))
+    maps = opened(out / MAPS_FILE, (count, 2, 2, MAP_CELLS**2, MAP_CHANNELS))
+    teacher = Teacher(data / "models" / "face-reidentification-retail-0095.onnx")
     for start in range(0, len(rows), batch):
         some = rows[start : start + batch]
         if answers[some].any(axis=1).all():
             continue
-        answers[some] = teacher.embed_both(corpus.chips[some])
+        vectors, maps[some] = teacher.look_twice(corpus.chips[some])
+        answers[some] = vectors
         if start // batch % 50 == 0:
+            maps.flush()
             answers.flush()
             print(f"taught {start + len(some)} of {len(rows)}", flush=True)
+    maps.flush()
     answers.flush()
+
+
+def opened(path: Path, shape: tuple[int, ...]) -> Any:
+    """A float16 array on the disk, of zeros where it is new."""
+    if not path.exists():
+        np.lib.format.open_memmap(path, "w+", np.float16, shape).flush()
+    return np.lib.format.open_memmap(path, "r+")
 
 
 def main() -> None:
@@ -171,11 +202,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--morphs", type=int, default=20000)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     if not (arguments.out / "index.json").exists():
-        pack(arguments.data, arguments.out)
+        pack(arguments.data, arguments.out, arguments.morphs)
     ask_teacher(arguments.data, arguments.out)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facerec_mqtt.embedding import BACKBONE_FILE, DIMENSIONS, Embedder, build_backbone
 from facerec_mqtt.records import AlignedFace, Image, Vectors
 from pretraining.backbone.augment import augment
-from pretraining.backbone.corpus import MARGIN_PX, TEACHER_FILE, Corpus
+from pretraining.backbone.corpus import MARGIN_PX, MORPHS, TEACHER_FILE, Corpus
 
 SHRINKAGE = 1.0
 """Weight of the identity, in shares of the embeddings' mean power in one direction; chosen on fold 7."""
@@ -63,7 +63,8 @@ def main() -> None:
     teacher = np.load(arguments.corpus / TEACHER_FILE, mmap_mode="r")
     embedder = Embedder.load(arguments.weights / BACKBONE_FILE)
     rows = corpus.training()
-    rows = rng.permutation(rows[np.any(teacher[rows] != 0, axis=1)])[: arguments.pictures]
+    real = (corpus.source[rows] != MORPHS) & np.any(teacher[rows] != 0, axis=1)
+    rows = rng.permutation(rows[real])[: arguments.pictures]
     inner = slice(MARGIN_PX, -MARGIN_PX)
     faces = []
     for row in rows:

@@ -4,16 +4,18 @@
 
 `--start` is ImageNet's trunk for the first stage, or an earlier stage's `average.npz` for another one,
 both as `network.py` converts them. Matrices learn by Muon, everything else by AdamW, at one rate. A late
-stage may leave the trunk's first modules as they are (`--frozen 4` is half as fast again). The learning
-rate warms up and then falls by a cosine, over `--steps`, or over `--minutes` of wall clock where others
-use the machine too. Interrupted, the same command goes on from the last checkpoint in the run's folder.
-With a graphics card it computes in bfloat16 there; the guises are drawn in processes of their own,
-`--workers` of them.
+stage may leave the trunk's first modules as they are (`--frozen 4` is half as fast again) and its
+normalisations at their averages, multiplied into the convolutions (`--folded`, a sixth faster). The
+learning rate warms up and then falls by a cosine, over `--steps`, or over `--minutes` of wall clock where
+others use the machine too. Interrupted, the same command goes on from the last checkpoint in the run's
+folder. With a graphics card it computes in bfloat16 there; the guises are drawn in processes of their
+own, `--workers` of them.
 
 The loss is 1 - cosine to the teacher's embedding of the untouched picture, plus how far the
 similarities within the batch are from the teacher's: it is similarities that are compared in use.
 Where the teacher takes different people for similar (in UTK and All-Age-Faces nearly every pair is
-two people, and it lumps small children together), the wanted similarity is capped.
+two people, and it lumps small children together), the wanted similarity is capped. To that come the
+hints (`hints.py`), whose weight falls to nothing by the end of the schedule.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -32,8 +35,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from pretraining.backbone.augment import augment
-from pretraining.backbone.corpus import TEACHER_FILE, Corpus
+from pretraining.backbone.augment import cut, disguise, follow, mirrored, place
+from pretraining.backbone.corpus import MAPS_FILE, TEACHER_FILE, Corpus
+from pretraining.backbone.hints import MODULES, Hints, teacher_cells
 from pretraining.backbone.muon import Muon
 from pretraining.backbone.network import Backbone, load, save
 
@@ -45,6 +49,11 @@ FILTER_WEIGHTS = 27
 WEIGHT_DECAY = 0.02
 GRADIENT_NORM = 5.0
 EMA_MOMENTUM = 0.995
+HINTS_WEIGHT = 1.0
+HINTS_ALONE = 100
+"""Steps in which the hints' heads find their feet, and the network does not hear of them."""
+MEASURED = 500
+"""Pictures from which the teacher's channels are scaled."""
 WARM_UP = 0.03
 """Share of the schedule."""
 NOTE_EVERY = 50
@@ -63,35 +72,62 @@ class Progress:
         return min(self.spent_s / (60 * minutes) if minutes else self.step / steps, 1.0)
 
 
-class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
-    """Training pictures in a random order without end, each in a guise drawn for it.
+class Batch(NamedTuple):
+    """Some pictures with what is wanted of them."""
 
-    A batch: (N, 3, 112, 112) RGB / 127.5 - 1; (N, 256), the teacher's vectors; (N,) 1 where the picture
-    is from a set in which every picture is another person, else 0. All float32.
-    """
+    faces: Tensor
+    """(N, 3, 112, 112) float32 RGB / 127.5 - 1."""
+    teacher: Tensor
+    """(N, 256) float32, the teacher's vectors."""
+    stranger: Tensor
+    """(N,) float32, 1 where the picture is from a set in which every picture is another person, else 0."""
+    maps: Tensor
+    """(N, 2, 64, 128) float16, the teacher's maps, each channel at mean 0 and deviation 1."""
+    cells: Tensor
+    """(N, 2, 64, 2) float32 px of the face: where the maps' cells lie."""
+
+
+class Batches(IterableDataset[Batch]):
+    """Training pictures in a random order without end, each in a guise drawn for it."""
 
     def __init__(self, folder: Path, size: int, seed: int) -> None:
         self._folder = folder
         self._size = size
         self._seed = seed
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         """Draw batches; each worker has an order of its own."""
         cv2.setNumThreads(1)
         worker = get_worker_info()
         rng = np.random.default_rng((self._seed, worker.id if worker else 0))
         corpus = Corpus.open(self._folder)
         teacher = np.load(self._folder / TEACHER_FILE, mmap_mode="r")
+        maps = np.load(self._folder / MAPS_FILE, mmap_mode="r")
         strangers = np.isin(corpus.source, ("utk", "aaf"))
         rows = corpus.training()
         rows = rows[np.any(teacher[rows] != 0, axis=1)]
+        some = maps[rows[:: max(len(rows) // MEASURED, 1)], 0].astype(np.float32)
+        mean, deviation = some.mean(axis=(0, 2), keepdims=True), some.std(axis=(0, 2), keepdims=True) + 1e-6
+        cells = teacher_cells()
         while True:
             order = rng.permutation(rows)
             for drawn in np.split(order, range(self._size, len(order), self._size))[:-1]:
-                faces = np.stack([augment(corpus.chips[row], rng) for row in drawn])[..., ::-1]
-                given = torch.from_numpy(faces.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1)
-                wanted = torch.from_numpy(teacher[drawn].astype(np.float32))
-                yield given, wanted, torch.from_numpy(strangers[drawn].astype(np.float32))
+                turns = [place(rng) for _ in drawn]
+                faces = np.stack(
+                    [
+                        disguise(cut(corpus.chips[row], turn), rng)
+                        for row, turn in zip(drawn, turns, strict=True)
+                    ]
+                )
+                planes = faces[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+                seen = maps[drawn, [int(mirrored(turn)) for turn in turns]]
+                yield Batch(
+                    torch.from_numpy(planes / 127.5 - 1),
+                    torch.from_numpy(teacher[drawn].astype(np.float32)),
+                    torch.from_numpy(strangers[drawn].astype(np.float32)),
+                    torch.from_numpy(((seen - mean) / deviation).astype(np.float16)),
+                    torch.from_numpy(np.stack([follow(cells, turn) for turn in turns])),
+                )
 
 
 def distillation_loss(given: Tensor, teacher: Tensor, stranger: Tensor) -> Tensor:
@@ -100,7 +136,7 @@ def distillation_loss(given: Tensor, teacher: Tensor, stranger: Tensor) -> Tenso
     Args:
         given: (N, 256) our answers.
         teacher: (N, 256) unit vectors.
-        stranger: (N,) 1 or 0, as `Batches` gives them.
+        stranger: (N,) 1 or 0, as in `Batch`.
     """
     given = functional.normalize(given)
     cosine = (1 - (teacher * given).sum(dim=1)).mean()
@@ -115,13 +151,14 @@ def distillation_loss(given: Tensor, teacher: Tensor, stranger: Tensor) -> Tenso
 class Run:
     """A network in training, with all that an interruption must not lose."""
 
-    def __init__(self, folder: Path, start: Path, rate: float, frozen: int) -> None:
+    def __init__(self, folder: Path, start: Path, rate: float, frozen: int, *, folded: bool) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._folder = folder
         self._rate = rate
         self._checkpoint = folder / "checkpoint.pt"
         self.progress = Progress()
         self.network = load(start).to(self.device, memory_format=torch.channels_last)
+        self._hints = Hints().to(self.device)
         self._average = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_MOMENTUM), use_buffers=True
         )
@@ -129,6 +166,7 @@ class Run:
             module.requires_grad_(False)
         learning = [each for each in self.network.parameters() if each.requires_grad]
         vectors = [each for each in learning if each.ndim == 1]
+        vectors += self._hints.parameters()
         filters = [each for each in learning if each.ndim > 1 and each[0].numel() <= FILTER_WEIGHTS]
         matrices = [each for each in learning if each.ndim > 1 and each[0].numel() > FILTER_WEIGHTS]
         self._optimizers: list[torch.optim.Optimizer] = [
@@ -139,41 +177,50 @@ class Run:
             ),
         ]
         self.network.train()
-        self.network.trunk[:frozen].eval()
+        self.network.trunk[: None if folded else frozen].eval()
         if self._checkpoint.exists():
             state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
             self.network.load_state_dict(state["network"])
+            self._hints.load_state_dict(state["hints"])
             self._average.load_state_dict(state["average"])
             for optimizer, known in zip(self._optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(known)
             self.progress = Progress(**state["progress"])
 
-    def step(self, given: Tensor, teacher: Tensor, stranger: Tensor, share: float) -> Tensor:
-        """Learn from one batch at this share of the schedule; the loss, still on the device."""
+    def step(self, batch: Batch, share: float) -> Tensor:
+        """Learn from one batch at this share of the schedule.
+
+        Returns:
+            (3,), still on the device: the loss without the hints, and what is wrong in the two maps.
+        """
         rate = self._rate * min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = max(rate, self._rate * 1e-3)
-        given, teacher, stranger = (
-            each.to(self.device, non_blocking=True) for each in (given, teacher, stranger)
-        )
-        given = given.contiguous(memory_format=torch.channels_last)
+        batch = Batch(*(each.to(self.device, non_blocking=True) for each in batch))
+        faces = batch.faces.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            answer = self.network(given)
-        loss = distillation_loss(answer.float(), teacher, stranger)
+            answer, maps = self.network.look(faces, MODULES)
+            if self.progress.step < HINTS_ALONE:
+                maps = [each.detach() for each in maps]
+            wrong = self._hints(maps, batch.maps.float(), batch.cells)
+        loss = distillation_loss(answer.float(), batch.teacher, batch.stranger)
+        whole = loss + HINTS_WEIGHT * (1 - share) * wrong.sum()
+        self._hints.zero_grad()
         self.network.zero_grad()
-        loss.backward()
+        whole.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         for optimizer in self._optimizers:
             optimizer.step()
         self._average.update_parameters(self.network)
         self.progress.step += 1
-        return loss.detach()
+        return torch.stack([loss, *wrong]).detach()
 
     def keep(self) -> None:
         """Write the checkpoint and the average of the weights."""
         state = {
             "network": self.network.state_dict(),
+            "hints": self._hints.state_dict(),
             "average": self._average.state_dict(),
             "optimizers": [each.state_dict() for each in self._optimizers],
             "progress": asdict(self.progress),
@@ -197,28 +244,30 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0, help="a schedule by wall clock instead")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw the guises")
     parser.add_argument("--frozen", type=int, default=0, help="modules of the trunk that stay as they are")
+    parser.add_argument("--folded", action="store_true", help="normalisations keep their averages")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(arguments.seed)
     torch.set_float32_matmul_precision("high")
-    run = Run(arguments.run, arguments.start, arguments.rate, arguments.frozen)
+    run = Run(arguments.run, arguments.start, arguments.rate, arguments.frozen, folded=arguments.folded)
     batches = Batches(arguments.corpus, arguments.batch, arguments.seed + run.progress.step)
     loader = DataLoader(
         batches, batch_size=None, num_workers=arguments.workers, pin_memory=run.device.type == "cuda"
     )
     last_s = saved_s = time.monotonic()
     losses: list[Tensor] = []
-    for given, teacher, stranger in loader:
+    for batch in loader:
         share = run.progress.share(arguments.steps, arguments.minutes)
         if share >= 1:
             break
-        losses.append(run.step(given, teacher, stranger, share))
+        losses.append(run.step(batch, share))
         now_s = time.monotonic()
         run.progress.spent_s += now_s - last_s
         last_s = now_s
         if run.progress.step % NOTE_EVERY == 0:
-            note = asdict(run.progress) | {"loss": float(torch.stack(losses).mean())}
+            means = torch.stack(losses).mean(dim=0).tolist()
+            note = asdict(run.progress) | dict(zip(("loss", "finer", "coarser"), means, strict=True))
             losses.clear()
             with (arguments.run / "curve.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(note) + "\n")
