@@ -57,7 +57,7 @@ def test_a_face_has_the_same_embedding_alone_and_among_others(embedder: Embedder
 
 def test_different_pictures_have_different_embeddings(embedder: Embedder) -> None:
     left, right = embedder.embed([aligned(0), aligned(1)])
-    assert cosine(left, right) < 0.9
+    assert cosine(left, right) < 0.99  # neither is a face; how far apart people are: test_rendering
 
 
 def test_the_mirror_image_has_the_same_embedding(embedder: Embedder) -> None:
