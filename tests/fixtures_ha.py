@@ -291,6 +291,8 @@ class StagedService:
         for change in changes:
             self.publisher.publish_face(change.camera, picture())
             self.publisher.publish_event(change, name=names.get(change.person or ""), model="m")
+            # Home Assistant tells an event from the last one by its millisecond; frames are further apart.
+            time.sleep(0.02)
         self.presence.visits(self.visits.open_visits())
 
     def _say_states(self) -> None:
