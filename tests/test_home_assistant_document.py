@@ -45,8 +45,6 @@ script:
           topic: test/speak
           payload: "{{ message | trim }}"
 """
-SUBSCRIBING_S = 1.0
-"""Home Assistant gathers its subscriptions for half a second, and an event is not kept for who comes late."""
 LIGHT = {"name": "Hall", "unique_id": "test_hall", "command_topic": "test/hall"}
 
 
@@ -73,7 +71,6 @@ def copy_automations(home: HomeAssistant, document: Path, wanted: int) -> None:
     while not expected <= set(states := home.states()):
         assert time.monotonic() < give_up_s, sorted(states)
         time.sleep(0.2)
-    time.sleep(SUBSCRIBING_S)
 
 
 def test_the_three_automations_of_the_readme_do_what_it_says(home_assistant: HomeAssistant) -> None:
