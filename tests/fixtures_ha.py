@@ -291,8 +291,8 @@ class StagedService:
         for change in changes:
             self.publisher.publish_face(change.camera, picture())
             self.publisher.publish_event(change, name=names.get(change.person or ""), model="m")
-            # Home Assistant tells an event from the one before by the millisecond in which it gets round to it;
-            # a camera's events are further apart than that.
+            # Home Assistant tells an event from the one before by the millisecond in which it gets round
+            # to it; a camera's events are further apart than that.
             time.sleep(0.3)
         self.presence.visits(self.visits.open_visits())
 
