@@ -16,8 +16,6 @@ from facerec_mqtt.alignment import TEMPLATE, similarity
 from pretraining.backbone.corpus import MAP_CELLS, MAP_CHANNELS, MARGIN_PX
 from pretraining.backbone.prepare import TEACHER_TEMPLATE
 
-Places = NDArray[np.float64]
-
 MODULES = (14, 18)
 """So many modules of our trunk come before the two maps: 96 channels of 7×7 cells, 320 of 4×4."""
 FIRST_PX, PITCH_PX = (15, 7), (16, 16)
@@ -26,7 +24,7 @@ TEACHER_FIRST_PX, TEACHER_PITCH_PX = (4, 0), (16, 16)
 """Where the teacher's lie in its input."""
 
 
-def teacher_cells() -> Places:
+def teacher_cells() -> NDArray[np.float64]:
     """Where the cells of the teacher's two maps lie in a chip: (2, 64, 2) px, x before y."""
     turn = similarity(TEACHER_TEMPLATE.astype(np.float32), TEMPLATE + np.float32(MARGIN_PX))
     maps = []

@@ -26,11 +26,8 @@ from pretraining.backbone.corpus import (
     MAPS_FILE,
     MARGIN_PX,
     MORPHS,
-    SELECTION_FOLD,
     TEACHER_FILE,
-    VALIDATION_FOLD,
     Corpus,
-    is_held_out,
 )
 from pretraining.backbone.morph import morph
 
@@ -39,8 +36,6 @@ TEACHER_SIDE_PX = 128
 TEACHER_TEMPLATE = TEACHER_SIDE_PX * np.array(
     [[0.31557, 0.46157], [0.68262, 0.46157], [0.50026, 0.64051], [0.34947, 0.82469], [0.65344, 0.82469]]
 )
-
-
 # Its maps after the last block of 16×16 cells and of 8×8 cells.
 TEACHER_MAPS = ("t147", "t182")
 
@@ -122,8 +117,8 @@ def lfw_files(lfw: Path) -> Iterator[tuple[str, int, int]]:
             yield f"lfw/{person}/{path.name}", number, folds[person]
 
 
-def pack(data: Path, out: Path, morphs: int) -> None:
-    """Write chips.npy and index.json; the morphs come last."""
+def pack(data: Path, out: Path, room: int) -> None:
+    """Write chips.npy, with room for so many morphs at its end, and index.json."""
     entries = list(lfw_files(data / "lfw"))
     for chip_set in CHIP_SETS:
         paths = sorted((data / "chips" / chip_set).iterdir())
@@ -132,10 +127,9 @@ def pack(data: Path, out: Path, morphs: int) -> None:
         str(data / "models" / "face_detection_yunet.onnx"), "", (250, 250), score_threshold=0.4
     )
     chips = np.lib.format.open_memmap(
-        out / "chips.npy.part", "w+", np.uint8, (len(entries) + morphs, CHIP_SIDE_PX, CHIP_SIDE_PX, 3)
+        out / "chips.npy.part", "w+", np.uint8, (len(entries) + room, CHIP_SIDE_PX, CHIP_SIDE_PX, 3)
     )
     kept: list[tuple[str, int, int]] = []
-    parents: list[int] = []
     for entry in entries:
         source, rest = entry[0].split("/", 1)
         path = data / ("lfw/images" if source == "lfw" else f"chips/{source}") / rest
@@ -144,24 +138,40 @@ def pack(data: Path, out: Path, morphs: int) -> None:
         if chip is None:
             print(f"no face: {entry[0]}", flush=True)
             continue
-        held_out = (
-            entry[2] in (SELECTION_FOLD, VALIDATION_FOLD) if source == "lfw" else is_held_out(path.name)
-        )
-        if not held_out:
-            parents.append(len(kept))
         chips[len(kept)] = chip
         kept.append(entry)
         if len(kept) % 5000 == 0:
             print(f"packed {len(kept)} of {len(entries)}", flush=True)
-    for number in range(morphs):
-        rng = np.random.default_rng((11, number))
-        first, second = rng.choice(parents, 2, replace=False)
-        chips[len(kept)] = morph(chips[first], chips[second], rng)
-        kept.append((f"{MORPHS}/{number}", -1, 0))
     chips.flush()
     (out / "chips.npy.part").rename(out / "chips.npy")
     index = {key: [entry[at] for entry in kept] for at, key in enumerate(("name", "person", "fold"))}
-    (out / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    write_index(out, index)
+
+
+def write_index(out: Path, index: dict[str, Any]) -> None:
+    """Replace index.json at once."""
+    part = out / "index.json.part"
+    part.write_text(json.dumps(index), encoding="utf-8")
+    part.replace(out / "index.json")
+
+
+def blend(out: Path, count: int) -> None:
+    """Put morphs of pictures that may be trained on behind what is packed, where none are yet."""
+    corpus = Corpus.open(out)
+    if np.any(corpus.source == MORPHS):
+        return
+    parents = corpus.training()
+    chips = np.lib.format.open_memmap(out / "chips.npy", "r+")
+    for number in range(count):
+        rng = np.random.default_rng((11, number))
+        first, second = rng.choice(parents, 2, replace=False)
+        chips[len(corpus.name) + number] = morph(chips[first], chips[second], rng)
+    chips.flush()
+    index = json.loads((out / "index.json").read_text(encoding="utf-8"))
+    index["name"] += [f"{MORPHS}/{number}" for number in range(count)]
+    index["person"] += [-1] * count
+    index["fold"] += [0] * count
+    write_index(out, index)
 
 
 def ask_teacher(data: Path, out: Path, batch: int = 32) -> None:
@@ -208,6 +218,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     if not (arguments.out / "index.json").exists():
         pack(arguments.data, arguments.out, arguments.morphs)
+    blend(arguments.out, arguments.morphs)
     ask_teacher(arguments.data, arguments.out)
 
 

@@ -206,8 +206,8 @@ class Run:
             wrong = self._hints(maps, batch.maps.float(), batch.cells)
         loss = distillation_loss(answer.float(), batch.teacher, batch.stranger)
         whole = loss + HINTS_WEIGHT * (1 - share) * wrong.sum()
-        self._hints.zero_grad()
-        self.network.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
         whole.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         for optimizer in self._optimizers:
