@@ -30,14 +30,13 @@ DOOR = "front_door"
 PATIENCE_S = 120.0
 
 
-def turning(who: Identity, frames: int = 30, x_px: float = 320) -> Iterator[tuple[Identity, Pose]]:
-    """Somebody who turns their head to both sides, up and down."""
+def turning(who: Identity, frames: int = 45, x_px: float = 320) -> Iterator[tuple[Identity, Pose]]:
+    """Somebody who turns their head to both sides, up and down, and tilts it."""
     for number in range(frames):
         turn = 2 * math.pi * number / frames
-        pose = Pose(
-            x_px, 150, 120, yaw_deg=28 * math.sin(3 * turn), pitch_deg=8 * math.sin(5 * turn + 1), roll_deg=3
-        )
-        yield who, pose
+        yaw_deg, pitch_deg = 28 * math.sin(3 * turn), 10 * math.sin(5 * turn + 1)
+        roll_deg = 3 + 10 * math.sin(2 * turn)
+        yield who, Pose(x_px, 150, 120, yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
 
 
 def write_frames(folder: Path, frames: Iterator[Image]) -> Path:
@@ -57,9 +56,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A camera before which Anna and somebody else stand."""
-    both = zip(
-        turning(FAMILY["Anna"], x_px=180), turning(UNSEEN_STRANGERS[0], frames=30, x_px=460), strict=True
-    )
+    both = zip(turning(FAMILY["Anna"], x_px=180), turning(UNSEEN_STRANGERS[0], x_px=460), strict=True)
     frames = (render_frame(pair, seed=number) for number, pair in enumerate(both))
     return write_frames(tmp_path_factory.mktemp("together") / "frames", frames)
 
@@ -215,7 +212,7 @@ def test_a_capture_by_mqtt_fills_the_folder_while_recognition_goes_on(
         states = [json.loads(message.payload) for message in ear.on("facerec/capture/state")]
         assert service.terminate() == 0
     assert {state["person"] for state in states} == {None, "Anna"}
-    assert max(state["taken"] for state in states) == states[-2]["taken"] > 5
+    assert max(state["taken"] for state in states) == states[-2]["taken"] > 10
     assert states[-1]["status"] == "idle"
     learn = list((enrollment / "Anna").glob("*.jpg"))
     test = list((enrollment / "_test" / "Anna").glob("*.jpg"))
