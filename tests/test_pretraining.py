@@ -1,12 +1,20 @@
 """What the training pictures are made of, as far as it can be tried without PyTorch and without pictures."""
 
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from pretraining.backbone.augment import augment, cut, follow, mirrored, place
 from pretraining.backbone.corpus import CHIP_SIDE_PX
 from pretraining.backbone.morph import bend, morph
+from pretraining.detector import network, refiner
+from pretraining.detector.reread import reread
+from pretraining.detector.scenes import Composer, Scene, Source
 
 
 def chip_with_a_dot(column: int, row: int) -> NDArray[np.uint8]:
@@ -60,6 +68,68 @@ def test_bending_moves_places_by_a_few_pixels_only() -> None:
     ]
     assert 0.5 < np.mean(moves) < 6
     assert max(moves) < 12
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "shape"),
+    [
+        (network.build, "detector.tflite", (1, 128, 192, 3)),
+        (refiner.build, "refiner.tflite", (4, 48, 48, 3)),
+    ],
+)
+def test_an_exported_network_comes_back_to_be_trained_further(
+    build: Callable[[], Any], name: str, shape: tuple[int, ...]
+) -> None:
+    with resources.as_file(resources.files("facerec_mqtt") / "weights" / name) as path:
+        model = build()
+        reread(path, model)
+        interpreter = Interpreter(str(path))
+    pictures = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    index = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(index, shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(index, pictures)
+    interpreter.invoke()
+    exported = [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+    answers = model(pictures, training=False)
+    given = [np.asarray(each) for each in (answers if isinstance(answers, list) else [answers])]
+    assert len(given) == len(exported)
+    for ours, theirs in zip(sorted(given, key=np.size), sorted(exported, key=np.size), strict=True):
+        assert np.ptp(theirs) > 1
+        assert ours == pytest.approx(theirs, abs=0.003)
+
+
+def test_another_network_does_not_come_back() -> None:
+    detector = resources.as_file(resources.files("facerec_mqtt") / "weights" / "detector.tflite")
+    with detector as path, pytest.raises(KeyError, match="norm0"):
+        reread(path, refiner.build())
+
+
+def face_at(x: float, y: float, score: float = 0.9) -> NDArray[np.float32]:
+    """A face of 40 px with its landmarks all in its middle."""
+    return np.array([x, y, 40, 40, *[x + 20, y + 20] * 5, score], np.float32)
+
+
+def test_faces_at_the_edge_are_told_from_others() -> None:
+    faces = [face_at(50, 50), face_at(-2, 50), face_at(50, 88), face_at(81, 50, 0.5), face_at(30, 4)]
+    source = Source(np.zeros((2, 125, 125, 3), np.uint8), (np.stack(faces), np.zeros((0, 15), np.float32)))
+    assert source.at_edge() == [(0, 1), (0, 2)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_face_at_the_edge_of_its_picture_is_put_at_the_edge_of_the_scene(seed: int) -> None:
+    picture = np.full((1, 250, 250, 3), 200, np.uint8)
+    picture[0, :40, 105:145] = 60
+    source = Source(picture, (face_at(105, 0)[None],))
+    composer = Composer({"lfw": source}, 0)
+    scene = Scene(np.random.default_rng(seed), np.zeros((256, 256, 3), np.uint8))
+    composer._edge(scene, 256)
+    ((_, _, face),) = scene.faces
+    assert abs(face[1]) < 5
+    assert 0 < face[0] < 256 - face[2]
+    middle = scene.image[int(face[3] / 2), int(face[0] + face[2] / 2)].mean()
+    corner = scene.image[int(face[3] * 1.5), int(face[0] + face[2] / 2)].mean()
+    assert middle < corner, "the label is where the face is"
 
 
 @pytest.fixture

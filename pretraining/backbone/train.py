@@ -8,8 +8,11 @@ stage may leave the trunk's first modules as they are (`--frozen 4` is half as f
 normalisations at their averages, multiplied into the convolutions (`--folded`, a sixth faster). The
 learning rate warms up and then falls by a cosine, over `--steps`, or over `--minutes` of wall clock where
 others use the machine too. Interrupted, the same command goes on from the last checkpoint in the run's
-folder. With a graphics card it computes in bfloat16 there; the guises are drawn in processes of their
-own, `--workers` of them.
+folder.
+
+On a processor each core has a process and batches of its own, with `--processes` as many as there are
+cores, and they share their gradients. With a graphics card it is one process, which computes in bfloat16
+there; the guises are drawn in others, `--workers` of them.
 
 The loss is 1 - cosine to the teacher's embedding of the untouched picture, plus how far the
 similarities within the batch are from the teacher's: it is similarities that are compared in use.
@@ -21,6 +24,7 @@ hints (`hints.py`), whose weight falls to nothing by the end of the schedule.
 import argparse
 import json
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -30,7 +34,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed, multiprocessing
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -56,6 +60,7 @@ MEASURED = 500
 """Pictures from which the teacher's channels are scaled."""
 WARM_UP = 0.03
 """Share of the schedule."""
+MEETING_FILE = "processes"
 NOTE_EVERY = 50
 SAVE_EVERY_S = 180.0
 
@@ -90,7 +95,7 @@ class Batch(NamedTuple):
 class Batches(IterableDataset[Batch]):
     """Training pictures in a random order without end, each in a guise drawn for it."""
 
-    def __init__(self, folder: Path, size: int, seed: int) -> None:
+    def __init__(self, folder: Path, size: int, seed: tuple[int, ...]) -> None:
         self._folder = folder
         self._size = size
         self._seed = seed
@@ -99,7 +104,7 @@ class Batches(IterableDataset[Batch]):
         """Draw batches; each worker has an order of its own."""
         cv2.setNumThreads(1)
         worker = get_worker_info()
-        rng = np.random.default_rng((self._seed, worker.id if worker else 0))
+        rng = np.random.default_rng((*self._seed, worker.id if worker else 0))
         corpus = Corpus.open(self._folder)
         teacher = np.load(self._folder / TEACHER_FILE, mmap_mode="r")
         maps = np.load(self._folder / MAPS_FILE, mmap_mode="r")
@@ -148,6 +153,17 @@ def distillation_loss(given: Tensor, teacher: Tensor, stranger: Tensor) -> Tenso
     return cosine + SIMILARITY_WEIGHT * apart
 
 
+def agree(values: list[Tensor]) -> None:
+    """Put the mean over all processes into each tensor; alone, leave them as they are."""
+    if not distributed.is_initialized():
+        return
+    flat = torch.cat([each.flatten() for each in values])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for each, mean in zip(values, flat.split([each.numel() for each in values]), strict=True):
+        each.copy_(mean.view_as(each))
+
+
 class Run:
     """A network in training, with all that an interruption must not lose."""
 
@@ -165,6 +181,7 @@ class Run:
         for module in self.network.trunk[:frozen]:
             module.requires_grad_(False)
         learning = [each for each in self.network.parameters() if each.requires_grad]
+        self._learning = [*learning, *self._hints.parameters()]
         vectors = [each for each in learning if each.ndim == 1]
         vectors += self._hints.parameters()
         filters = [each for each in learning if each.ndim > 1 and each[0].numel() <= FILTER_WEIGHTS]
@@ -209,6 +226,7 @@ class Run:
         for optimizer in self._optimizers:
             optimizer.zero_grad()
         whole.backward()
+        agree([each.grad for each in self._learning if each.grad is not None])
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         for optimizer in self._optimizers:
             optimizer.step()
@@ -238,20 +256,36 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=64, help="pictures, of each process")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--minutes", type=float, default=0.0, help="a schedule by wall clock instead")
+    parser.add_argument("--processes", type=int, default=1, help="that share a training, without a card")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw the guises")
     parser.add_argument("--frozen", type=int, default=0, help="modules of the trunk that stay as they are")
     parser.add_argument("--folded", action="store_true", help="normalisations keep their averages")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
+    if arguments.processes == 1:
+        train(0, arguments)
+        return
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    (arguments.run / MEETING_FILE).unlink(missing_ok=True)
+    multiprocessing.spawn(train, (arguments,), arguments.processes)
+
+
+def train(rank: int, arguments: argparse.Namespace) -> None:
+    """What each process does."""
+    if arguments.processes > 1:
+        meeting = f"file://{arguments.run.absolute() / MEETING_FILE}"
+        distributed.init_process_group("gloo", meeting, rank=rank, world_size=arguments.processes)
+        torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
     torch.set_float32_matmul_precision("high")
     run = Run(arguments.run, arguments.start, arguments.rate, arguments.frozen, folded=arguments.folded)
-    batches = Batches(arguments.corpus, arguments.batch, arguments.seed + run.progress.step)
+    torch.manual_seed(arguments.seed + rank)
+    batches = Batches(arguments.corpus, arguments.batch, (arguments.seed + run.progress.step, rank))
     loader = DataLoader(
         batches, batch_size=None, num_workers=arguments.workers, pin_memory=run.device.type == "cuda"
     )
@@ -263,8 +297,12 @@ def main() -> None:
             break
         losses.append(run.step(batch, share))
         now_s = time.monotonic()
-        run.progress.spent_s += now_s - last_s
+        took_s = torch.tensor(now_s - last_s)
+        agree([took_s, losses[-1]])
+        run.progress.spent_s += took_s.item()
         last_s = now_s
+        if rank:
+            continue
         if run.progress.step % NOTE_EVERY == 0:
             means = torch.stack(losses).mean(dim=0).tolist()
             note = asdict(run.progress) | dict(zip(("loss", "finer", "coarser"), means, strict=True))
@@ -275,7 +313,8 @@ def main() -> None:
         if now_s - saved_s > SAVE_EVERY_S:
             run.keep()
             saved_s = now_s
-    run.keep()
+    if rank == 0:
+        run.keep()
 
 
 if __name__ == "__main__":

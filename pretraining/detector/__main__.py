@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/weights/detector.tflite"))
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--refiner-minutes", type=float, default=40)
+    parser.add_argument("--start", type=Path, help="folder of exported networks to go on from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="that compose scenes")
     arguments = parser.parse_args()
@@ -29,9 +30,13 @@ def main() -> None:
     if not (arguments.work / "rendered.faces.npz").exists():
         render(arguments.work / "rendered", arguments.seed)
     prepare(arguments.data, arguments.work, arguments.work / "rendered")
-    export(train(arguments.work, arguments.minutes, arguments.seed, arguments.threads), arguments.out)
+    first, second = (
+        arguments.start / name if arguments.start else None for name in (arguments.out.name, "refiner.tflite")
+    )
+    network = train(arguments.work, arguments.minutes, arguments.seed, arguments.threads, first)
+    export(network, arguments.out)
     refiner = arguments.out.with_name("refiner.tflite")
-    train_refiner(arguments.work, arguments.refiner_minutes, arguments.seed, refiner)
+    train_refiner(arguments.work, arguments.refiner_minutes, arguments.seed, refiner, second)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from keras import layers, ops
 from pretraining.detector.camera import hide, spoil, tint
 from pretraining.detector.network import Normalisation
 from pretraining.detector.prepare import TEACHER_MIN_SCORE, overlap
+from pretraining.detector.reread import reread
 from pretraining.detector.scenes import Source, mirrored, moved
 
 SIDE_PX = 48
 CONTEXT = 1.5  # side of the cut-out, in face sizes (root of the box's area)
 BATCH = 128
 PEAK_RATE = 2e-3
+AGAIN_RATE = 8e-4  # of a network that has learnt already
+EDGE_SHARE = 0.12  # of the cut-outs: faces at the picture's edge
 LANDMARK_WEIGHT, BOX_WEIGHT = 30.0, 15.0
 KNEE = 0.03
 MISTAKE_SHARE = 0.2  # of the cut-outs, when `mistakes.npz` is there
@@ -63,6 +66,7 @@ class Cutter:
         self.sources = sources
         self.mistakes = mistakes
         self.seed = seed
+        self._at_edge = sources["lfw"].at_edge()
 
     @classmethod
     def load(cls, work: Path, seed: int) -> "Cutter":
@@ -88,6 +92,10 @@ class Cutter:
         picture, faces = self.sources[name].pick(rng)
         sure = np.flatnonzero(faces[:, 14] >= TEACHER_MIN_SCORE) if len(faces) else np.zeros(0, int)
         is_face = len(sure) > 0 and (name == "chips" or rng.random() < 0.85)
+        if rng.random() < EDGE_SHARE:
+            index, cut_off = self._at_edge[int(rng.integers(len(self._at_edge)))]
+            picture, faces = np.asarray(self.sources["lfw"].pictures[index]), self.sources["lfw"].faces[index]
+            sure, is_face = np.array([cut_off]), True
         if is_face:
             face = faces[int(rng.choice(sure))]
             size = float(np.sqrt(face[2] * face[3]))
@@ -144,19 +152,23 @@ class Cutter:
         return image, np.concatenate([[is_face], corners * is_face])
 
 
-def train_refiner(work: Path, minutes: float, seed: int, out: Path) -> None:
+def train_refiner(work: Path, minutes: float, seed: int, out: Path, start: Path | None = None) -> None:
     """Train for some minutes of wall-clock time, all legs together, and write LiteRT now and then.
 
     `refiner.npz` in the work folder keeps the weights; what the optimizer remembers is not kept.
     """
     keras.utils.set_random_seed(seed)
     network = build()
+    if start is not None:
+        reread(start, network)
     model = RefinerModel(network.inputs, network.outputs)
     optimizer = keras.optimizers.AdamW(PEAK_RATE, weight_decay=1e-3, clipnorm=10.0)
     model.compile(optimizer=optimizer, jit_compile=False)
     cutter = Cutter.load(work, seed)
     average = [np.array(weight) for weight in model.get_weights()]
-    step, earlier_s, frozen, checkpoint = 0, 0.0, False, work / "refiner.npz"
+    step, earlier_s, frozen, checkpoint = 0, 0.0, start is not None, work / "refiner.npz"
+    peak_rate = AGAIN_RATE if start else PEAK_RATE
+    freeze(model, frozen)
     if checkpoint.exists():
         kept = np.load(checkpoint)
         step, earlier_s, frozen = int(kept["step"]), float(kept["spent_s"]), bool(kept["frozen"])
@@ -169,7 +181,7 @@ def train_refiner(work: Path, minutes: float, seed: int, out: Path) -> None:
         if progress >= FREEZE_AT and not frozen:
             frozen = True
             freeze(model, frozen)
-        optimizer.learning_rate = PEAK_RATE * (0.005 + 0.995 * (1 + np.cos(np.pi * progress)) / 2)
+        optimizer.learning_rate = peak_rate * (0.005 + 0.995 * (1 + np.cos(np.pi * progress)) / 2)
         losses.append(float(model.train_on_batch(*cutter.batch(step))))
         step += 1
         if step % 5 == 0:
@@ -226,10 +238,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("../detector_run"))
     parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/weights/refiner.tflite"))
     parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--start", type=Path, help="an exported one to go on from")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    train_refiner(arguments.work, arguments.minutes, arguments.seed, arguments.out)
+    train_refiner(arguments.work, arguments.minutes, arguments.seed, arguments.out, arguments.start)
 
 
 if __name__ == "__main__":

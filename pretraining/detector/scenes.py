@@ -12,6 +12,7 @@ from pretraining.detector.prepare import TEACHER_MIN_SCORE
 
 MAX_FACES = 48
 SMALLEST_PX, LARGEST_SHARE = 10.0, 1.15  # of a face: px, and share of the scene
+AT_EDGE = 0.08  # share of its size that a face at the edge is from it, at most
 SIDES = ((192, 14, 0.42), (256, 8, 0.38), (384, 4, 0.16), (576, 2, 0.04))  # px, scenes in a batch, share
 
 
@@ -38,6 +39,17 @@ class Source:
         index = int(rng.integers(len(self.faces)))
         return np.asarray(self.pictures[index]), self.faces[index]
 
+    def at_edge(self) -> list[tuple[int, int]]:
+        """Pictures and faces in them that are sure and lie at the edge or across it: bystanders, cut off."""
+        height, width = self.pictures.shape[1:3]
+        found = []
+        for index, faces in enumerate(self.faces):
+            inside = np.concatenate([faces[:, :2], (width, height) - faces[:, :2] - faces[:, 2:4]], axis=1)
+            near = inside.min(axis=1, initial=np.inf) < AT_EDGE * np.sqrt(faces[:, 2] * faces[:, 3])
+            sure = faces[:, 14] >= TEACHER_MIN_SCORE
+            found += [(index, int(face)) for face in np.flatnonzero(near & sure)]
+        return found
+
 
 class Scene:
     """A scene while it is composed: the picture, whose picture each pixel is, and the faces so far."""
@@ -57,6 +69,8 @@ class Scene:
         at: np.ndarray,
         turn_deg: float,
         soft: bool = False,
+        *,
+        flip: bool = True,
     ) -> None:
         """Put a picture into the scene so that its first face has a size and a place.
 
@@ -67,9 +81,10 @@ class Scene:
             at: (2,) where its centre goes.
             turn_deg: clockwise.
             soft: whether only an oval around the main face is pasted, with a soft edge.
+            flip: whether chance may mirror it.
         """
         rng = self.rng
-        if rng.random() < 0.5:
+        if flip and rng.random() < 0.5:
             picture, faces = picture[:, ::-1], mirrored(faces, picture.shape[1])
         main = faces[0]
         scale = size_px / float(np.sqrt(main[2] * main[3]))
@@ -166,6 +181,7 @@ class Composer:
     def __init__(self, sources: dict[str, Source], seed: int) -> None:
         self.sources = sources
         self.seed = seed
+        self._at_edge = sources["lfw"].at_edge()
 
     @classmethod
     def load(cls, work: Path, seed: int) -> "Composer":
@@ -184,8 +200,8 @@ class Composer:
     def scene(self, rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray]:
         """One scene: (S, S, 3) uint8 BGR and (MAX_FACES, 15)."""
         scene = Scene(rng, self.ground(rng, side))
-        layouts = (self._one, self._cover, self._several, self._grid, self._nobody)
-        layouts[int(rng.choice(5, p=(0.26, 0.24, 0.28, 0.12, 0.10)))](scene, side)
+        layouts = (self._one, self._cover, self._edge, self._several, self._grid, self._nobody)
+        layouts[int(rng.choice(6, p=(0.22, 0.18, 0.16, 0.24, 0.10, 0.10)))](scene, side)
         labels = scene.labels()
         return spoil(rng, scene.image), labels
 
@@ -241,6 +257,24 @@ class Composer:
         where = (faces[0, :2] + faces[0, 2:4] / 2) / picture.shape[1::-1] * side
         at = where + rng.uniform(-0.25, 0.25, 2) * side
         scene.paste(picture, faces, face * scale, at, self._turn(rng) * 0.7)
+
+    def _edge(self, scene: Scene, side: int) -> None:
+        """A picture that ends where the scene does, across somebody's face."""
+        rng = scene.rng
+        index, main = self._at_edge[int(rng.integers(len(self._at_edge)))]
+        source = self.sources["lfw"]
+        picture, faces = np.asarray(source.pictures[index]), source.faces[index]
+        faces = np.concatenate([faces[main : main + 1], np.delete(faces, main, axis=0)])
+        if rng.random() < 0.5:
+            picture, faces = picture[:, ::-1], mirrored(faces, picture.shape[1])
+        scale = side / picture.shape[0] * np.exp(rng.uniform(-0.3, 0.5))
+        size = float(np.sqrt(faces[0, 2] * faces[0, 3]))
+        middle = faces[0, :2] + faces[0, 2:4] / 2
+        sides = np.array(picture.shape[1::-1])
+        from_start = middle * scale
+        from_end = side - (sides - middle) * scale
+        at = np.where(middle < sides / 2, from_start, from_end)
+        scene.paste(picture, faces, size * scale, at, rng.normal(0, 2), flip=False)
 
     def _several(self, scene: Scene, side: int) -> None:
         rng = scene.rng

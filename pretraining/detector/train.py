@@ -9,6 +9,7 @@ import numpy as np
 
 from pretraining.detector.loss import DetectorModel
 from pretraining.detector.network import Normalisation, build
+from pretraining.detector.reread import reread
 from pretraining.detector.scenes import Composer, Feed
 
 PEAK_RATE = 3e-3
@@ -16,6 +17,7 @@ WARM_UP_STEPS = 200
 AVERAGE_EVERY = 5
 AVERAGE_SHARE = 0.98  # of the old average, each time: about the last 250 steps
 SAVE_EVERY_S = 240.0
+AGAIN_RATE = 1e-3  # of a network that has learnt already
 FREEZE_AT = 0.62  # share of the time after which the normalisation's statistics are fixed
 STATISTICS_BATCHES = 60  # that they are measured on
 
@@ -31,14 +33,18 @@ class Run:
     frozen: bool = False
 
     @classmethod
-    def begin(cls, seed: int) -> "Run":
-        """A new network."""
+    def begin(cls, seed: int, start: Path | None) -> "Run":
+        """A new network, or an exported one, whose statistics stay as they are."""
         keras.utils.set_random_seed(seed)
         network = build()
+        if start is not None:
+            reread(start, network)
         model = DetectorModel(network.inputs, network.outputs, name="facerec_detector")
         model.compile(optimizer=keras.optimizers.AdamW(PEAK_RATE, weight_decay=1e-3, clipnorm=10.0))
         model.optimizer.build(model.trainable_variables)
-        return cls(model, [np.array(v) for v in model.get_weights()], 0, 0.0)
+        run = cls(model, [np.array(v) for v in model.get_weights()], 0, 0.0, frozen=start is not None)
+        run.keep_frozen()
+        return run
 
     def restore(self, path: Path) -> None:
         """Go on where `save` left off."""
@@ -98,7 +104,7 @@ class Run:
         return network
 
 
-def train(work: Path, minutes: float, seed: int, threads: int) -> keras.Model:
+def train(work: Path, minutes: float, seed: int, threads: int, start: Path | None = None) -> keras.Model:
     """Train, or go on with a run that was stopped; the learning rate falls to nothing at the end.
 
     Args:
@@ -106,11 +112,13 @@ def train(work: Path, minutes: float, seed: int, threads: int) -> keras.Model:
         minutes: how long, all legs together.
         seed: of the weights and the scenes.
         threads: that compose scenes.
+        start: an exported network to go on from.
 
     Returns:
         The network with averaged weights.
     """
-    run = Run.begin(seed)
+    run = Run.begin(seed, start)
+    peak_rate = AGAIN_RATE if start else PEAK_RATE
     checkpoint = work / "run.npz"
     if checkpoint.exists():
         run.restore(checkpoint)
@@ -123,7 +131,7 @@ def train(work: Path, minutes: float, seed: int, threads: int) -> keras.Model:
         progress = run.spent_s / (60 * minutes)
         if progress >= FREEZE_AT and not run.frozen:
             run.freeze_statistics(composer)
-        rate = PEAK_RATE * (0.005 + 0.995 * (1 + np.cos(np.pi * progress)) / 2)
+        rate = peak_rate * (0.005 + 0.995 * (1 + np.cos(np.pi * progress)) / 2)
         run.model.optimizer.learning_rate = rate * min(1.0, (run.step + 1) / WARM_UP_STEPS)
         losses.append(run.take_step(feed.get()))
         now_s = time.monotonic()
