@@ -262,13 +262,14 @@ class StagedService:
         version = "20261123T100411Z-3f2a"
         self.publisher.publish_state(ModelState(status, progress, version, slugs, None, message))
 
-    def see(self, person: str | None, camera: str = "front_door") -> None:
-        """Somebody stands before a camera for three seconds; `None` is a stranger."""
+    def see(self, *people: str | None, camera: str = "front_door") -> None:
+        """These people stand before a camera for three seconds together; `None` is a stranger."""
         self.ahead_s += 3.0
         for age_s in np.arange(3.0, 0.0, -0.2):
             at_s = self.now_s - float(age_s)
-            self.presence.frame(camera, at_s, 1)
-            self._tell(self.visits.observe(camera, at_s, [face(person, camera=camera, at_s=at_s)]))
+            self.presence.frame(camera, at_s, len(people))
+            seen = [face(person, camera=camera, at_s=at_s) for person in people]
+            self._tell(self.visits.observe(camera, at_s, seen))
         self._say_states()
 
     def leave(self) -> None:

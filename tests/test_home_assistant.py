@@ -47,7 +47,7 @@ def fired(topic: str, payload: str) -> dict[str, object]:
 
 
 def on_visit(topic: str) -> dict[str, object]:
-    """An automation on the event entity, as README has it."""
+    """An automation on the event entity, as the page of Home Assistant has it."""
     return {
         "mode": "queued",
         "triggers": [

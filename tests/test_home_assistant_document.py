@@ -90,8 +90,7 @@ def test_the_three_automations_of_the_readme_do_what_it_says(home_assistant: Hom
         ear.wait_for("test/hall", b"ON")
         ear.wait_for("test/speak", b"Anna is at home.")
         service.leave()
-        service.see("tom")
-        service.see("anna", "front_door")
+        service.see("tom", "anna")
         service.leave()
 
         assert not ear.on("test/phone")
@@ -108,6 +107,7 @@ def test_the_three_automations_of_the_readme_do_what_it_says(home_assistant: Hom
         service.leave()
         home_assistant.expect({"binary_sensor.face_recognition_front_door_stranger": "off"})
     assert len(ear.on("test/phone")) == 1
+    assert len(ear.on("test/hall")) == 2, "also when Anna comes together with Tom"
 
 
 def test_the_two_automations_of_the_other_page_do_what_it_says(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec_mqtt.calibration import Gallery, Normaliser, Scores
 from facerec_mqtt.embedding import BACKBONE_FILE, COHORT_FILE, Embedder
 from facerec_mqtt.records import AlignedFace, Vectors
 from pretraining.backbone.corpus import MARGIN_PX, SELECTION_FOLD, Corpus
@@ -71,41 +72,16 @@ def thin_young(centres: Vectors, young: Vectors) -> Vectors:
     return centres[np.sort(kept)]
 
 
-def cohort_statistics(vectors: Vectors, centres: Vectors, top: int) -> NDArray[np.float32]:
-    """Mean and deviation of each vector's best cosines to the cohort: (N, 2)."""
-    cosines = vectors @ centres.T
-    best = np.partition(cosines, -top, axis=1)[:, -top:]
-    return np.stack([best.mean(axis=1), best.std(axis=1)], axis=1)
-
-
-def as_norm(
-    cosine: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Adaptive symmetric score normalisation.
-
-    Args:
-        cosine: (..., ) cosines.
-        left: (..., 2) mean and deviation of one side's best cohort cosines.
-        right: the same of the other side.
-    """
-    return 0.5 * ((cosine - left[..., 0]) / left[..., 1] + (cosine - right[..., 0]) / right[..., 1])
-
-
-def impostor_scores(
-    vectors: Vectors, person: NDArray[np.int32], centres: Vectors, top: int
-) -> NDArray[np.float32]:
-    """AS-norm scores of every picture against the template of every other person."""
-    counts = np.bincount(person)
-    enrolled = np.flatnonzero(counts >= 2)
+def impostor_scores(vectors: Vectors, person: NDArray[np.int32], normaliser: Normaliser) -> Scores:
+    """Normalised scores of every picture against the template of every other person."""
+    enrolled = np.flatnonzero(np.bincount(person) >= 2)
     templates = np.stack([vectors[person == who][:TEMPLATE_PICTURES].mean(axis=0) for who in enrolled])
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    left = cohort_statistics(templates, centres, top)[:, None]
-    right = cohort_statistics(vectors, centres, top)[None]
-    scores = as_norm(templates @ vectors.T, left, right)
-    return scores[enrolled[:, None] != person[None]]
+    scores = Gallery.of(templates, normaliser).normalised(vectors, normaliser)
+    return scores[person[:, None] != enrolled[None]]
 
 
-def thresholds(scores: NDArray[np.float32], rates: NDArray[np.float32]) -> NDArray[np.float32]:
+def thresholds(scores: Scores, rates: Scores) -> Scores:
     """The score that lets each share of the impostors through.
 
     Quantiles as long as there are enough comparisons; below `TAIL_FAR` the exponential tail that
@@ -157,7 +133,7 @@ def main() -> None:
     held = embed_rows(embedder, corpus, selection)
     unit = centres.astype(np.float32)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    scores = impostor_scores(held, corpus.person[selection], unit, arguments.top)
+    scores = impostor_scores(held, corpus.person[selection], Normaliser(unit, arguments.top))
     rates = np.logspace(-1, -5, 41).astype(np.float32)
     part = arguments.out / "cohort.part.npz"
     np.savez_compressed(

@@ -3,7 +3,7 @@
     python -m pretraining.backbone.prepare --data ../shared/data --out DIR
 
 LFW's pictures are detected with YuNet and aligned; chips are aligned already; morphs are blends of
-training pictures. Resumable: what is already in DIR is not done again. 10 to 30 minutes on 2 cores; 10 GB.
+training pictures. Resumable: what is already in DIR is not done again. 15 to 30 minutes on 2 cores; 15 GB.
 """
 
 import argparse
@@ -212,7 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--morphs", type=int, default=20000)
+    parser.add_argument("--morphs", type=int, default=60000)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 
 from pretraining.detector.export import export
+from pretraining.detector.mistakes import collect
 from pretraining.detector.prepare import prepare
 from pretraining.detector.refiner import train_refiner
 from pretraining.detector.rendered import render
@@ -35,6 +36,7 @@ def main() -> None:
     )
     network = train(arguments.work, arguments.minutes, arguments.seed, arguments.threads, first)
     export(network, arguments.out)
+    collect(arguments.work, arguments.out)
     refiner = arguments.out.with_name("refiner.tflite")
     train_refiner(arguments.work, arguments.refiner_minutes, arguments.seed, refiner, second)
 
