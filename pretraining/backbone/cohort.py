@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder with the backbone")
     parser.add_argument("--pictures", type=int, default=12000)
     parser.add_argument("--centres", type=int, default=1024)
-    parser.add_argument("--top", type=int, default=20)
+    parser.add_argument("--top", type=int, default=30)
     arguments = parser.parse_args()
     rng = np.random.default_rng(4)
     corpus = Corpus.open(arguments.corpus)
