@@ -30,6 +30,7 @@ _MAX_FACES = 100  # that are looked at a second time, the surest first
 _CUT_SIDE_PX = 48  # of what the second network sees
 _CUT_CONTEXT = 1.5  # its side in the picture, in face sizes (root of the box's area)
 _LOOKS = 2  # the second starts from the first one's better box
+_FIRST_POWER, _SECOND_POWER = 0.6, 12.0  # of the two networks' scores in a face's
 _OVERVIEW_SIDE_PX = 320  # longer side of the second look at larger pictures, for faces that fill them
 
 
@@ -123,14 +124,14 @@ class FaceDetector:
     def _refined(self, image: Image, face: NDArray[np.float32]) -> NDArray[np.float32]:
         """A face after the second network's looks at it.
 
-        Its score is the root of the first network's times the cube of the second's. Measured on training
-        pictures, at as many false faces, this finds 2 to 3 % more than the product: the first is unsure of
-        faces that the picture's edge cuts off, and the second hardly ever wrong.
+        Its score is the product of both networks' with these powers. The first is unsure of faces that the
+        picture's edge cuts off, and the second hardly ever wrong: at as many false faces on training
+        pictures this finds 1 % more than the root of the first's times the cube of the second's.
         """
         seen = face
         for _ in range(_LOOKS):
             seen = self._refiner.look(image, seen)
-        seen[0] = np.sqrt(face[0]) * seen[0] ** 3
+        seen[0] = face[0] ** _FIRST_POWER * seen[0] ** _SECOND_POWER
         return seen
 
     def _look(self, image: Image, scale: float) -> NDArray[np.float32]:
@@ -145,8 +146,8 @@ class FaceDetector:
         else:
             image_scaled, factors = image, np.ones(2, np.float32)
         network = self._network_for(_padded(height), _padded(width))
-        # The second network can at most leave the root of a candidate's score.
-        candidates = decode(network.run(image_scaled), self._min_score**2)
+        # The second network can at most leave this power of a candidate's score.
+        candidates = decode(network.run(image_scaled), self._min_score ** (1 / _FIRST_POWER))
         candidates[:, 1:] *= np.tile(factors, 7)
         return candidates
 
