@@ -4,7 +4,7 @@
 similarities that no two adults reach. So each similarity of a face to a person's template is compared
 with how similar that face and that template are to the nearest of many other people (adaptive score
 normalisation, AS-norm: Matejka et al., Interspeech 2017). The unit is the standard deviation of these
-nearest strangers.
+nearest strangers, and a constant.
 
 *Evidence of the family's layers.* They have learnt how each member looks under bad light and at low
 resolution, and are added with a weight to the normalised score.
@@ -29,7 +29,7 @@ from facerec_mqtt.records import Vectors
 
 Scores = NDArray[np.float32]
 
-# The deviation of twenty cosines is a rough guess, about 0.06 for anybody: where it comes out small by
+# The deviation of a few cosines is a rough guess, about 0.06 for anybody: where it comes out small by
 # chance, a stranger's score comes out large. So much is always added, as a deviation of its own. Chosen on
 # LFW's selection fold and training pictures of children: more of it finds more of the family in poor
 # pictures, and takes more children for each other.

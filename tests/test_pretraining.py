@@ -113,7 +113,7 @@ def face_at(x: float, y: float, score: float = 0.9) -> NDArray[np.float32]:
 def test_faces_at_the_edge_are_told_from_others() -> None:
     faces = [face_at(50, 50), face_at(-2, 50), face_at(50, 88), face_at(81, 50, 0.5), face_at(30, 4)]
     source = Source(np.zeros((2, 125, 125, 3), np.uint8), (np.stack(faces), np.zeros((0, 15), np.float32)))
-    assert source.at_edge() == [(0, 1), (0, 2)]
+    assert source.at_edge == [(0, 1), (0, 2)]
 
 
 @pytest.mark.parametrize("seed", range(10))

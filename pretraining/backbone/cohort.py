@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.calibration import Gallery, Normaliser, Scores
+from facerec_mqtt.calibration import Gallery, Normaliser, Scores, template
 from facerec_mqtt.embedding import BACKBONE_FILE, COHORT_FILE, Embedder
 from facerec_mqtt.records import AlignedFace, Vectors
 from pretraining.backbone.corpus import MARGIN_PX, SELECTION_FOLD, Corpus
@@ -75,8 +75,7 @@ def thin_young(centres: Vectors, young: Vectors) -> Vectors:
 def impostor_scores(vectors: Vectors, person: NDArray[np.int32], normaliser: Normaliser) -> Scores:
     """Normalised scores of every picture against the template of every other person."""
     enrolled = np.flatnonzero(np.bincount(person) >= 2)
-    templates = np.stack([vectors[person == who][:TEMPLATE_PICTURES].mean(axis=0) for who in enrolled])
-    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    templates = np.stack([template(vectors[person == who][:TEMPLATE_PICTURES]) for who in enrolled])
     scores = Gallery.of(templates, normaliser).normalised(vectors, normaliser)
     return scores[person[:, None] != enrolled[None]]
 

@@ -295,14 +295,15 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         share = run.progress.share(arguments.steps, arguments.minutes)
         if share >= 1:
             break
-        losses.append(run.step(batch, share))
+        wrong = run.step(batch, share)
         now_s = time.monotonic()
         took_s = torch.tensor(now_s - last_s)
-        agree([took_s, losses[-1]])
+        agree([took_s, wrong])
         run.progress.spent_s += took_s.item()
         last_s = now_s
         if rank:
             continue
+        losses.append(wrong)
         if run.progress.step % NOTE_EVERY == 0:
             means = torch.stack(losses).mean(dim=0).tolist()
             note = asdict(run.progress) | dict(zip(("loss", "finer", "coarser"), means, strict=True))

@@ -36,7 +36,8 @@ def main() -> None:
     )
     network = train(arguments.work, arguments.minutes, arguments.seed, arguments.threads, first)
     export(network, arguments.out)
-    collect(arguments.work, arguments.out)
+    if not (arguments.work / "mistakes.npz").exists():
+        collect(arguments.work, arguments.out)
     refiner = arguments.out.with_name("refiner.tflite")
     train_refiner(arguments.work, arguments.refiner_minutes, arguments.seed, refiner, second)
 

@@ -66,7 +66,6 @@ class Cutter:
         self.sources = sources
         self.mistakes = mistakes
         self.seed = seed
-        self._at_edge = sources["lfw"].at_edge()
 
     @classmethod
     def load(cls, work: Path, seed: int) -> "Cutter":
@@ -88,14 +87,14 @@ class Cutter:
         """One cut-out: (48, 48, 3) uint8 BGR and (15,)."""
         if len(self.mistakes) and rng.random() < MISTAKE_SHARE:
             return self.mistake(rng)
-        name = ("lfw", "chips", "rendered", "backgrounds")[int(rng.choice(4, p=(0.52, 0.26, 0.07, 0.15)))]
-        picture, faces = self.sources[name].pick(rng)
-        sure = np.flatnonzero(faces[:, 14] >= TEACHER_MIN_SCORE) if len(faces) else np.zeros(0, int)
-        is_face = len(sure) > 0 and (name == "chips" or rng.random() < 0.85)
         if rng.random() < EDGE_SHARE:
-            index, cut_off = self._at_edge[int(rng.integers(len(self._at_edge)))]
-            picture, faces = np.asarray(self.sources["lfw"].pictures[index]), self.sources["lfw"].faces[index]
+            picture, faces, cut_off = self.sources["lfw"].pick_at_edge(rng)
             sure, is_face = np.array([cut_off]), True
+        else:
+            name = ("lfw", "chips", "rendered", "backgrounds")[int(rng.choice(4, p=(0.52, 0.26, 0.07, 0.15)))]
+            picture, faces = self.sources[name].pick(rng)
+            sure = np.flatnonzero(faces[:, 14] >= TEACHER_MIN_SCORE) if len(faces) else np.zeros(0, int)
+            is_face = len(sure) > 0 and (name == "chips" or rng.random() < 0.85)
         if is_face:
             face = faces[int(rng.choice(sure))]
             size = float(np.sqrt(face[2] * face[3]))
@@ -168,13 +167,12 @@ def train_refiner(work: Path, minutes: float, seed: int, out: Path, start: Path 
     average = [np.array(weight) for weight in model.get_weights()]
     step, earlier_s, frozen, checkpoint = 0, 0.0, start is not None, work / "refiner.npz"
     peak_rate = AGAIN_RATE if start else PEAK_RATE
-    freeze(model, frozen)
     if checkpoint.exists():
         kept = np.load(checkpoint)
         step, earlier_s, frozen = int(kept["step"]), float(kept["spent_s"]), bool(kept["frozen"])
         average = [kept[f"average_{index}"] for index in range(len(average))]
         model.set_weights([kept[f"weight_{index}"] for index in range(len(average))])
-        freeze(model, frozen)
+    freeze(model, frozen)
     began_s, saved_s, losses = time.monotonic(), earlier_s, []
     while (spent_s := earlier_s + time.monotonic() - began_s) < 60 * minutes:
         progress = spent_s / (60 * minutes)

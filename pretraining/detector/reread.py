@@ -36,13 +36,12 @@ def reread(path: Path, network: keras.Model) -> None:
     kernels: dict[str, np.ndarray] = {}
     for layer in network.layers:
         if isinstance(layer, Normalisation):
-            shift = only(tensors, rf"/{layer.name}_\d+/", 1)
-            name = next(name for name in tensors if tensors[name] is shift)
+            name, shift = only(tensors, rf"/{layer.name}_\d+/", 1)
             operation = re.findall(r"/(\w+)_(\d+)/(convolution|depthwise)(?=;|$)", name)[0]
             if operation[2] == "depthwise":
-                kernel = only(tensors, rf"/{layer.name}_\d+/", 4)
+                _, kernel = only(tensors, rf"/{layer.name}_\d+/", 4)
             else:
-                kernel = only(tensors, rf"/{operation[0]}_{operation[1]}/convolution$", 4)
+                _, kernel = only(tensors, rf"/{operation[0]}_{operation[1]}/convolution$", 4)
             first = kernels.setdefault(operation[0], kernel)
             channels = 3 if operation[2] == "depthwise" else 0
             others = tuple(axis for axis in range(4) if axis != channels)
@@ -53,7 +52,7 @@ def reread(path: Path, network: keras.Model) -> None:
         if layer.name in kernels:
             layer.set_weights([kernels[layer.name].transpose(1, 2, 3, 0)])
         elif isinstance(layer, keras.layers.Dense):
-            matrix, bias = (only(tensors, rf"/{layer.name}_\d+/", axes) for axes in (2, 1))
+            matrix, bias = (only(tensors, rf"/{layer.name}_\d+/", axes)[1] for axes in (2, 1))
             layer.set_weights([matrix.T, bias])
         elif isinstance(layer, keras.layers.Conv2D):  # of the heads, whose constants have lost their names
             shape = (layer.filters, *layer.kernel_size, layer.kernel.shape[2])
@@ -63,9 +62,9 @@ def reread(path: Path, network: keras.Model) -> None:
             layer.set_weights([kernel.transpose(1, 2, 3, 0), bias])
 
 
-def only(tensors: dict[str, np.ndarray], pattern: str, axes: int) -> np.ndarray:
-    """The one tensor of so many axes with such a name."""
-    found = [array for name, array in tensors.items() if array.ndim == axes and re.search(pattern, name)]
+def only(tensors: dict[str, np.ndarray], pattern: str, axes: int) -> tuple[str, np.ndarray]:
+    """The one tensor of so many axes with such a name, after its name."""
+    found = [(name, each) for name, each in tensors.items() if each.ndim == axes and re.search(pattern, name)]
     if len(found) != 1:
         raise KeyError(f"{len(found)} tensors of {axes} axes are named {pattern}")
     return found[0]

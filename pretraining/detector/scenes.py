@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ AT_EDGE = 0.08  # share of its size that a face at the edge is from it, at most
 SIDES = ((192, 14, 0.42), (256, 8, 0.38), (384, 4, 0.16), (576, 2, 0.04))  # px, scenes in a batch, share
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Pictures of one kind, with the teacher's faces."""
 
@@ -39,6 +40,12 @@ class Source:
         index = int(rng.integers(len(self.faces)))
         return np.asarray(self.pictures[index]), self.faces[index]
 
+    def pick_at_edge(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
+        """A picture, its faces, and which of them the picture's edge cuts off."""
+        index, face = self.at_edge[int(rng.integers(len(self.at_edge)))]
+        return np.asarray(self.pictures[index]), self.faces[index], face
+
+    @cached_property
     def at_edge(self) -> list[tuple[int, int]]:
         """Pictures and faces in them that are sure and lie at the edge or across it: bystanders, cut off."""
         height, width = self.pictures.shape[1:3]
@@ -84,8 +91,8 @@ class Scene:
             flip: whether chance may mirror it.
         """
         rng = self.rng
-        if flip and rng.random() < 0.5:
-            picture, faces = picture[:, ::-1], mirrored(faces, picture.shape[1])
+        if flip:
+            picture, faces = perhaps_mirrored(rng, picture, faces)
         main = faces[0]
         scale = size_px / float(np.sqrt(main[2] * main[3]))
         finest = 0.6 if rng.random() < 0.8 else 0.3  # not every camera shrinks without aliasing
@@ -155,6 +162,20 @@ def mirrored(faces: np.ndarray, width: int) -> np.ndarray:
     return faces
 
 
+def perhaps_mirrored(
+    rng: np.random.Generator, picture: np.ndarray, faces: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A picture and its faces, flipped left to right half of the time."""
+    if rng.random() < 0.5:
+        return picture[:, ::-1], mirrored(faces, picture.shape[1])
+    return picture, faces
+
+
+def with_first(faces: np.ndarray, main: int) -> np.ndarray:
+    """The faces with one of them before the others."""
+    return np.concatenate([faces[main : main + 1], np.delete(faces, main, axis=0)])
+
+
 def scaled(faces: np.ndarray, ratio: float) -> np.ndarray:
     """Faces in a picture that was resized."""
     faces = faces.copy()
@@ -181,7 +202,6 @@ class Composer:
     def __init__(self, sources: dict[str, Source], seed: int) -> None:
         self.sources = sources
         self.seed = seed
-        self._at_edge = sources["lfw"].at_edge()
 
     @classmethod
     def load(cls, work: Path, seed: int) -> "Composer":
@@ -232,11 +252,7 @@ class Composer:
             if len(sure):
                 break
         main = int(sure[np.argmax(faces[sure, 2])])
-        return (
-            picture,
-            np.concatenate([faces[main : main + 1], np.delete(faces, main, axis=0)]),
-            name == "chips",
-        )
+        return picture, with_first(faces, main), name == "chips"
 
     def _turn(self, rng: np.random.Generator) -> float:
         return float(rng.normal(0, 14)) if rng.random() < 0.7 else 0.0
@@ -261,12 +277,8 @@ class Composer:
     def _edge(self, scene: Scene, side: int) -> None:
         """A picture that ends where the scene does, across somebody's face."""
         rng = scene.rng
-        index, main = self._at_edge[int(rng.integers(len(self._at_edge)))]
-        source = self.sources["lfw"]
-        picture, faces = np.asarray(source.pictures[index]), source.faces[index]
-        faces = np.concatenate([faces[main : main + 1], np.delete(faces, main, axis=0)])
-        if rng.random() < 0.5:
-            picture, faces = picture[:, ::-1], mirrored(faces, picture.shape[1])
+        picture, faces, main = self.sources["lfw"].pick_at_edge(rng)
+        picture, faces = perhaps_mirrored(rng, picture, with_first(faces, main))
         scale = side / picture.shape[0] * np.exp(rng.uniform(-0.3, 0.5))
         size = float(np.sqrt(faces[0, 2] * faces[0, 3]))
         middle = faces[0, :2] + faces[0, 2:4] / 2

@@ -42,9 +42,8 @@ class Run:
         model = DetectorModel(network.inputs, network.outputs, name="facerec_detector")
         model.compile(optimizer=keras.optimizers.AdamW(PEAK_RATE, weight_decay=1e-3, clipnorm=10.0))
         model.optimizer.build(model.trainable_variables)
-        run = cls(model, [np.array(v) for v in model.get_weights()], 0, 0.0, frozen=start is not None)
-        run.keep_frozen()
-        return run
+        weights = [np.array(weight) for weight in model.get_weights()]
+        return cls(model, weights, 0, 0.0, frozen=start is not None)
 
     def restore(self, path: Path) -> None:
         """Go on where `save` left off."""
@@ -56,7 +55,6 @@ class Run:
             variable.assign(kept[f"optimizer_{index}"])
         self.step, self.spent_s = int(kept["step"]), float(kept["spent_s"])
         self.frozen = bool(kept["frozen"])
-        self.keep_frozen()
 
     def save(self, path: Path) -> None:
         """Keep everything, replacing the file at once."""
@@ -123,6 +121,7 @@ def train(work: Path, minutes: float, seed: int, threads: int, start: Path | Non
     if checkpoint.exists():
         run.restore(checkpoint)
         print(f"goes on at step {run.step}, {run.spent_s / 60:.1f} min", flush=True)
+    run.keep_frozen()
     composer = Composer.load(work, seed)
     feed = Feed(composer, run.step, threads)
     feed.start()
