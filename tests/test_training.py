@@ -1,0 +1,114 @@
+"""How the backbone is trained; needs the `pretraining` extra, which the tests' own command leaves out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs PyTorch: pip install -e '.[pretraining]'")
+
+from pretraining.backbone.hints import FIRST_PX, MODULES, PITCH_PX, read, teacher_cells  # noqa: E402
+from pretraining.backbone.muon import Muon, orthogonal, shares  # noqa: E402
+from pretraining.backbone.network import Backbone, load, save  # noqa: E402
+from pretraining.backbone.train import STRANGER_SIMILARITY, distillation_loss  # noqa: E402
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHAPES = ((96, 16, 1, 1), (160, 576, 1, 1), (320, 96, 1, 1), (64, 200))
+
+
+def weights_with_gradients(seed: int) -> "list[Tensor]":
+    generator = torch.Generator().manual_seed(seed)
+    weights = [torch.randn(shape, generator=generator) for shape in SHAPES]
+    for each in weights:
+        each.requires_grad_()
+        each.grad = torch.randn(each.shape, generator=generator)
+    return weights
+
+
+@pytest.mark.parametrize("shape", [(40, 100), (100, 40), (60, 60)])
+def test_a_steps_singular_values_are_about_one_and_its_directions_stay(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    inner = left.T @ orthogonal(matrix) @ right.T
+    values = inner.diagonal()
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    assert (inner - values.diag()).abs().max() < 0.01
+
+
+def test_matrices_are_shared_out_so_that_nobody_waits_long() -> None:
+    weights = [torch.empty(side, 6 * side) for side in (16, 24, 32, 64, 64, 64, 96, 160, 160)]
+    owners = shares(weights, 2)
+    work = [
+        sum(len(each) ** 3 for each, owner in zip(weights, owners, strict=True) if owner == who)
+        for who in (0, 1)
+    ]
+    assert max(work) < 1.3 * min(work)
+    assert shares(weights, 1) == [0] * len(weights)
+
+
+def take_steps(rank: int, folder: str) -> None:
+    """What each of two processes does, with the same gradients."""
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    weights = weights_with_gradients(5)
+    Muon(weights, 0.1, 0.02).step()
+    np.savez(f"{folder}/{rank}.npz", *[each.detach().numpy() for each in weights])
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_take_the_step_that_one_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    weights = weights_with_gradients(5)
+    before = [each.detach().clone() for each in weights]
+    Muon(weights, 0.1, 0.02).step()
+    torch.multiprocessing.spawn(take_steps, (str(tmp_path),), 2)
+    for rank in (0, 1):
+        with np.load(tmp_path / f"{rank}.npz") as taken:
+            for old, alone, shared in zip(before, weights, taken.values(), strict=True):
+                assert (alone - old).abs().mean() > 0.01
+                assert np.abs(alone.detach().numpy() - shared).max() < 1e-5
+
+
+def test_a_map_is_read_at_its_cells() -> None:
+    cells = torch.rand(1, 5, 7, 7, generator=torch.Generator().manual_seed(1))
+    line = FIRST_PX[0] + PITCH_PX[0] * torch.arange(7.0)
+    places = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1).reshape(1, -1, 2)
+    assert torch.allclose(
+        read(cells, places, FIRST_PX[0], PITCH_PX[0]), cells.flatten(2).transpose(1, 2), atol=1e-5
+    )
+
+
+def test_the_teachers_cells_lie_in_the_chip_and_left_of_each_other() -> None:
+    cells = teacher_cells().reshape(2, 8, 8, 2)
+    assert (np.diff(cells[..., 0], axis=2) > 0).all()
+    assert (np.diff(cells[..., 1], axis=1) > 0).all()
+    assert np.abs(cells.mean(axis=(1, 2)) - 64).max() < 12
+
+
+def test_the_loss_wants_the_teachers_answer_but_not_that_strangers_are_alike() -> None:
+    generator = torch.Generator().manual_seed(2)
+    teacher = torch.nn.functional.normalize(torch.randn(6, 256, generator=generator))
+    known = torch.zeros(6)
+    assert distillation_loss(3 * teacher, teacher, known) == pytest.approx(0, abs=1e-5)
+    assert distillation_loss(-teacher, teacher, known) == pytest.approx(2, abs=1e-5)
+
+    lumped = teacher[:1].repeat(6, 1)
+    assert distillation_loss(lumped, lumped, known) == pytest.approx(0, abs=1e-5)
+    # All pairs but a picture with itself are wanted at STRANGER_SIMILARITY at most.
+    expected = 20 * (1 - STRANGER_SIMILARITY) ** 2 * 30 / 36
+    assert distillation_loss(lumped, lumped, torch.ones(6)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_network_comes_back_from_its_file_and_shows_its_maps(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    network = Backbone().eval()
+    save(network.state_dict(), tmp_path / "start.npz")
+    again = load(tmp_path / "start.npz").eval()
+    faces = torch.rand(2, 3, 112, 112) * 2 - 1
+    with torch.no_grad():
+        answer, maps = again.look(faces, MODULES)
+        assert torch.equal(answer, network(faces))
+    assert [tuple(each.shape) for each in maps] == [(2, 96, 7, 7), (2, 320, 4, 4)]
