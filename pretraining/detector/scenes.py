@@ -268,11 +268,12 @@ class Composer:
     def _cover(self, scene: Scene, side: int) -> None:
         rng = scene.rng
         picture, faces, _ = self.person(rng, 0.0)
+        picture, faces = perhaps_mirrored(rng, picture, faces)
         face = float(np.sqrt(faces[0, 2] * faces[0, 3]))
         scale = side / min(picture.shape[:2]) * np.exp(rng.uniform(0, 0.9))
         where = (faces[0, :2] + faces[0, 2:4] / 2) / picture.shape[1::-1] * side
         at = where + rng.uniform(-0.25, 0.25, 2) * side
-        scene.paste(picture, faces, face * scale, at, self._turn(rng) * 0.7)
+        scene.paste(picture, faces, face * scale, at, self._turn(rng) * 0.7, flip=False)
 
     def _edge(self, scene: Scene, side: int) -> None:
         """A picture that ends where the scene does, across somebody's face."""
