@@ -26,9 +26,9 @@ def augment(chip: Chip, rng: np.random.Generator) -> Chip:
 def disguise(face: Chip, rng: np.random.Generator) -> Chip:
     """What light, camera and distance do to a face: (112, 112, 3) uint8 BGR to the same."""
     face = recolour(face, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         return watch(face, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         face = coarsen(face, rng)
     if rng.random() < 0.12:
         face = smear(face, rng)
