@@ -30,7 +30,7 @@ _MAX_FACES = 100  # that are looked at a second time, the surest first
 _CUT_SIDE_PX = 48  # of what the second network sees
 _CUT_CONTEXT = 1.5  # its side in the picture, in face sizes (root of the box's area)
 _LOOKS = 2  # the second starts from the first one's better box
-_FIRST_POWER, _SECOND_POWER = 0.6, 12.0  # of the two networks' scores in a face's
+_FIRST_POWER, _SECOND_POWER = 0.6, 4.0  # of the two networks' scores in a face's
 _OVERVIEW_SIDE_PX = 320  # longer side of the second look at larger pictures, for faces that fill them
 
 
@@ -126,7 +126,7 @@ class FaceDetector:
 
         Its score is the product of both networks' with these powers. The first is unsure of faces that the
         picture's edge cuts off, and the second hardly ever wrong: at as many false faces on training
-        pictures this finds 1 % more than the root of the first's times the cube of the second's.
+        pictures this finds more than the first's whole score would leave.
         """
         seen = face
         for _ in range(_LOOKS):
