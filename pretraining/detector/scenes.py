@@ -76,8 +76,6 @@ class Scene:
         at: np.ndarray,
         turn_deg: float,
         soft: bool = False,
-        *,
-        flip: bool = True,
     ) -> None:
         """Put a picture into the scene so that its first face has a size and a place.
 
@@ -88,11 +86,8 @@ class Scene:
             at: (2,) where its centre goes.
             turn_deg: clockwise.
             soft: whether only an oval around the main face is pasted, with a soft edge.
-            flip: whether chance may mirror it.
         """
         rng = self.rng
-        if flip:
-            picture, faces = perhaps_mirrored(rng, picture, faces)
         main = faces[0]
         scale = size_px / float(np.sqrt(main[2] * main[3]))
         finest = 0.6 if rng.random() < 0.8 else 0.3  # not every camera shrinks without aliasing
@@ -239,7 +234,7 @@ class Composer:
         return tint(rng, np.ascontiguousarray(picture))
 
     def person(self, rng: np.random.Generator, chip_share: float) -> tuple[np.ndarray, np.ndarray, bool]:
-        """A picture with a face, its faces (the main one first), and whether it is a tight chip."""
+        """A picture with a face, perhaps mirrored, its faces (the main one first), whether it is a tight chip."""
         kind = rng.random()
         name = "lfw"
         if kind < chip_share and "chips" in self.sources:
@@ -252,7 +247,7 @@ class Composer:
             if len(sure):
                 break
         main = int(sure[np.argmax(faces[sure, 2])])
-        return picture, with_first(faces, main), name == "chips"
+        return *perhaps_mirrored(rng, picture, with_first(faces, main)), name == "chips"
 
     def _turn(self, rng: np.random.Generator) -> float:
         return float(rng.normal(0, 14)) if rng.random() < 0.7 else 0.0
@@ -268,12 +263,11 @@ class Composer:
     def _cover(self, scene: Scene, side: int) -> None:
         rng = scene.rng
         picture, faces, _ = self.person(rng, 0.0)
-        picture, faces = perhaps_mirrored(rng, picture, faces)
         face = float(np.sqrt(faces[0, 2] * faces[0, 3]))
         scale = side / min(picture.shape[:2]) * np.exp(rng.uniform(0, 0.9))
         where = (faces[0, :2] + faces[0, 2:4] / 2) / picture.shape[1::-1] * side
         at = where + rng.uniform(-0.25, 0.25, 2) * side
-        scene.paste(picture, faces, face * scale, at, self._turn(rng) * 0.7, flip=False)
+        scene.paste(picture, faces, face * scale, at, self._turn(rng) * 0.7)
 
     def _edge(self, scene: Scene, side: int) -> None:
         """A picture that ends where the scene does, across somebody's face."""
@@ -287,7 +281,7 @@ class Composer:
         from_start = middle * scale
         from_end = side - (sides - middle) * scale
         at = np.where(middle < sides / 2, from_start, from_end)
-        scene.paste(picture, faces, size * scale, at, rng.normal(0, 2), flip=False)
+        scene.paste(picture, faces, size * scale, at, rng.normal(0, 2))
 
     def _several(self, scene: Scene, side: int) -> None:
         rng = scene.rng
