@@ -114,6 +114,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
     with FaultyLine(broker.port) as line, broker.ear() as ear:
         line.cut()
         with running(broker.settings(port=line.port)) as publisher:
+            wait_for_log(caplog, "Trying again")
             for number in range(MAX_WAITING + 44):
                 publisher.publish_event(arrival(time.monotonic(), f"V{number}"), name="Anna", model=None)
             line.mend()
