@@ -24,6 +24,8 @@ USERNAME = "facerec"
 PASSWORD = "p@ss:w/rd#%?"
 PATIENCE_S = 120.0
 """A busy machine may take so long for anything; whoever waits longer has found a fault."""
+SETTLED = "test/settled/"
+"""Topics by which an ear knows that nothing is on its way to it any more; not among what it hears."""
 LOGIN_CONFIG = "allow_anonymous false\npassword_file {folder}/passwords\n"
 
 
@@ -53,6 +55,7 @@ class Ear:
         self._topics = topics
         self._changed = threading.Condition()
         self._messages: list[Message] = []
+        self._settled: set[str] = set()
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         self._client.reconnect_delay_set(1, 1)
@@ -86,7 +89,10 @@ class Ear:
     def _on_message(self, _client: Client, _user: object, message: MQTTMessage) -> None:
         heard = Message(message.topic, bytes(message.payload), message.retain, message.qos)
         with self._changed:
-            self._messages.append(heard)
+            if heard.topic.startswith(SETTLED):
+                self._settled.add(heard.topic)
+            else:
+                self._messages.append(heard)
             self._changed.notify_all()
 
     @property
@@ -114,12 +120,13 @@ class Ear:
 
     def settle(self) -> None:
         """Wait until everything that the broker had kept for us has come."""
-        marker = f"test/settled/{len(self.messages)}"
-        self._client.subscribe(marker)
+        marker = f"{SETTLED}{time.monotonic_ns()}"
+        # Of a lower quality it would overtake what waits.
+        self._client.subscribe(marker, qos=1)
         self.say(marker)
-        self.wait_for(marker)
         with self._changed:
-            self._messages = [message for message in self._messages if message.topic != marker]
+            came = self._changed.wait_for(lambda: marker in self._settled, PATIENCE_S)
+        assert came, "the broker does not answer any more"
 
     def on(self, topic: str) -> list[Message]:
         """Return all that was heard on a topic so far."""

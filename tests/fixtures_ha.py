@@ -36,7 +36,7 @@ from tests.fixtures_broker import Broker, free_port, run_broker
 from tests.fixtures_sightings import face
 
 SCRIPTS = Path(__file__).parent.parent.parent / "shared" / "ha"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 ANNA, JOSE, TOM = Person("anna", "Anna"), Person("jose_nunez", "José Núñez"), Person("tom", "Tom")
 DOOR, GARDEN = ("front_door", "Front door"), ("garden", "Garden")
 

@@ -18,7 +18,7 @@ import pytest
 from facerec_mqtt.config import PREFIX
 from facerec_mqtt.records import Image
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
-from tests.fixtures_broker import PATIENCE_S
+from tests.fixtures_broker import PATIENCE_S, wait_until
 
 # Whoever comes, in this order, in the film; between them the hall is empty.
 CAST = ("Anna", None, "Tom")
@@ -104,6 +104,20 @@ class RunningService:
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
+
+
+def wait_for_child(service: RunningService, word: str) -> int:
+    """Wait until the service has a child with this word among its arguments; returns its process id."""
+    assert service.process is not None
+    parent = service.process.pid
+    found: list[int] = []
+
+    def is_there() -> bool:
+        found.extend(pid for pid in children_of(parent) if word in command_line(pid).split())
+        return bool(found)
+
+    wait_until(is_there, f"it has no child with {word}")
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ PATIENCE_S = 120.0
 
 
 def settings(url: str | Path, **others: Any) -> CameraSettings:
-    return CameraSettings(name="door", url=str(url), **{"read_timeout_s": 5, "fps": 60} | others)
+    """Of a camera that is not taken for dead because the machine is busy."""
+    return CameraSettings(name="door", url=str(url), **{"read_timeout_s": 30, "fps": 60} | others)
 
 
 class Watched:
@@ -139,7 +140,7 @@ def test_a_slow_consumer_gets_the_newest_frame(start_rtsp: StartRtsp, clip: Path
 
 def test_a_frame_is_handed_out_once(start_rtsp: StartRtsp, clip: Path) -> None:
     server = start_rtsp({"/front": [clip]})
-    with watched(settings(server.url("/front"), fps=1)) as door:
+    with watched(settings(server.url("/front"), fps=0.1)) as door:
         frame = door.frame()
         assert door.camera.latest(frame.captured_at_s, 0.0) is None
 
@@ -177,11 +178,11 @@ def test_a_killed_server_is_said_once_and_its_return_too(
 
 def test_a_frozen_server_is_noticed_and_its_thaw_too(start_rtsp: StartRtsp, clip: Path) -> None:
     server = start_rtsp({"/front": [clip]})
-    with watched(settings(server.url("/front"), read_timeout_s=4)) as door:
+    with watched(settings(server.url("/front"), read_timeout_s=10)) as door:
         door.frame()
         server.pause()
         door.wait_until_told(True, False)
-        assert door.told[1][1] == "gave no picture for 4 s"
+        assert door.told[1][1] == "gave no picture for 10 s"
         server.go_on()
         door.wait_until_told(True, False, True)
         before = door.frame()
@@ -219,7 +220,7 @@ def test_a_reader_ends_when_the_service_is_killed(start_rtsp: StartRtsp, clip: P
         "import sys, time; from facerec_mqtt.camera import Camera;"
         "from facerec_mqtt.config import CameraSettings;"
         "camera = Camera(CameraSettings(name='door', url=sys.argv[1])); camera.start();"
-        "assert camera.latest(0.0, 40.0); print(camera.reader_pid, flush=True); time.sleep(100)"
+        "assert camera.latest(0.0, 100.0); print(camera.reader_pid, flush=True); time.sleep(100)"
     )
     server = start_rtsp({"/front": [clip]})
     command = [sys.executable, "-c", program, server.url("/front")]
@@ -289,9 +290,13 @@ def test_a_camera_that_swallows_everything_delays_no_other(clip: Path) -> None:
         watched(settings(clip)) as door,
     ):
         before = door.frame()
-        silent.wait_until_told(False)
-        wait_until(lambda: silent.camera.counters.reconnects >= 2)
+        while silent.camera.counters.reconnects < 2:
+            after = door.frame()
+            if after.captured_at_s > before.captured_at_s + 5:
+                assert_live(before, after)
+                before = after
         assert_live(before, door.frame())
+        silent.wait_until_told(False)
         assert door.told == [(True, "gives 320x240 pixels")]
         assert "does not answer" in silent.told[0][1] or "gave no picture" in silent.told[0][1]
 

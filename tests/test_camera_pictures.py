@@ -124,9 +124,19 @@ def test_nobody_listens_at_a_snapshot_url() -> None:
 
 
 def test_a_passing_fault_is_borne() -> None:
-    answers: Iterator[Answer] = iter([(200, {}, jpeg(1)), (503, {}, b""), (200, {}, jpeg(2)[:300])])
-    with http_camera(lambda _: next(answers, (200, {}, jpeg(3)))) as url, watched(settings(url)) as door:
-        assert [number_of(frame.image) for frame in door.frames(2)] == [1, 3]
+    first_is_seen = threading.Event()
+
+    def answers() -> Iterator[Answer]:
+        yield 200, {}, jpeg(1)
+        first_is_seen.wait(PATIENCE_S)
+        yield 503, {}, b""
+        yield 200, {}, jpeg(2)[:300]
+
+    given = answers()
+    with http_camera(lambda _: next(given, (200, {}, jpeg(3)))) as url, watched(settings(url)) as door:
+        assert number_of(door.frame().image) == 1
+        first_is_seen.set()
+        assert number_of(door.frame().image) == 3
         assert door.told == [(True, "gives 320x240 pixels")]
 
 

@@ -12,6 +12,7 @@ from facerec_mqtt.errors import CameraError
 from tests.fixtures_rtsp import StartRtsp
 
 PASSWORD = "p@ss:w/rd#%?"
+PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def server_that_says(answers: Sequence[bytes]) -> Iterator[tuple[str, list[bytes
 
 def complaint(url: str, username: str | None = None, password: str | None = None) -> str:
     with pytest.raises(CameraError) as caught:
-        describe(url, username, password, 5.0)
+        describe(url, username, password, PATIENCE_S)
     return str(caught.value)
 
 
@@ -61,7 +62,7 @@ def test_the_answer_is_put_into_words(answer: bytes, said: str) -> None:
 
 def test_a_stream_that_is_offered_is_no_complaint() -> None:
     with server_that_says([b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 0\r\n\r\n"]) as (url, asked):
-        describe(url, None, None, 5.0)
+        describe(url, None, None, PATIENCE_S)
     assert asked[0].startswith(f"DESCRIBE {url} RTSP/1.0\r\n".encode())
 
 
@@ -86,7 +87,7 @@ def test_the_example_of_the_standard_is_answered_as_it_says() -> None:
     # RFC 2617, 3.5, but with the method and URI of this server and without qop, as RTSP cameras ask.
     challenge = b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="r,s", nonce="dcd98b"\r\n\r\n'
     with server_that_says([challenge, b"RTSP/1.0 200 OK\r\n\r\n"]) as (url, asked):
-        describe(url, "cam", PASSWORD, 5.0)
+        describe(url, "cam", PASSWORD, PATIENCE_S)
     assert b'realm="r,s", nonce="dcd98b"' in asked[1]
     assert PASSWORD.encode() not in asked[1]
 
@@ -95,7 +96,7 @@ def test_the_example_of_the_standard_is_answered_as_it_says() -> None:
 def test_a_real_server_takes_the_right_login_only(start_rtsp: StartRtsp, kind: str, clip: object) -> None:
     server = start_rtsp({"/front": [clip]}, login=(kind, "cam", PASSWORD))
     url = server.url("/front")
-    describe(url, "cam", PASSWORD, 5.0)
+    describe(url, "cam", PASSWORD, PATIENCE_S)
     assert "refuses the login (401)" in complaint(url, "cam", "wrong")
     assert "asks for a login (401)" in complaint(url)
     assert "no such path (404)" in complaint(server.url("/back"), "cam", PASSWORD)
@@ -105,7 +106,7 @@ def test_a_real_server_takes_the_right_login_only(start_rtsp: StartRtsp, kind: s
 def test_other_kinds_of_digest_are_answered_too(extra: str) -> None:
     challenge = f'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n"{extra}\r\n\r\n'
     with server_that_says([challenge.encode(), b"RTSP/1.0 200 OK\r\n\r\n"]) as (url, asked):
-        describe(url, "cam", PASSWORD, 5.0)
+        describe(url, "cam", PASSWORD, PATIENCE_S)
     assert b'response="' in asked[1]
 
 

@@ -107,7 +107,7 @@ def test_a_real_person_in_a_film_is_enrolled(tmp_path: Path) -> None:
 
 def test_while_a_second_person_is_in_view_nobody_is_enrolled(together: Path, tmp_path: Path) -> None:
     done = capture(
-        "--person", "Anna", "--camera", together, "--enrollment", tmp_path / "enrollment", "--seconds", "4"
+        "--person", "Anna", "--camera", together, "--enrollment", tmp_path / "enrollment", "--seconds", "10"
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
@@ -227,7 +227,7 @@ def test_a_capture_by_mqtt_is_refused_while_two_are_in_view_or_the_camera_is_swi
     settings = service_environment(together, home, enrollment, broker)
     with broker.ear() as ear, RunningService(settings, tmp_path / "log"):
         ear.wait_for(f"facerec/camera/{DOOR}/status", b"online", PATIENCE_S)
-        say_capture(ear, "Anna", 5)
+        say_capture(ear, "Anna", 10)
         assert not wait_for_answer(ear, "2 faces are in view; only Anna may be.")["ok"]
         ear.say(f"facerec/camera/{DOOR}/enabled/set", "OFF")
         ear.wait_for(f"facerec/camera/{DOOR}/enabled/state", b"OFF", PATIENCE_S)

@@ -204,7 +204,7 @@ def test_a_failed_rebuild_says_why_and_the_old_model_goes_on(
     with broker.ear() as ear, RunningService(settings, tmp_path / "log"):
         wait_for_model(ear, status="ready")
         ear.say("facerec/command/rebuild")
-        answer = json.loads(ear.wait_for("facerec/command/result").payload)
+        answer = json.loads(ear.wait_for("facerec/command/result", timeout_s=REBUILD_PATIENCE_S).payload)
         assert not answer["ok"]
         assert "nowhere" in answer["message"]
         assert "\n" not in answer["message"]
@@ -236,6 +236,7 @@ def test_a_retained_command_is_ignored(home: Home, film: Path, broker: Broker, t
         ear.say("facerec/command/rebuild", "PRESS", retain=True)
         with RunningService(settings, tmp_path / "log"):
             wait_for_event(ear, "arrived", "anna")
+            ear.wait_for("facerec/command/result")
             states = [json.loads(message.payload)["status"] for message in ear.on("facerec/model/state")]
             assert "training" not in states
             [answer] = ear.on("facerec/command/result")

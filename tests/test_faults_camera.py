@@ -19,7 +19,7 @@ from facerec_mqtt.visits import Visits
 from tests.faulty_line import FaultyLine
 from tests.fixtures_broker import Broker, Message, wait_until
 from tests.fixtures_rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_clip
-from tests.fixtures_service import Home, RunningService
+from tests.fixtures_service import Home, RunningService, wait_for_child
 from tests.fixtures_sightings import face
 from tests.test_camera import PASSWORD, PATIENCE_S, assert_live, settings, watched
 from tests.test_end_to_end import DOOR, camera, events, wait_for_event
@@ -50,7 +50,7 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
     url = start_rtsp({"/front": [clip]}).url("/front")
     with (
         FaultyLine(target_of(url)) as line,
-        watched(settings(through(line, url), read_timeout_s=5)) as door,
+        watched(settings(through(line, url), read_timeout_s=10)) as door,
     ):
         before = door.frame()
         {"swallow": line.swallow, "garble": line.garble}[fault]()
@@ -174,7 +174,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
             "garbled": through(garbling, line_target),
             "dead": str(clip),
         }
-        others = [{"name": name, "url": url, "read_timeout_s": 5} for name, url in cameras.items()]
+        others = [{"name": name, "url": url, "read_timeout_s": 10} for name, url in cameras.items()]
         environment = home.environment(*others, camera(annas_film), **broker.environment())
         with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
             for name in cameras:
@@ -183,7 +183,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
                 frozen.pause()
                 swallowing.swallow()
                 garbling.garble()
-                os.kill(reader_of(service, "dead"), signal.SIGSTOP)
+                os.kill(wait_for_child(service, "dead"), signal.SIGSTOP)
                 for name in cameras:
                     later.wait_for(f"facerec/camera/{name}/status", b"offline", PATIENCE_S)
             with broker.ear() as later:
@@ -199,17 +199,6 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
 
 def tells_of(kind: str, message: Message) -> bool:
     return message.topic.endswith("/event") and json.loads(message.payload)["event_type"] == kind
-
-
-def reader_of(service: RunningService, camera_name: str) -> int:
-    """Process id of the camera's reader."""
-    assert service.process is not None
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-    for thread in children.parent.parent.iterdir():
-        for pid in map(int, (thread / "children").read_text().split()):
-            if Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").endswith(camera_name.encode()):
-                return pid
-    raise AssertionError(f"{camera_name} has no reader")
 
 
 def test_pictures_of_any_size_and_kind_stop_nobody(

@@ -269,6 +269,7 @@ def test_without_a_running_service_the_command_tidies_the_broker_itself(
     with broker.ear("homeassistant/#") as ear:
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
+        ear.settle()
         said = [json.loads(m.payload)["components"] for m in ear.messages if not m.retained]
     assert {"platform": "binary_sensor"} in [parts.get("person_anna") for parts in said]
     assert "person_anna" not in said[-1]

@@ -145,6 +145,7 @@ def test_an_arrival_fires_all_three_kinds_of_automation_and_so_does_the_next(
         service.see("anna")
         ear.wait(lambda _: len(heard(ear, "entity")) == 5)
         ear.wait(lambda _: len(heard(ear, "device")) == 2)
+        ear.wait(lambda _: len(heard(ear, "topic")) == 2)
         assert heard(ear, "entity") == [
             "arrived anna",
             "departed anna",

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.fixtures_broker import Broker, Message, free_port
 from tests.fixtures_service import Home, RunningService, program
+from tests.test_heartbeat import heard
 
 PATIENCE_S = 90.0
 
@@ -45,11 +46,14 @@ def test_the_service_counts_explains_and_tells_systemd_that_it_is_well(
             address = f"http://127.0.0.1:{port}/metrics"
             with urllib.request.urlopen(address, timeout=10) as answer:
                 scraped = answer.read().decode()
+            # The last word needs room: few words wait in a socket.
+            systemd.setblocking(False)
+            said = heard(systemd)
+            systemd.settimeout(PATIENCE_S)
             assert service.terminate() == 0
-            said = []
             while (word := systemd.recv(100)) == b"WATCHDOG=1":
                 said.append(word)
-            assert said
+            assert set(said) == {b"WATCHDOG=1"}
             assert word == b"STOPPING=1"
     door = counts["cameras"]["front_door"]
     assert door["arrived"] >= 1

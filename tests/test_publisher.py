@@ -26,6 +26,7 @@ from tests.fixtures_broker import (
     PATIENCE_S,
     Broker,
     Certificates,
+    Ear,
     free_port,
     run_broker,
     wait_until,
@@ -47,14 +48,26 @@ def running(
     *,
     privacy: PrivacySettings | None = None,
     announced: Mapping[str, Component] | None = None,
+    discovery: Mapping[str, object] | None = None,
 ) -> Iterator[Publisher]:
+    """A publisher that recalls what was announced, and has something to announce before it connects."""
     publisher = Publisher(settings, privacy or PrivacySettings(), cameras=["front_door"])
     publisher.recall(announced or {})
+    if discovery is not None:
+        publisher.publish_discovery(discovery)
     publisher.start()
     try:
         yield publisher
     finally:
         publisher.stop()
+
+
+def let_answer(ear: Ear) -> None:
+    """Have a publisher answer: it has read by then all that the broker had sent it before, receipts too."""
+    result = "facerec/command/result"
+    before = len(ear.on(result))
+    ear.say("facerec/command/rebuild", "nonsense")
+    ear.wait(lambda _: len(ear.on(result)) > before)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -121,6 +134,7 @@ def test_a_broker_that_comes_later_gets_the_newest_states_and_the_events_of_mean
             ear.wait_for("facerec/status", b"online")
             states = ear.on("facerec/person/anna/state")
             assert [json.loads(state.payload)["present"] for state in states] == ["OFF"]
+        wait_for_log(caplog, "connected")
     assert len([r for r in caplog.records if "Trying again" in r.message]) == 1
     assert len([r for r in caplog.records if "connected" in r.message]) == 1
 
@@ -133,6 +147,7 @@ def test_nothing_is_lost_and_nothing_stale_is_replayed_when_the_broker_restarts(
             publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
             ear.wait_for("facerec/camera/front_door/event")
             ear.wait_for("facerec/person/anna/state")
+            let_answer(ear)  # else V1, whose receipt may not have come, would be said again
         broker.kill()
         wait_until(lambda: not publisher.online)
         publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)

@@ -9,7 +9,7 @@ from facerec_mqtt.config import MqttSettings, PrivacySettings
 from facerec_mqtt.discovery import discovery_payload
 from facerec_mqtt.records import Person, PersonState
 from tests.fixtures_broker import Broker, Ear
-from tests.test_publisher import ANNA, HERE, running
+from tests.test_publisher import ANNA, HERE, let_answer, running
 
 TOM = Person("tom", "Tom")
 TOM_AWAY = PersonState(TOM, False, None, None, None)
@@ -90,16 +90,18 @@ def test_what_goes_while_somebody_is_away_is_removed_once_more_when_home_assista
     broker: Broker, away: str
 ) -> None:
     settings = broker.settings()
-    told = announcement(settings, ANNA, TOM)
-    present = announcement(settings, ANNA)["components"]
+    told, wanted = announcement(settings, ANNA, TOM), announcement(settings, ANNA)
+    present = wanted["components"]
     earlier: Any = told["components"] if away == "we" else {}
-    with broker.ear() as ear, running(settings, announced=earlier) as publisher:
-        if away != "we":
-            publisher.publish_discovery(told)
-            ear.wait_for(DISCOVERY)
+    # Whether something goes that Home Assistant has is looked at when the connection is made.
+    first = wanted if away == "we" else told
+    with broker.ear() as ear, running(settings, announced=earlier, discovery=first) as publisher:
+        ear.wait_for(DISCOVERY)
         if away == "Home Assistant":
             ear.say("homeassistant/status", "offline")
-        publisher.publish_discovery(announcement(settings, ANNA))
+        if away != "we":
+            let_answer(ear)
+            publisher.publish_discovery(wanted)
         ear.wait(lambda _: REMOVED in [said.get("person_tom") for said in entities(ear)])
         ear.wait(lambda _: entities(ear)[-1] == present)
         assert ("person_tom" in publisher.announced) == (away != "nobody")
