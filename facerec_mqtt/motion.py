@@ -44,7 +44,8 @@ class MotionGate:
             frame: the frames must come in the order of their time.
 
         Returns:
-            Whether it should be looked at more closely. The first frame always should.
+            Whether it should be looked at more closely. The first frame always should, and so should the
+            first after a while without any: who was in the one before may have gone unseen.
         """
         small = _small(frame.image)
         if self._background is None or self._background.shape != small.shape:
@@ -53,6 +54,7 @@ class MotionGate:
         else:
             elapsed_s = max(0.0, frame.captured_at_s - self._last_s)
             changed = self._compare(small, self._background, 1.0 - math.exp(-elapsed_s / _LEARN_S))
+            changed = changed or elapsed_s > self._hold_s
         self._last_s = frame.captured_at_s
         if changed:
             self._open_until_s = frame.captured_at_s + self._hold_s

@@ -123,7 +123,14 @@ def test_who_stands_still_becomes_background_and_opens_when_leaving() -> None:
     seen = answers(gate, (standing for _ in range(200)), 10.0)
     assert seen[0]
     assert not seen[-1]
-    assert gate.moved(Frame("door", 60.0, porch()))
+    assert gate.moved(Frame("door", 50.0, porch()))
+
+
+def test_after_a_while_without_frames_it_opens_since_who_was_there_may_have_gone() -> None:
+    gate = settled(lambda _: porch(), hold_s=2.0)
+    assert not gate.moved(Frame("door", 11.8, porch()))
+    seen = answers(gate, (porch() for _ in range(20)), 14.0)
+    assert seen == [True] * 11 + [False] * 9
 
 
 def test_another_size_of_picture_opens_and_is_learned() -> None:
