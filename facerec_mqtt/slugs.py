@@ -33,7 +33,8 @@ def slug(name: str) -> str:
     Raises:
         SlugError: nothing is left, as of an empty name or one of emoji only.
     """
-    plain = unicodedata.normalize("NFKD", name.casefold()).translate(PLAIN_LETTERS)
+    # Taken apart, signs such as ™ and № give capitals, and so do the letters of mathematics.
+    plain = unicodedata.normalize("NFKD", name.casefold()).casefold().translate(PLAIN_LETTERS)
     identifier = re.sub(r"_+", "_", "".join(_spell(character) for character in plain)).strip("_")
     if not identifier:
         raise SlugError(f"The name {name!r} has no letter or digit in it; choose a name that has one.")

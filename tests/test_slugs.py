@@ -1,6 +1,8 @@
 """Slugs: identifiers made of names."""
 
 import re
+import sys
+import unicodedata
 
 import pytest
 
@@ -20,6 +22,10 @@ from facerec_mqtt.slugs import SlugError, slug
         ("../../etc/passwd", "etc_passwd"),
         ("a/b#c+d", "a_b_c_d"),
         ("İpek", "ipek"),
+        ("Anna™", "annatm"),
+        ("Camera №1", "camera_no1"),
+        ("𝐀𝐧𝐧𝐚", "anna"),
+        ("ᴭrø", "aero"),
     ],
 )
 def test_a_name_becomes_an_identifier(name: str, expected: str) -> None:
@@ -43,3 +49,16 @@ def test_a_name_without_letters_is_refused_and_named(name: str) -> None:
 
 def test_a_very_long_name_is_cut() -> None:
     assert len(slug("Анна" * 60)) <= 64
+
+
+def test_whatever_character_is_in_a_name_the_identifier_is_plain_and_is_its_own() -> None:
+    nothing = ("Cn", "Co", "Cs")  # unassigned, for private use, half a pair
+    letters = [
+        letter
+        for letter in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(letter) not in nothing
+    ]
+    assert len(letters) > 100_000
+    found = {letter: slug(f"a{letter}b") for letter in letters}
+    assert [letter for letter, made in found.items() if not re.fullmatch("[a-z0-9_]+", made)] == []
+    assert [letter for letter, made in found.items() if slug(made) != made] == []
