@@ -7,10 +7,16 @@ goes is announced whole once more, and then removed.
 """
 
 import json
+import re
 from collections.abc import Mapping
 
 Component = Mapping[str, object]
 Message = Mapping[str, object]
+MOST_BYTES = 1 << 18
+"""What has gone is remembered up to this size, as JSON: it is read back from the broker, where others may
+write. All that is announced of sixteen cameras and thirty people is half as much."""
+_OURS = re.compile(r"[a-z0-9_/]{1,200}")
+"""What our topics are like below the base."""
 
 
 class Announcements:
@@ -55,6 +61,8 @@ class Announcements:
         """
         present = _components(self._present)
         gone = {key: part for key, part in told.items() if key not in present and key not in self._gone}
+        if len(_as_json(self._gone | gone)) > MOST_BYTES:
+            return False
         self._gone |= gone
         return bool(gone)
 
@@ -77,9 +85,14 @@ class Announcements:
 
     def orphans(self) -> set[str]:
         """Tell our retained topics that only what has gone reads."""
+        below = f"{self._base}/"
         gone = {topic for part in self._gone.values() for topic in _state_topics(part)}
         read = {topic for part in _components(self._present).values() for topic in _state_topics(part)}
-        return {topic for topic in gone - read if topic.startswith(f"{self._base}/")}
+        return {
+            topic
+            for topic in gone - read
+            if topic.startswith(below) and _OURS.fullmatch(topic.removeprefix(below))
+        }
 
 
 def components_of(payload: bytes) -> dict[str, Component]:
@@ -88,11 +101,15 @@ def components_of(payload: bytes) -> dict[str, Component]:
         value = json.loads(payload)
     except (ValueError, RecursionError):
         return {}
-    return _components(value) if isinstance(value, dict) else {}
+    return well_formed(value.get("components")) if isinstance(value, dict) else {}
 
 
 def well_formed(value: object) -> dict[str, Component]:
     """Take what looks like components by their keys out of a value of unknown origin."""
+    return {key: part for key, part in _shaped(value).items() if _can_be_said({key: part})}
+
+
+def _shaped(value: object) -> dict[str, Component]:
     known = value.items() if isinstance(value, dict) else ()
     return {
         key: part
@@ -101,12 +118,25 @@ def well_formed(value: object) -> dict[str, Component]:
     }
 
 
+def _can_be_said(value: Message) -> bool:
+    """Not all that can be read as JSON can be written again: numbers too large, halves of characters."""
+    try:
+        _as_json(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _as_json(value: Message) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
 def _components(message: Message) -> dict[str, Component]:
-    return well_formed(message.get("components"))
+    return _shaped(message.get("components"))
 
 
 def _state_topics(part: Component) -> set[str]:
     if part["platform"] in ("event", "device_automation"):
         return set()  # events are not retained
     named = {part.get("state_topic"), part.get("image_topic")}
-    return {topic for topic in named if isinstance(topic, str) and "+" not in topic and "#" not in topic}
+    return {topic for topic in named if isinstance(topic, str)}

@@ -17,6 +17,8 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from facerec_mqtt.config import MqttSettings
 from facerec_mqtt.errors import BrokerError
@@ -38,6 +40,8 @@ DOUBTED_DELAY_S = 25.0
 """At most between two attempts then. Less than half of it, so that two services with one client id, who take
 the connection from each other, never believe that it is over, and neither do it often nor talk about it."""
 MAX_WAITING_MESSAGES = 1000
+MAX_PACKET_BYTES = 1 << 24
+"""Longer messages the broker is asked not to pass on, which protocol 3.1.1 cannot ask."""
 MAX_MESSAGE_BYTES = 8192
 """Longer messages are cut here before they are kept; no command is nearly as long."""
 MAX_RETAINED_BYTES = 1 << 20
@@ -117,8 +121,7 @@ def open_connection(
         client = _client(settings, client_id, tell)
         if will is not None:
             client.will_set(will[0], will[1], qos=1, retain=True)
-        clean: dict[str, Any] = {"clean_start": True} if settings.protocol == "5" else {}
-        client.connect(settings.host, settings.port, settings.keepalive_s, **clean)
+        client.connect(settings.host, settings.port, settings.keepalive_s, **_wishes(settings))
     except (OSError, ValueError) as error:
         raise BrokerError(_explain(error, settings)) from error
     try:
@@ -264,6 +267,15 @@ def closed_before_login(settings: MqttSettings) -> str:
             "and does it want a client certificate (FACEREC_MQTT__TLS_CERTIFICATE, FACEREC_MQTT__TLS_KEY)?"
         )
     return "it closed the connection before the login; does it accept our client certificate?"
+
+
+def _wishes(settings: MqttSettings) -> dict[str, Any]:
+    """What only the newer version of the protocol can ask a broker for when connecting."""
+    if settings.protocol != "5":
+        return {}
+    properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    return {"clean_start": True, "properties": properties}
 
 
 def _client(settings: MqttSettings, client_id: str, tell: Callable[[Signal], None]) -> Client:

@@ -203,10 +203,11 @@ class Intake:
         else:
             return None
         if retained:
-            first = topic not in self._retained
+            # Nor are a thousand of them answered by a thousand.
+            if topic in self._retained or not self._limit.admit(now_s):
+                return None
             self._retained.add(topic)
-            sentence = f"A retained {name} command is ignored; publish it without the retain flag."
-            return Refusal(name, sentence) if first else None
+            return Refusal(name, f"A retained {name} command is ignored; publish it without the retain flag.")
         if not self._limit.admit(now_s):
             sentence = "Too many commands at once; they are ignored. Wait a few seconds."
             return Refusal(name, sentence) if self._limit.first_refusal() else None

@@ -204,6 +204,11 @@ class Publisher:
         """Empty the retained topics of a person, given by slug."""
         self._retire([self._topics.person(person)])
 
+    def remove_camera(self, camera: str) -> None:
+        """Empty the retained topics of a camera, given by slug."""
+        leaves = ("status", "state", "face", "enabled/state")
+        self._retire(self._topics.camera(camera, leaf) for leaf in leaves)
+
     def remove_faces(self) -> None:
         """Empty the retained faces of all cameras, since they bear no name and may be of somebody removed."""
         if self._privacy.retain_images:
@@ -218,7 +223,12 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            outage = self._connect_and_serve()
+            try:
+                outage = self._connect_and_serve()
+            except Exception:
+                # Whatever it is, it must not be the end of all that is said from here on.
+                logger.exception("Something unforeseen went wrong on the way to the broker")
+                outage = Outage(f"{address(self._settings)}: given up for an error of this program", False)
             if not self._stopping.is_set():
                 delay_s = self._attempts.lost(outage, time.monotonic())
                 spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing

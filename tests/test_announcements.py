@@ -87,6 +87,8 @@ def test_what_has_gone_is_known_of_until_it_is_forgotten_or_back() -> None:
         b"{}",
         b'{"components":1}',
         b'{"components":{"x":1,"y":{"platform":1}}}',
+        b'{"components":{"x":{"platform":"sensor","n":1e999},"y":{"platform":"sensor","n":NaN}}}',
+        b'{"components":{"x":{"platform":"sensor","name":"\\ud800"},"\\ud800":{"platform":"sensor"}}}',
         b"[" * 100_000,
     ],
 )
@@ -99,4 +101,21 @@ def test_an_announcement_of_another_version_breaks_nothing() -> None:
     announcements = announced(message())
     assert announcements.recall(components_of(json.dumps({"components": strange}).encode()))
     assert parts(announcements.farewell())["x"] == {"platform": "sensor"}
+    assert announcements.orphans() == set()
+
+
+def test_no_more_is_remembered_than_a_large_house_needs() -> None:
+    announcements = announced(message())
+    long = {f"x{number}": {"platform": "sensor", "name": "x" * 1000} for number in range(1000)}
+    assert not announcements.recall(long)
+    assert announcements.told == parts(message())
+    assert announcements.recall(dict(list(long.items())[:100]))
+
+
+@pytest.mark.parametrize(
+    "topic", ["facerec/#", "facerec/+/state", "facerec/a\x01", "facerec/" + "a" * 70_000, "b/c"]
+)
+def test_only_topics_like_ours_are_emptied(topic: str) -> None:
+    announcements = announced(message())
+    assert announcements.recall({"x": {"platform": "sensor", "state_topic": topic}})
     assert announcements.orphans() == set()

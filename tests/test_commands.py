@@ -198,6 +198,14 @@ def test_a_retained_command_is_refused_once_and_never_taken() -> None:
     assert desk.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
 
 
+def test_retained_commands_of_a_thousand_cameras_are_not_all_answered() -> None:
+    desk = intake()
+    topics = [f"facerec/camera/door_{number}/enabled/set" for number in range(1000)]
+    answers = [desk.take(topic, b"OFF", True, 100.0) for topic in topics]
+    assert all(isinstance(answer, Refusal) for answer in answers[:BURST])
+    assert answers[BURST:] == [None] * (1000 - BURST)
+
+
 def test_a_flood_is_refused_with_one_answer() -> None:
     desk = intake()
     answers = [desk.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]

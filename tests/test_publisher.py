@@ -259,6 +259,42 @@ def test_a_retained_command_is_ignored_and_answered_once(broker: Broker) -> None
             assert publisher.commands.empty()
 
 
+@pytest.mark.parametrize(
+    "strange", ['"n":1e999', '"name":"\\ud800"', '"state_topic":"facerec/' + "a" * 70_000 + '"']
+)
+def test_whatever_stands_in_our_discovery_topic_our_messages_go_on(
+    broker: Broker, caplog: pytest.LogCaptureFixture, strange: str
+) -> None:
+    discovery = "homeassistant/device/home/config"
+    announced = {"components": {"anna": {"platform": "sensor"}}}
+    with broker.ear() as ear:
+        ear.say(discovery, f'{{"components":{{"x":{{"platform":"sensor",{strange}}}}}}}', retain=True)
+        with running(broker.settings(), discovery=announced) as publisher:
+            ear.wait_for("facerec/status", b"online")
+            let_answer(ear)
+            publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
+            ear.wait_for("facerec/camera/front_door/event")
+            publisher.publish_discovery(announced)
+            ear.wait(lambda _: json.loads(ear.on(discovery)[-1].payload) == announced)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_an_error_of_our_own_costs_the_connection_and_no_event(
+    broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    with broker.ear() as ear, running(broker.settings()) as publisher:
+        ear.wait_for("facerec/status", b"online")
+        with monkeypatch.context() as patch:
+            patch.setattr("facerec_mqtt.announcer.Announcer.home_assistant_is", fails)
+            ear.say("homeassistant/status", "offline")
+            wait_for_log(caplog, "unforeseen")
+        publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
+        ear.wait_for("facerec/camera/front_door/event")
+
+
 def test_the_birth_of_home_assistant_brings_everything_again(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         publisher.publish_discovery({"dev": {}})
