@@ -2,27 +2,29 @@
 
 The order is such that nobody is ever recognised whose photos are gone, wherever it is interrupted:
 
-    1  the photos are set aside, whole, where no rebuild looks: `.forgetting` in the enrollment folder
+    1  the photos are set aside, whole, where no rebuild looks: `.forgetting` in the enrollment folder, laid
+       out as that is
     2  a model without the person takes the place of the one in use; where nobody else is enrolled, none does
     3  review pictures that resemble the person are deleted
     4  all versions of the model that name the person are deleted, and the cache, unless it was just renewed
     5  the photos and the test pictures are deleted
     6  the broker is told (`farewell`), and the service's memory loses the person
 
-The same command goes on where an earlier one was interrupted.
+Whatever goes wrong in the first two steps, the photos are put back. After them, and where even that was
+prevented, the same command goes on where an earlier one was interrupted, and the roster tells of it.
 """
 
 import contextlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from facerec_mqtt.album import folders_in
+from facerec_mqtt.album import SetAside, folders_in, parents_in, remove_if_empty
 from facerec_mqtt.artifact import current_version, load_version, rebuilding, versions, writing
 from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError, PictureError
 from facerec_mqtt.memory import memory_files
@@ -32,7 +34,6 @@ from facerec_mqtt.records import Person, Vectors
 from facerec_mqtt.roster import ENDINGS, TEST
 from facerec_mqtt.slugs import SlugError, slug
 
-SET_ASIDE = ".forgetting"
 RESEMBLES = 0.3
 """Cosine above which a review picture is taken for one of the person. Two people's pictures rarely have
 more, one person's of different days rarely less; a stranger's picture too many is no loss."""
@@ -60,7 +61,7 @@ class Traces:
     in_use: bool
     """Whether one of these is in use."""
     others: tuple[str, ...]
-    """Names of all others who are enrolled."""
+    """Names of all others who are enrolled; where only the model in use knows any, of those."""
 
 
 def find_traces(places: Places, name: str) -> Traces:
@@ -71,9 +72,12 @@ def find_traces(places: Places, name: str) -> Traces:
         name: the person's, or their slug.
 
     Raises:
-        EnrollmentError: nobody is called that.
+        EnrollmentError: nobody is called that, the photos cannot be seen, or no model could be made of the
+            others, whom the one in use knows.
         ModelError: `current` cannot be read.
     """
+    for parent in parents_in(places.enrollment):
+        _look_into(parent, may_lack=parent != places.enrollment)
     known = {person.slug: person for person in _everybody(places)}
     try:
         person = known[slug(name)]
@@ -81,19 +85,25 @@ def find_traces(places: Places, name: str) -> Traces:
         there = ", ".join(sorted(person.name for person in known.values())) or "nobody"
         raise EnrollmentError(f'There is no trace of anybody called "{name}"; known are: {there}.') from None
     named = tuple(each for each in versions(places.models) if _names(places.models, each, person))
+    current = current_version(places.models)
+    enrolled = {each.slug: each.name for each in folders_in(places.enrollment).values()}
+    others = tuple(other for key, other in enrolled.items() if key != person.slug)
+    if not others:
+        in_model = {each.slug: each.name for each in _known_in_use(places, current)}
+        others = tuple(other for key, other in in_model.items() if key != person.slug)
+        if others and current in named:
+            raise _photos_missing(places, person, others, first=person.slug in enrolled)
     return Traces(
         person=person,
         folders=tuple(
             folder
-            for parent in _parents(places.enrollment)
+            for parent in parents_in(places.enrollment)
             for folder, owner in folders_in(parent).items()
             if owner.slug == person.slug
         ),
         versions=named,
-        in_use=current_version(places.models) in named,
-        others=tuple(
-            other.name for other in folders_in(places.enrollment).values() if other.slug != person.slug
-        ),
+        in_use=current in named,
+        others=others,
     )
 
 
@@ -112,39 +122,55 @@ def forget(
         FacerecError: no model can be made without the person, and nothing was removed; or something cannot
             be deleted, and the command is to be repeated.
     """
-    person = traces.person
-    with _deleting(places.enrollment):
-        aside = [_set_aside(places.enrollment, folder) for folder in traces.folders]
-    if traces.in_use and traces.others:
-        try:
-            rebuild()
-        except FacerecError as error:
-            with _deleting(places.enrollment):
-                for before, now in zip(traces.folders, aside, strict=True):
-                    now.replace(before)
-                _remove_if_empty(places.enrollment / SET_ASIDE)
+    aside = SetAside(places.enrollment, traces.person, traces.folders)
+    try:
+        with _deleting(places.enrollment):
+            aside.move()
+        if traces.in_use and traces.others:
+            with aside.held():
+                _make_model_without(traces.person, rebuild)
+    except BaseException as error:
+        stay = _put_back(aside, traces.person)
+        if stay and isinstance(error, FacerecError):
+            where = ", ".join(f'"{folder}"' for folder in stay)
             raise EnrollmentError(
-                f"{person.name} is not forgotten and nothing was removed, since no model can be made without"
-                f" {person.name}: {error}"
+                f"{error} What an earlier command has set aside stays in {where}; move it back, or give the"
+                " same command again."
             ) from error
+        raise
     with _deleting(places.review):
-        _delete_review_pictures(places, traces, aside, load_recognizer)
+        _delete_review_pictures(places, traces, aside.folders, load_recognizer)
     with rebuilding(places.models), writing(places.models):
         _delete_models(places.models, traces)
     with _deleting(places.enrollment):
-        for folder in aside:
-            if folder.is_symlink():
-                folder.unlink()
-            else:
-                shutil.rmtree(folder)
-        _remove_if_empty(places.enrollment / SET_ASIDE)
-        _remove_if_empty(places.enrollment / TEST)
+        aside.delete()
+    remove_if_empty(places.enrollment / TEST)
 
 
-def forget_in_memory(models: Path, person: Person) -> None:
-    """Take a person out of what services know after a restart; the last step."""
+def forget_in_memory(models: Path, person: Person, *, told: bool = True) -> bool:
+    """Take a person out of what services know after a restart; the last step.
+
+    Args:
+        models: the folder that the memory is in.
+        person: whom.
+        told: whether the broker knows already; else the service keeps what it takes them off the broker by.
+
+    Returns:
+        Whether a service has kept anything.
+    """
+    kept = False
     for memory in memory_files(models):
-        memory.keep(memory.recall().without(person.slug))
+        before = memory.recall()
+        without = before.without(person.slug)
+        after = without
+        if not told:
+            after = replace(after, announced=before.announced)
+            # Without a model, a service takes whoever is in its memory for enrolled.
+            if current_version(models) is not None:
+                after = replace(after, people=before.people)
+        memory.keep(after)
+        kept |= after != without
+    return kept
 
 
 def is_emptied(models: Path) -> bool:
@@ -162,16 +188,61 @@ def _everybody(places: Places) -> Iterator[Person]:
     for memory in memory_files(places.models):
         yield from memory.recall().people
     for version in versions(places.models):
-        # A version that cannot be read names nobody whom one could choose.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            manifest = json.loads((places.models / "versions" / version / "manifest.json").read_bytes())
-            yield from [Person(str(each["slug"]), str(each["name"])) for each in manifest["people"]]
-    for parent in reversed(_parents(places.enrollment)):
+        yield from _members(places.models, version)
+    for parent in reversed(parents_in(places.enrollment)):
         yield from folders_in(parent).values()
 
 
-def _parents(enrollment: Path) -> tuple[Path, ...]:
-    return enrollment, enrollment / SET_ASIDE, enrollment / TEST
+def _members(models: Path, version: str) -> list[Person]:
+    """Whom a version knows; one that cannot be read names nobody whom one could choose."""
+    try:
+        manifest = json.loads((models / "versions" / version / "manifest.json").read_bytes())
+        return [Person(str(each["slug"]), str(each["name"])) for each in manifest["people"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _known_in_use(places: Places, current: str | None) -> list[Person]:
+    """Whom the model in use knows; where it cannot be read, it may be anybody of whom there is a trace."""
+    if current is None:
+        return []
+    return _members(places.models, current) or list(_everybody(places))
+
+
+def _photos_missing(places: Places, person: Person, others: Iterable[str], *, first: bool) -> EnrollmentError:
+    """Say that forgetting one would lose the others.
+
+    Args:
+        places: where their photos should be.
+        person: who is to be forgotten.
+        others: whom the model in use knows, too.
+        first: whether the others can be forgotten first, there being photos of the person.
+    """
+    names = ", ".join(others)
+    all_go = "forget them first" if first else f'stop the service and delete the folder "{places.models}"'
+    return EnrollmentError(
+        f"{person.name} is not forgotten and nothing was removed: the model in use also knows {names}, whose"
+        f' photos are not in "{places.enrollment}", so that none can be made without {person.name}; mount'
+        f" that folder, name the right one with --enrollment, or, if {names} shall go as well, {all_go}."
+    )
+
+
+def _look_into(folder: Path, *, may_lack: bool) -> None:
+    """Check that it can be seen who has a folder in it, lest somebody be taken for gone.
+
+    Raises:
+        EnrollmentError: it cannot be.
+    """
+    try:
+        if not may_lack or folder.is_dir():
+            for path in folder.iterdir():
+                path.is_dir()
+    except OSError as error:
+        raise EnrollmentError(
+            f'Nothing was removed, since "{error.filename}" cannot be read ({error.strerror}), and nobody can'
+            " tell whose photos there are; mount it, correct its permissions, name the right enrollment"
+            " folder with --enrollment, or make an empty one if no photos are left."
+        ) from error
 
 
 def _names(models: Path, version: str, person: Person) -> bool:
@@ -187,19 +258,34 @@ def _names(models: Path, version: str, person: Person) -> bool:
     return not texts or any(mentions(text, person) for text in texts)
 
 
-def _set_aside(enrollment: Path, folder: Path) -> Path:
-    """Move a folder of photos out of a rebuild's sight; where to."""
-    if folder.parent == enrollment / SET_ASIDE:
-        return folder
-    (enrollment / SET_ASIDE).mkdir(mode=0o700, exist_ok=True)
-    target = enrollment / SET_ASIDE / folder.name
-    while target.exists():
-        target = target.with_name(f"{target.name}_")  # makes the same slug
-    return folder.rename(target)
+def _put_back(aside: SetAside, person: Person) -> tuple[Path, ...]:
+    """Put the photos back; which stay where an earlier command has set them aside.
+
+    Raises:
+        EnrollmentError: they cannot be moved.
+    """
+    try:
+        return aside.put_back()
+    except OSError as error:
+        raise EnrollmentError(
+            f"{person.name} is not forgotten and nothing was removed, but photos lie in"
+            f' "{aside.folder}" and cannot be put back ({error.strerror}); move them back, or give the same'
+            " command again."
+        ) from error
+
+
+def _make_model_without(person: Person, rebuild: Callable[[], object]) -> None:
+    try:
+        rebuild()
+    except FacerecError as error:
+        raise EnrollmentError(
+            f"{person.name} is not forgotten and nothing was removed, since no model can be made without"
+            f" {person.name}: {error}"
+        ) from error
 
 
 def _delete_review_pictures(
-    places: Places, traces: Traces, aside: list[Path], load_recognizer: Callable[[], Recognizer]
+    places: Places, traces: Traces, aside: Iterable[Path], load_recognizer: Callable[[], Recognizer]
 ) -> None:
     pictures = [path for path in places.review.glob("*/*") if path.suffix in ENDINGS]
     if not pictures:
@@ -209,10 +295,10 @@ def _delete_review_pictures(
     for path in pictures:
         if _may_show(path, looks, recognizer):
             path.unlink(missing_ok=True)
-            _remove_if_empty(path.parent)
+            remove_if_empty(path.parent)
 
 
-def _looks(places: Places, traces: Traces, aside: list[Path], recognizer: Recognizer) -> Vectors:
+def _looks(places: Places, traces: Traces, aside: Iterable[Path], recognizer: Recognizer) -> Vectors:
     """(N, D) unit embeddings of the person, from photos and from what models know."""
     found = []
     photos = sorted(path for folder in aside for path in folder.glob("*") if path.suffix.lower() in ENDINGS)
@@ -241,7 +327,7 @@ def _may_show(path: Path, looks: Vectors, recognizer: Recognizer) -> bool:
 
 
 def _delete_models(models: Path, traces: Traces) -> None:
-    """Delete the versions that name the person; where nobody else is enrolled, all of them."""
+    """Delete the versions that name the person; where there is nobody else, all of them."""
     doomed = traces.versions
     if not traces.others:
         # First, so that no version is missed by a service that is just looking for it.
@@ -253,11 +339,6 @@ def _delete_models(models: Path, traces: Traces) -> None:
             shutil.rmtree(models / "versions" / version)
     if not (traces.in_use and traces.others) and (models / "cache").is_dir():
         shutil.rmtree(models / "cache")
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
 
 
 @contextlib.contextmanager

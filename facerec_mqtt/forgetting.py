@@ -1,5 +1,6 @@
 """`forget`: ask, remove a person from this machine, and take them off the broker."""
 
+import os
 import sys
 
 from facerec_mqtt.config import Settings
@@ -9,6 +10,7 @@ from facerec_mqtt.errors import BrokerError, FacerecError
 from facerec_mqtt.farewell import say_farewell
 from facerec_mqtt.forget import Places, Traces, find_traces, forget, forget_in_memory, mentions
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.records import Person
 from facerec_mqtt.terminal import progress_on_terminal
 
 # Review pictures are small; a photo may be of a whole room.
@@ -37,7 +39,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
             raise FacerecError(
                 f"Nothing was removed: {person.name} is only forgotten after a question or with --yes."
             )
-        if input(f"{_summary(traces)} Type yes to remove all of it for ever: ").strip().lower() != "yes":
+        if not _is_wanted(traces):
             print("Nothing was removed.")
             return 1
     if traces.in_use and traces.others:
@@ -63,20 +65,45 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
         )
 
     forget(places, traces, make_model, load_recognizer)
-    try:
-        on_broker = say_farewell(settings.mqtt, person.slug, lambda text: mentions(text, person))
-    except BrokerError as error:
-        on_broker = (
-            f"{str(error).rstrip('.')}. What the broker and Home Assistant still keep of {person.name} is"
-            " removed when the service next connects."
-        )
-    forget_in_memory(settings.model_dir, person)
-    print(f"{person.name} is forgotten on this machine. {on_broker}")
+    print(f"{person.name} is forgotten on this machine. {_take_off_broker(settings, person)}")
     return 0
 
 
+def _take_off_broker(settings: Settings, person: Person) -> str:
+    """Take a person off the broker, and out of the service's memory: all but what it needs, where that fails.
+
+    Returns:
+        What was done, in sentences.
+    """
+    try:
+        done = say_farewell(settings.mqtt, person.slug, lambda text: mentions(text, person))
+    except BrokerError as error:
+        said = f"{str(error).rstrip('.')}."
+        if forget_in_memory(settings.model_dir, person, told=False):
+            return (
+                f"{said} What the broker and Home Assistant still keep of {person.name} is removed when the"
+                f' service next connects; until then its memory in "{settings.model_dir}" holds the name.'
+            )
+        return (
+            f"{said} The service remembers nothing by which it would remove what the broker may still keep of"
+            f' {person.name}; empty such topics by hand, as README says under "Remove it".'
+        )
+    forget_in_memory(settings.model_dir, person)
+    return done
+
+
+def _is_wanted(traces: Traces) -> bool:
+    """Ask; the end of the input is a no."""
+    try:
+        answer = input(f"{_summary(traces)} Type yes to remove all of it for ever: ")
+    except EOFError:
+        print()
+        return False
+    return answer.strip().lower() == "yes"
+
+
 def _summary(traces: Traces) -> str:
-    photos = sum(1 for folder in traces.folders for path in folder.iterdir() if path.is_file())
+    photos = sum(len(files) for folder in traces.folders for _, _, files in os.walk(folder))
     after = (
         f"{', '.join(traces.others)} stay enrolled."
         if traces.others

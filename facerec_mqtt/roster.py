@@ -5,9 +5,11 @@ enrollment/
     José Núñez/         pictures of José Núñez
     _strangers/         pictures of people who are not family; may be missing
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
+    .forgetting/        what `forget` has set aside, laid out likewise; there only while it is at work
 """
 
 import contextlib
+import fcntl
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from facerec_mqtt.slugs import SlugError, slug
 
 STRANGERS = "_strangers"
 TEST = "_test"
+SET_ASIDE = ".forgetting"
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 _UNSUPPORTED = {
@@ -74,12 +77,13 @@ def read_roster(
             or two names make the same.
     """
     try:
-        entries = sorted(_visible(enrollment_dir))
+        entries = _listed(enrollment_dir)
         hidden = sorted(_hidden_people(enrollment_dir))
         root = enrollment_dir.resolve(strict=True)
     except OSError as error:
+        mend = "check its permissions, or make it" if isinstance(error, PermissionError) else "make it"
         raise EnrollmentError(
-            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); make it, with a'
+            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); {mend}, with a'
             f" folder of photos for each person, as {enrollment_dir / 'Anna'}."
         ) from error
     people: dict[str, Person] = {}
@@ -89,10 +93,15 @@ def read_roster(
         f'The folder "{_name(folder)}" is not used, since its name begins with a dot; rename it.'
         for folder in hidden
     ]
+    if _forgetting_was_interrupted(enrollment_dir):
+        notes.append(
+            f'The folder "{SET_ASIDE}" is not used: it holds photos of somebody whom an interrupted'
+            " facerec-mqtt forget was to remove; give that command again, or move them back."
+        )
     for folder in entries:
         name = _name(folder)
         strangers = name == STRANGERS
-        if not folder.is_dir():
+        if not _is_folder(folder):
             set_aside.append((name, "It lies outside of any person's folder; move it into one."))
             continue
         if name == TEST:
@@ -113,7 +122,7 @@ def read_roster(
                 )
             people[person.slug] = person
         try:
-            files = sorted(_visible(folder))
+            files = _listed(folder)
         except OSError as error:
             notes.append(f'The folder "{name}" cannot be read ({error.strerror}); check its permissions.')
             continue
@@ -137,20 +146,57 @@ def read_roster(
     )
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if not path.name.startswith(".") and path.name.lower() not in _CLUTTER:
-            yield path
+def _listed(folder: Path) -> list[Path]:
+    """What is to be seen in a folder, in order.
+
+    Raises:
+        OSError: it cannot be listed, or nothing in it can be looked at.
+    """
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.lower() not in _CLUTTER
+    )
+    for path in found[:1]:
+        path.lstat()
+    return found
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one; what cannot be looked at is taken for one, lest a person be missed in silence."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return True
 
 
 def _hidden_people(folder: Path) -> Iterator[Path]:
     """Folders that a leading dot hides, although there are pictures in them."""
     for path in folder.iterdir():
         name = path.name.lower()
-        if name.startswith(".") and not name.startswith(_HIDDEN_CLUTTER) and path.is_dir():
+        if name.startswith(".") and not name.startswith(_HIDDEN_CLUTTER):
             with contextlib.suppress(OSError):
-                if any(entry.suffix.lower() in ENDINGS for entry in path.iterdir()):
+                if path.is_dir() and any(entry.suffix.lower() in ENDINGS for entry in path.iterdir()):
                     yield path
+
+
+def _forgetting_was_interrupted(enrollment_dir: Path) -> bool:
+    """Whether `forget` has left photos set aside; while it is at work it holds a lock on their folder."""
+    folder = enrollment_dir / SET_ASIDE
+    found = [path for parent in (folder, folder / TEST) for path in parent.glob("*")]
+    if all(path.name.startswith((".", "_")) for path in found):
+        return False
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # nobody can tell on a share that has no locks
+    return True
 
 
 def _name(path: Path) -> str:
@@ -170,8 +216,11 @@ def _slug(name: str) -> str:
 
 def _why_not(path: Path, root: Path) -> str | None:
     ending = path.suffix.lower()
-    if path.is_dir():
-        return "It is a folder; put the photos directly into the person's folder."
+    try:
+        if path.is_dir():
+            return "It is a folder; put the photos directly into the person's folder."
+    except OSError as error:
+        return f"It cannot be looked at ({error.strerror}); check its permissions."
     if ending in _UNSUPPORTED:
         return f"It is a {_UNSUPPORTED[ending]} picture, which is not supported; export it as JPEG."
     if ending not in ENDINGS:

@@ -70,6 +70,12 @@ def test_a_folder_whose_accents_are_spelt_otherwise_is_the_same(tmp_path: Path) 
     assert [person.name for person in folders_in(tmp_path).values()] == ["José"]
 
 
+def test_one_folder_that_cannot_be_looked_at_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "José").mkdir()
+    (tmp_path / "Tom").symlink_to("x" * 300)  # as one to a share that has dropped
+    assert [person.name for person in folders_in(tmp_path).values()] == ["José"]
+
+
 def test_a_second_spelling_of_a_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "José").mkdir()
     with pytest.raises(EnrollmentError, match='folder "José" already'):

@@ -1,12 +1,13 @@
-"""Forgetting somebody: nothing is left on the disk, on the broker or in Home Assistant's entities."""
+"""Forgetting somebody: nothing of theirs is left on the disk, and nothing of anybody else's is lost."""
 
+import errno
 import json
 import os
-import pty
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,18 +16,14 @@ import pytest
 
 from facerec_mqtt.artifact import load_current, versions
 from facerec_mqtt.errors import EnrollmentError
-from facerec_mqtt.farewell import say_farewell
-from facerec_mqtt.forget import find_traces, is_emptied, mentions
+from facerec_mqtt.forget import find_traces, forget, forget_in_memory, is_emptied, mentions
 from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
 from facerec_mqtt.records import Person
-from facerec_mqtt.rendering import FAMILY, Pose, render_frame
+from facerec_mqtt.roster import read_roster
 from tests import killed_forgets
-from tests.fixtures_broker import Broker
-from tests.fixtures_service import Home, RunningService, clean_environment, program, run_program
 from tests.pattern_world import picture_of, write_photos
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
-PATIENCE_S = 120.0
 
 
 def traces_of(data: Path, words: Iterable[bytes]) -> list[str]:
@@ -69,12 +66,22 @@ def family(tmp_path: Path) -> Path:
     return data
 
 
+def leave_anna_alone(data: Path) -> None:
+    """Take Tom out on purpose: the model in use knows only Anna."""
+    shutil.rmtree(data / "enrollment" / "Tom")
+    killed_forgets.make_model(data)
+
+
+def files_in(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
     where = killed_forgets.places(family)
     secrets = secrets_of(family, where.enrollment)
     assert len(traces_of(family, secrets)) > 8
     killed_forgets.forget_anna(family)
-    assert traces_of(family, secrets) == []
+    assert traces_of(family, [*secrets, b".forgetting"]) == []
     model = load_current(where.models)
     assert model is not None
     assert model.people == (TOM,)
@@ -88,7 +95,7 @@ def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
 
 def test_when_the_last_one_is_forgotten_no_model_stays(family: Path) -> None:
     where = killed_forgets.places(family)
-    shutil.rmtree(where.enrollment / "Tom")
+    leave_anna_alone(family)
     secrets = secrets_of(family, where.enrollment)
     killed_forgets.forget_anna(family)
     assert traces_of(family, secrets) == []
@@ -103,7 +110,7 @@ def test_wherever_it_is_killed_nobody_is_recognised_without_photos_and_the_next_
     family: Path, others: list[str]
 ) -> None:
     if not others:
-        shutil.rmtree(family / "enrollment" / "Tom")
+        leave_anna_alone(family)
     secrets = secrets_of(family, family / "enrollment")
     done = subprocess.run(
         [sys.executable, "-m", "tests.killed_forgets", family], capture_output=True, text=True, check=False
@@ -122,15 +129,160 @@ def test_where_no_model_can_be_made_without_the_person_nothing_is_removed(family
     where = killed_forgets.places(family)
     for photo in (where.enrollment / "Tom").iterdir():
         photo.write_text("no picture")
-    before = {path: path.read_bytes() for path in where.enrollment.rglob("*") if path.is_file()}
+    before = files_in(where.enrollment)
     model = load_current(where.models)
     with pytest.raises(EnrollmentError, match="Anna is not forgotten and nothing was removed"):
         killed_forgets.forget_anna(family)
-    assert {path: path.read_bytes() for path in where.enrollment.rglob("*") if path.is_file()} == before
+    assert files_in(where.enrollment) == before
     after = load_current(where.models)
     assert model is not None
     assert after is not None
     assert after.version == model.version
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), RuntimeError("no thread")])
+def test_whatever_ends_the_rebuild_the_photos_are_back(family: Path, error: BaseException) -> None:
+    where = killed_forgets.places(family)
+    before = files_in(family)
+
+    def end() -> None:
+        assert not (where.enrollment / "Anna").exists()
+        assert read_roster(where.enrollment).notes == ()
+        raise error
+
+    with pytest.raises(type(error)):
+        forget(where, find_traces(where, "Anna"), end, killed_forgets.recognizer)
+    assert files_in(family) == before
+    assert not (where.enrollment / ".forgetting").exists()
+
+
+def test_photos_that_were_set_aside_before_are_put_back_too(family: Path) -> None:
+    where = killed_forgets.places(family)
+    before = files_in(where.enrollment)
+    aside = where.enrollment / ".forgetting"
+    (aside / "_test").mkdir(parents=True)
+    for folder in ("Anna", "_test/Anna"):
+        (where.enrollment / folder).rename(aside / folder)
+    assert "interrupted facerec-mqtt forget" in " ".join(read_roster(where.enrollment).notes)
+    for photo in (where.enrollment / "Tom").iterdir():
+        photo.write_text("no picture")
+    with pytest.raises(EnrollmentError, match="nothing was removed"):
+        killed_forgets.forget_anna(family)
+    assert files_in(where.enrollment).keys() == before.keys()
+    assert not aside.exists()
+
+
+def test_photos_that_were_set_aside_before_stay_where_newer_ones_have_their_place(family: Path) -> None:
+    where = killed_forgets.places(family)
+    write_photos(where.enrollment / ".forgetting" / "Anna", 1, 3, first=80)
+    for photo in (where.enrollment / "Tom").iterdir():
+        photo.write_text("no picture")
+    before = files_in(where.enrollment)
+    with pytest.raises(EnrollmentError, match="set aside stays in") as caught:
+        killed_forgets.forget_anna(family)
+    assert f'"{where.enrollment / ".forgetting" / "Anna"}"' in str(caught.value)
+    assert files_in(where.enrollment) == before
+
+
+def test_photos_that_cannot_all_be_set_aside_are_put_back(family: Path) -> None:
+    where = killed_forgets.places(family)
+    (where.enrollment / ".forgetting").mkdir()
+    (where.enrollment / ".forgetting" / "_test").write_text("in the way")
+    before = files_in(family)
+    with pytest.raises(EnrollmentError, match="cannot be changed"):
+        killed_forgets.forget_anna(family)
+    assert files_in(family) == before
+
+
+@pytest.mark.parametrize("folder", ["missing", "a file", "unreadable"])
+def test_without_a_sight_of_the_photos_nothing_is_removed(family: Path, folder: str) -> None:
+    where = killed_forgets.places(family)
+    shutil.rmtree(where.enrollment)
+    if folder == "a file":
+        where.enrollment.write_text("a file")
+    elif folder == "unreadable":
+        where.enrollment.mkdir()
+        (where.enrollment / "Tom").symlink_to("x" * 300)  # as one to a share that has dropped
+    before = files_in(where.models)
+    with pytest.raises(EnrollmentError, match=r"^Nothing was removed, since .* cannot be read .*mount it"):
+        find_traces(where, "Anna")
+    assert files_in(where.models) == before
+
+
+@pytest.mark.parametrize("with_photos", [True, False])
+def test_others_whom_only_the_model_knows_are_not_lost(family: Path, with_photos: bool) -> None:
+    where = killed_forgets.places(family)
+    shutil.rmtree(where.enrollment / "Tom")
+    if not with_photos:
+        shutil.rmtree(where.enrollment / "Anna")
+    before = files_in(family)
+    with pytest.raises(
+        EnrollmentError, match="the model in use also knows Tom, whose photos are not"
+    ) as caught:
+        find_traces(where, "Anna")
+    way_out = "forget them first" if with_photos else f'delete the folder "{where.models}"'
+    assert way_out in str(caught.value)
+    assert f'"{where.enrollment}"' in str(caught.value)
+    assert files_in(family) == before
+
+
+def test_a_damaged_model_may_know_others(family: Path) -> None:
+    where = killed_forgets.places(family)
+    shutil.rmtree(where.enrollment / "Tom")
+    model = load_current(where.models)
+    assert model is not None
+    (where.models / "versions" / model.version / "manifest.json").write_text("{")
+    with pytest.raises(EnrollmentError, match="also knows Tom"):
+        find_traces(where, "Anna")
+
+
+def test_a_model_that_never_knew_the_person_stays_also_without_photos(family: Path) -> None:
+    where = killed_forgets.places(family)
+    shutil.move(where.enrollment / "Anna", family / "Anna")
+    killed_forgets.make_model(family)
+    shutil.rmtree(where.enrollment / "Tom")
+    shutil.move(family / "Anna", where.enrollment / "Anna")
+    secrets = secrets_of(family, where.enrollment)
+    killed_forgets.forget_anna(family)
+    assert traces_of(family, secrets) == []
+    model = load_current(where.models)
+    assert model is not None
+    assert model.people == (TOM,)
+
+
+def test_a_folder_of_test_pictures_that_must_stay_does_not_stop_it(family: Path, tmp_path: Path) -> None:
+    where = killed_forgets.places(family)
+    shutil.move(where.enrollment / "_test", tmp_path / "tests")
+    (where.enrollment / "_test").symlink_to(tmp_path / "tests")
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTDIR)):
+        (where.enrollment / "_test").rmdir()  # as on a disk that cannot be written
+    killed_forgets.forget_anna(family)
+    assert list((tmp_path / "tests").iterdir()) == []
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_the_broker_was_not_told_the_service_can_still_tell_it(family: Path, alone: bool) -> None:
+    where = killed_forgets.places(family)
+    if alone:
+        leave_anna_alone(family)
+    memory = MemoryFile(where.models, "home")
+    entities = {"person_anna": {"platform": "binary_sensor"}}
+    memory.keep(replace(memory.recall(), announced=entities))
+    forget(
+        where,
+        find_traces(where, "Anna"),
+        lambda: killed_forgets.make_model(family),
+        killed_forgets.recognizer,
+    )
+    assert forget_in_memory(where.models, ANNA, told=False)
+    kept = MemoryFile(where.models, "home").recall()
+    assert kept.people == (
+        (TOM,) if alone else (ANNA, TOM)
+    )  # without a model, they would be taken for enrolled
+    assert kept.announced == entities
+    assert set(kept.last_seen) == {"tom"}
+    assert not forget_in_memory(where.models, ANNA)
+    assert traces_of(where.models, [b"anna"]) == []
 
 
 def test_somebody_of_whom_there_is_no_trace_cannot_be_forgotten(family: Path) -> None:
@@ -162,134 +314,3 @@ def test_a_longer_name_is_not_mistaken_for_a_shorter_one() -> None:
     assert mentions('{"people": ["Anna"]}', ANNA)
     assert mentions("facerec/person/anna/state", ANNA)
     assert not mentions("Annabel, Hanna and anna_lena", ANNA)
-
-
-# --- The command
-
-
-@pytest.fixture
-def own_home(home: Home) -> Home:
-    """The rendered family, photos and models to be changed."""
-    enrollment = home.models.parent / "enrollment"
-    shutil.copytree(home.enrollment, enrollment)
-    return Home(enrollment, home.models, home.report)
-
-
-def forget_command(home: Home, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = home.environment() | environment
-    return run_program("forget", "Anna", *options, environment=settings, folder=home.models.parent)
-
-
-def naming_anna(kept: dict[str, bytes]) -> list[str]:
-    return [topic for topic, payload in kept.items() if b"anna" in (topic.encode() + payload).lower()]
-
-
-def test_without_a_terminal_and_without_yes_nothing_is_removed(own_home: Home) -> None:
-    done = forget_command(own_home)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "facerec-mqtt: Nothing was removed: Anna is only forgotten after a question or with --yes."
-    )
-    assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
-
-
-def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(own_home: Home) -> None:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        program("forget", "Anna"),
-        env=clean_environment(**own_home.environment()),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=own_home.models.parent,
-    ) as asking:
-        os.write(ours, b"no\n")
-        said, _ = asking.communicate(timeout=PATIENCE_S)
-    os.close(ours)
-    os.close(theirs)
-    assert asking.returncode == 1
-    assert "Anna: 8 pictures in 1 folders, 1 versions of the model" in said
-    assert "Nothing was removed." in said
-    assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
-
-
-def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Broker, tmp_path: Path) -> None:
-    (tmp_path / "frames").mkdir()
-    cv2.imwrite(
-        str(tmp_path / "frames" / "1.jpg"), render_frame([(FAMILY["Anna"], Pose(320, 150, 110))], seed=1)
-    )
-    data = own_home.models.parent
-    settings = own_home.environment(
-        {"name": "front_door", "url": str(tmp_path / "frames"), "fps": 5}, **broker.environment()
-    ) | {"FACEREC_PRIVACY__RETAIN_IMAGES": "true", "FACEREC_RECOGNITION__MOTION": "false"}
-    secrets = secrets_of(data, own_home.enrollment)
-    with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
-        ear.wait(lambda m: m.topic.endswith("/event") and b'"anna"' in m.payload, PATIENCE_S)
-        assert naming_anna(broker.retained())
-        done = forget_command(own_home, "--yes", **broker.environment())
-        assert done.returncode == 0, done.stderr
-        assert "The running service has taken the person off MQTT and Home Assistant." in done.stdout
-        ear.wait(lambda m: m.topic.endswith("/event") and b'"departed"' in m.payload, PATIENCE_S)
-        assert naming_anna(broker.retained()) == []
-        assert service.terminate() == 0
-    assert naming_anna(broker.retained()) == []
-    assert traces_of(data, secrets) == []
-
-
-def test_the_last_one_is_forgotten_by_the_running_service_too(
-    own_home: Home, broker: Broker, tmp_path: Path
-) -> None:
-    shutil.rmtree(own_home.enrollment / "Tom")
-    (tmp_path / "frames").mkdir()
-    cv2.imwrite(str(tmp_path / "frames" / "1.jpg"), np.zeros((240, 320, 3), np.uint8))
-    settings = own_home.environment(
-        {"name": "front_door", "url": str(tmp_path / "frames")}, **broker.environment()
-    )
-    with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
-        ear.wait_for("facerec/person/anna/state", timeout_s=PATIENCE_S)
-        done = forget_command(own_home, "--yes", **broker.environment())
-        assert done.returncode == 0, done.stderr
-        states = [json.loads(m.payload) for m in ear.on("facerec/model/state")]
-        assert (states[-1]["status"], states[-1]["people"]) == ("missing", [])
-        assert naming_anna(broker.retained()) == []
-        assert service.terminate() == 0
-    assert traces_of(own_home.models.parent, [b"anna"]) == []
-
-
-def test_without_a_running_service_the_command_tidies_the_broker_itself(
-    own_home: Home, broker: Broker, tmp_path: Path
-) -> None:
-    settings = own_home.environment(
-        {"name": "front_door", "url": str(own_home.enrollment / "Anna"), "fps": 5}, **broker.environment()
-    )
-    with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
-        ear.wait_for("facerec/person/anna/state", timeout_s=PATIENCE_S)
-        assert service.terminate() == 0
-    assert naming_anna(broker.retained())
-    with broker.ear("homeassistant/#") as ear:
-        done = forget_command(own_home, "--yes", **broker.environment())
-        assert done.returncode == 0, done.stderr
-        ear.settle()
-        said = [json.loads(m.payload)["components"] for m in ear.messages if not m.retained]
-    assert {"platform": "binary_sensor"} in [parts.get("person_anna") for parts in said]
-    assert "person_anna" not in said[-1]
-    assert "person_tom" in said[-1]
-    kept = broker.retained()
-    assert naming_anna(kept) == []
-    assert "facerec/person/tom/state" in kept
-
-
-def test_a_broker_that_is_not_there_is_told_of_and_the_rest_is_done(own_home: Home) -> None:
-    done = forget_command(own_home, "--yes", FACEREC_MQTT__PORT="1")
-    assert done.returncode == 0, done.stderr
-    assert "nothing answers there" in done.stdout
-    assert "removed when the service next connects" in done.stdout
-    assert traces_of(own_home.models.parent, [b"anna"]) == []
-
-
-def test_a_broker_that_keeps_nothing_is_left_as_it_is(broker: Broker) -> None:
-    with broker.ear() as ear:
-        ear.say("facerec/person/tom/state", '{"name":"Tom"}', retain=True)
-        said = say_farewell(broker.settings(), "anna", lambda text: mentions(text, ANNA))
-    assert "kept 0 topics" in said
-    assert list(broker.retained()) == ["facerec/person/tom/state"]

@@ -1,11 +1,14 @@
 """The enrollment folder as people leave it."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from facerec_mqtt.album import SetAside
 from facerec_mqtt.errors import EnrollmentError
+from facerec_mqtt.records import Person
 from facerec_mqtt.roster import read_roster
 
 
@@ -72,6 +75,57 @@ def test_a_name_with_leading_dots_is_noted(tmp_path: Path) -> None:
     roster = read_roster(tmp_path)
     assert [person.name for person in roster.people] == ["Anna"]
     assert roster.notes == ('The folder "...Tom" is not used, since its name begins with a dot; rename it.',)
+
+
+@pytest.mark.parametrize("folder", ["Tom", "_test/Tom"])
+def test_photos_that_forget_has_left_set_aside_are_noted_without_a_name(tmp_path: Path, folder: str) -> None:
+    put(tmp_path, "Anna/1.jpg", f".forgetting/{folder}/1.jpg")
+    roster = read_roster(tmp_path)
+    assert [person.name for person in roster.people] == ["Anna"]
+    assert roster.notes == (
+        'The folder ".forgetting" is not used: it holds photos of somebody whom an interrupted facerec-mqtt'
+        " forget was to remove; give that command again, or move them back.",
+    )
+
+
+def test_while_forget_is_at_work_its_photos_are_not_noted(tmp_path: Path) -> None:
+    put(tmp_path, "Anna/1.jpg", "Tom/1.jpg")
+    aside = SetAside(tmp_path, Person("tom", "Tom"), [tmp_path / "Tom"])
+    aside.move()
+    with aside.held():
+        assert read_roster(tmp_path).notes == ()
+    assert len(read_roster(tmp_path).notes) == 1
+    aside.delete()
+    assert read_roster(tmp_path).notes == ()
+
+
+def test_what_cannot_be_looked_at_is_noted(tmp_path: Path) -> None:
+    put(tmp_path, "Anna/1.jpg")
+    for link in (".old", "Anna/2.jpg", "Tom"):
+        (tmp_path / link).symlink_to("x" * 300)  # as one to a share that has dropped
+    roster = read_roster(tmp_path)
+    reason = os.strerror(errno.ENAMETOOLONG)
+    assert [photo.file for photo in roster.photos] == ["Anna/1.jpg"]
+    assert dict(roster.set_aside) == {
+        "Anna/2.jpg": f"It cannot be looked at ({reason}); check its permissions."
+    }
+    assert roster.notes == (f'The folder "Tom" cannot be read ({reason}); check its permissions.',)
+    assert [person.name for person in roster.people] == ["Anna", "Tom"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_folder_that_may_be_listed_and_not_looked_into_is_told_of(tmp_path: Path) -> None:
+    put(tmp_path, "Anna/1.jpg", "Tom/1.jpg")
+    (tmp_path / "Tom").chmod(0o400)
+    assert read_roster(tmp_path).notes == (
+        f'The folder "Tom" cannot be read ({os.strerror(errno.EACCES)}); check its permissions.',
+    )
+    tmp_path.chmod(0o400)
+    try:
+        with pytest.raises(EnrollmentError, match="check its permissions"):
+            read_roster(tmp_path)
+    finally:
+        tmp_path.chmod(0o700)
 
 
 def test_other_folders_with_an_underscore_are_noted_and_what_desktops_leave_is_not(tmp_path: Path) -> None:
