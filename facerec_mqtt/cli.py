@@ -94,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
     rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
+    # FPIR and least margin. The service gives them with both folders, and then no settings are read.
+    rebuild.add_argument("--recognition", nargs=2, type=float, help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
     enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
@@ -189,7 +191,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = _settings(arguments)
     configure_logging(settings)
-    return run_service(settings, arguments.env_file, explain=arguments.explain)
+    return run_service(settings, explain=arguments.explain)
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
@@ -198,22 +200,28 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.enrollment import rebuild
     from facerec_mqtt.terminal import print_report, progress_lines, progress_on_terminal
 
-    settings = _settings(arguments)
+    if arguments.recognition is None:
+        settings = _settings(arguments)
+        enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
+        fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
+    else:
+        enrollment_dir, model_dir = arguments.enrollment, arguments.model_dir
+        fpir, min_margin = arguments.recognition
     require_tensorflow()
     with progress_lines() if arguments.progress_json else progress_on_terminal() as progress:
         report = rebuild(
-            settings.enrollment_dir,
-            settings.model_dir,
+            enrollment_dir,
+            model_dir,
             force=arguments.force,
-            fpir=settings.recognition.fpir,
-            min_margin=settings.recognition.min_margin,
+            fpir=fpir,
+            min_margin=min_margin,
             progress=progress,
         )
     if arguments.json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         print_report(report.as_json())
-        print(f'The whole report: "{page_of(settings.model_dir, report.version)}"')
+        print(f'The whole report: "{page_of(model_dir, report.version)}"')
     return 0
 
 
@@ -298,4 +306,4 @@ def _bench(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.demo import run_demo
 
-    return run_demo(forever=arguments.forever)
+    return run_demo(arguments.env_file, forever=arguments.forever)

@@ -27,6 +27,8 @@ _MOST_BYTES = 2**20
 RESUME_S = 600.0
 """A visit goes on when its person was seen within this time before the service is back: after longer, nobody
 knows, and a departure would be told of that nobody acts on any more."""
+_CLOCK_SLACK_S = 5.0
+"""Who was seen later than that from now was seen before the machine forgot the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Memory:
     """Of people, not ended when the service did; its times in seconds since 1970."""
     announced: Mapping[str, Component] = field(default_factory=dict)
     """What Home Assistant was told of and may still have, by its key in the discovery message."""
+    cameras: frozenset[str] = frozenset()
+    """Slugs of all that there were."""
 
     def without(self, person: str) -> Self:
         """Make the memory in which nothing is left of a person, given by slug."""
@@ -162,7 +166,9 @@ def to_resume(
     return tuple(
         visit
         for visit in moved
-        if visit.person in people and visit.camera in cameras and now_s - visit.last_seen_s <= RESUME_S
+        if visit.person in people
+        and visit.camera in cameras
+        and -_CLOCK_SLACK_S <= now_s - visit.last_seen_s <= RESUME_S
     )
 
 
@@ -202,6 +208,7 @@ def _parse(content: bytes) -> Memory:
                 for visit in values["visits"]
             ),
             well_formed(values["announced"]),
+            frozenset(_slug(camera) for camera in values.get("cameras", ())),
         )
     except (AttributeError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"it is damaged: {error}") from error
@@ -210,6 +217,7 @@ def _parse(content: bytes) -> Memory:
 def _written(memory: Memory) -> bytes:
     values = {
         "switched_off": sorted(memory.switched_off),
+        "cameras": sorted(memory.cameras),
         "people": {person.slug: person.name for person in memory.people},
         "last_seen": {
             person: {"camera": seen.camera, "epoch_s": seen.epoch_s, "score": seen.score}

@@ -5,7 +5,6 @@ What follows from another model for visits, presence and Home Assistant is the s
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 from facerec_mqtt.artifact import FamilyModel, current_version, load_current
 from facerec_mqtt.config import Settings
@@ -29,12 +28,10 @@ class ModelDesk:
 
     Args:
         settings: where the photos and the models are.
-        env_file: where they were read from, for the rebuild.
     """
 
-    def __init__(self, settings: Settings, env_file: Path | None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._env_file = env_file
         self._version: str | None = None
         self._model_fault: str | None = None
         self._rebuild: RebuildProcess | None = None
@@ -64,6 +61,7 @@ class ModelDesk:
         try:
             version = current_version(folder)
             if version == self._version:
+                self._model_fault = None
                 return None
             if version is None and not is_emptied(folder):
                 raise ModelError(
@@ -87,7 +85,7 @@ class ModelDesk:
         """
         if self._rebuild is not None:
             raise CommandError("A rebuild is already running.")
-        rebuild = RebuildProcess(self._settings, self._env_file, force=force)
+        rebuild = RebuildProcess(self._settings, force=force)
         try:
             rebuild.start()
         except OSError as error:

@@ -33,6 +33,8 @@ class _Camera:
 @dataclass(slots=True, eq=False)
 class _Member:
     state: PersonState
+    recalled: bool = False
+    """Whether it was last seen in an earlier run."""
     published: PersonState | None = None
     published_s: float = -math.inf
 
@@ -76,6 +78,18 @@ class Presence:
         member = self._members.get(person)
         if member is not None and member.state.last_seen_s is None:
             member.state = PersonState(member.state.person, False, camera, last_seen_s, score)
+            member.recalled = True
+
+    def clock_was_set(self, by_s: float) -> None:
+        """The wall clock, by which alone earlier runs could tell us their times, was wrong until now.
+
+        Args:
+            by_s: how much later it is than was thought.
+        """
+        for member in self._members.values():
+            last_seen_s = member.state.last_seen_s
+            if member.recalled and last_seen_s is not None:
+                member.state = replace(member.state, last_seen_s=last_seen_s - by_s)
 
     def frame(self, camera: str, at_s: float, faces: int | None) -> None:
         """A frame was read.
@@ -103,6 +117,7 @@ class Presence:
                 visits_of.setdefault(visit.person, []).append(visit)
         for slug, member in self._members.items():
             if slug in visits_of:
+                member.recalled = False
                 here = _where(visits_of[slug], member.state)
                 member.state = PersonState(
                     member.state.person, True, here.camera, here.last_seen_s, here.score

@@ -11,10 +11,9 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from facerec_mqtt.config import Settings
+from facerec_mqtt.config import PREFIX, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -36,9 +35,8 @@ class RebuildResult:
 class RebuildProcess:
     """One rebuild that runs beside the service. `start` it once, then `poll` it."""
 
-    def __init__(self, settings: Settings, env_file: Path | None, *, force: bool) -> None:
+    def __init__(self, settings: Settings, *, force: bool) -> None:
         self._settings = settings
-        self._env_file = env_file
         self._force = force
         self._process: subprocess.Popen[str] | None = None
         self._report = ""
@@ -54,16 +52,12 @@ class RebuildProcess:
         Raises:
             OSError: the system cannot start another process.
         """
-        folders = [
-            "--enrollment",
-            str(self._settings.enrollment_dir),
-            "--model-dir",
-            str(self._settings.model_dir),
-        ]
+        settings = self._settings
+        folders = ["--enrollment", str(settings.enrollment_dir), "--model-dir", str(settings.model_dir)]
+        recognition = ["--recognition", str(settings.recognition.fpir), str(settings.recognition.min_margin)]
         options = ["--json", "--progress-json", *(["--force"] if self._force else [])]
-        env_file = [] if self._env_file is None else ["--env-file", str(self._env_file)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "facerec_mqtt", *env_file, "rebuild", *folders, *options],
+            [sys.executable, "-m", "facerec_mqtt", "rebuild", *folders, *recognition, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -127,9 +121,8 @@ class RebuildProcess:
 
 
 def _environment() -> dict[str, str]:
-    """Our own, without what only the service needs: cameras and broker, with their passwords."""
-    secret = ("FACEREC_CAMERAS", "FACEREC_MQTT__")
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(secret)}
+    """Our own, without settings: its arguments are all that it needs, and some settings are passwords."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:

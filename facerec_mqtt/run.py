@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import threading
-from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.config import Settings
@@ -17,12 +16,11 @@ from facerec_mqtt.service import Service
 _log = logging.getLogger(__name__)
 
 
-def run_service(settings: Settings, env_file: Path | None, *, explain: bool = False) -> int:
+def run_service(settings: Settings, *, explain: bool = False) -> int:
     """Run the service in the foreground until SIGTERM or SIGINT.
 
     Args:
         settings: all of them.
-        env_file: where they were read from, for the rebuild.
         explain: say of each face why it was announced as it was, or why it was not.
 
     Raises:
@@ -54,6 +52,6 @@ def run_service(settings: Settings, env_file: Path | None, *, explain: bool = Fa
     publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs)
     names = ", ".join(camera.name for camera in settings.cameras)
     _log.info("facerec-mqtt %s watches %s", __version__, names)
-    Service(settings, env_file, recognizer, publisher, explain=explain).run(stop)
+    Service(settings, recognizer, publisher, explain=explain).run(stop)
     _log.info("facerec-mqtt has stopped")
     return 0

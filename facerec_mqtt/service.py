@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.camera import Camera
@@ -46,6 +45,7 @@ _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
 _MEMORY_S = 60.0
+_CLOCK_STEP_S = 2.0
 _COUNT_S = 5.0
 
 
@@ -55,7 +55,6 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        env_file: Path | None,
         recognizer: Recognizer,
         publisher: Publisher,
         *,
@@ -74,7 +73,7 @@ class Service:
             )
             for camera in settings.cameras
         }
-        self._models = ModelDesk(settings, env_file)
+        self._models = ModelDesk(settings)
         self._captures = CaptureDesk(settings.enrollment_dir, publisher)
         self._review = Review(settings.review, settings.recognition.departure_s)
         self._capacity = Capacity()
@@ -83,6 +82,7 @@ class Service:
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
         self._heartbeat = Heartbeat(settings.heartbeat_file)
+        self._at_zero_s = time.time() - time.monotonic()
         self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "counts", "metrics"), 0.0)
 
     def run(self, stop: threading.Event) -> None:
@@ -209,6 +209,7 @@ class Service:
     def _keep_house(self, now_s: float) -> None:
         if not self._is_due("housekeeping", now_s, _HOUSEKEEPING_S):
             return
+        self._mind_the_clock()
         self._take_camera_news()
         self._take_commands()
         self._watch_rebuild()
@@ -294,27 +295,47 @@ class Service:
         known = self._names()
         if not known:
             self._presence.set_people(memory.people)
-        for person in memory.people:
-            if known and person.slug not in known:
-                self._publisher.remove_person(person.slug)
+        for camera in memory.cameras - set(self._watches):
+            self._publisher.remove_camera(camera)
+        gone = [person.slug for person in memory.people if known and person.slug not in known]
+        self._remove(gone)
         now_s = time.monotonic()
-        at_zero_s = time.time() - now_s
+        self._at_zero_s = at_zero_s = time.time() - now_s
         for slug, seen in memory.last_seen.items():
             self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
         for visit in to_resume(memory.visits, known, self._watches, at_zero_s, now_s):
             self._visits.resume(visit, now_s)
         self._presence.visits(self._visits.open_visits())
 
+    def _mind_the_clock(self) -> None:
+        """Notice when the wall clock is set: a small box may learn the time minutes after its start."""
+        at_zero_s = time.time() - time.monotonic()
+        if abs(at_zero_s - self._at_zero_s) > _CLOCK_STEP_S:
+            self._presence.clock_was_set(at_zero_s - self._at_zero_s)
+            self._at_zero_s = at_zero_s
+
     def _remember(self) -> None:
         """Keep for the next run what it is to know."""
         off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
-        known = replace(self._memory.kept, switched_off=off, announced=self._publisher.announced)
+        known = replace(
+            self._memory.kept,
+            switched_off=off,
+            cameras=frozenset(self._watches),
+            announced=self._publisher.announced,
+        )
         if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
             at_zero_s = time.time() - time.monotonic()
             seen = last_seen(self._presence.people, at_zero_s)
             visits = of_people(self._visits.open_visits(), at_zero_s)
             known = replace(known, people=people, last_seen=seen, visits=visits)
         self._memory.keep(known)
+
+    def _remove(self, people: Sequence[str]) -> None:
+        """Take people, given by slug, off the broker; whose the faces are that it keeps, nobody knows."""
+        for slug in people:
+            self._publisher.remove_person(slug)
+        if people:
+            self._publisher.remove_faces()
 
     # --- The model
 
@@ -339,10 +360,7 @@ class Service:
         # The departures of those who are no longer enrolled still carry their names.
         self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
         gone = {person.slug for person in self._people()} - {person.slug for person in people}
-        for slug in sorted(gone):
-            self._publisher.remove_person(slug)
-        if gone:
-            self._publisher.remove_faces()
+        self._remove(sorted(gone))
         self._recognizer = recognizer
         self._presence.set_people(people)
         if self._models.version is None:

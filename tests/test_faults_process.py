@@ -12,10 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from facerec_mqtt.artifact import load_current, versions
-from facerec_mqtt.memory import Memory, MemoryFile
+from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
+from facerec_mqtt.records import Person
 from tests.fixtures_broker import PATIENCE_S, Broker, Ear, wait_until
 from tests.fixtures_disk import fill
 from tests.fixtures_service import Home, RunningService, program, wait_for_child
@@ -33,7 +36,7 @@ RESULT = "facerec/command/result"
 KILLED_AT_EACH_STEP = """
 import json, os, pathlib, signal, sys
 from facerec_mqtt.artifact import load_current
-from facerec_mqtt.memory import Memory, MemoryFile
+from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
 from tests.test_enrollment import rebuild_patterns
 
 WRITING = os.O_WRONLY | os.O_RDWR
@@ -285,3 +288,36 @@ def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
     assert len(kinds) == len(set(kinds))
     assert all(0 <= event["latency_ms"] < 1000 * PATIENCE_S for event in told if event["latency_ms"])
     assert "Traceback" not in service.log
+
+
+# The service on a machine without a battery for its clock, which learns the time after its start.
+LATE_CLOCK = """
+import sys, time
+from pathlib import Path
+true_time, told = time.time, Path(sys.argv.pop())
+time.time = lambda: true_time() - (0 if told.exists() else 36_000)
+from facerec_mqtt.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
+    home: Home, broker: Broker, tmp_path: Path
+) -> None:
+    hall = tmp_path / "hall"
+    hall.mkdir()
+    cv2.imwrite(str(hall / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+    seen = LastSeen("hall", round(time.time()) - 1000.0, 0.9)
+    memory = MemoryFile(home.models, "home")
+    memory.keep(Memory(people=(Person("anna", "Anna"),), last_seen={"anna": seen}))
+    environment = home.environment({"name": "hall", "url": str(hall)}, **broker.environment())
+    command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "told")]
+    with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:
+        wait_for_model(ear, status="ready")
+        (tmp_path / "told").touch()
+        ear.say("facerec/camera/hall/enabled/set", "OFF")
+        ear.wait_for("facerec/camera/hall/enabled/state", b"OFF")
+        assert service.terminate() == 0
+    kept = memory.recall()
+    assert kept.switched_off == {"hall"}
+    assert abs(kept.last_seen["anna"].epoch_s - seen.epoch_s) < 1

@@ -29,6 +29,7 @@ KEPT = Memory(
     {"anna": LastSeen("door", 1795453331.412, 0.97)},
     (OpenVisit("door", "anna", "V", 1795453300.5, 1795453331.412, 0.97),),
     {"rebuild": {"platform": "button", "options": ["a"], "name": "José"}},
+    frozenset({"door", "garden"}),
 )
 
 
@@ -97,6 +98,13 @@ def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pyte
     assert "memory-home.json" in caplog.text
 
 
+def test_a_memory_of_before_there_were_cameras_in_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "memory-home.json").write_bytes(
+        b'{"switched_off":["garden"],"people":{},"last_seen":{},"visits":[],"announced":{}}'
+    )
+    assert MemoryFile(tmp_path, "home").recall() == Memory(frozenset({"garden"}))
+
+
 def test_only_those_who_were_seen_are_remembered() -> None:
     states = [PersonState(ANNA, True, "door", -3.5, 0.9), PersonState(TOM, False, None, None, None)]
     assert last_seen(states, 1000.0) == {"anna": LastSeen("door", 996.5, 0.9)}
@@ -134,6 +142,8 @@ def test_visits_of_people_are_remembered_and_those_of_strangers_are_not() -> Non
         ("anna", "door", 0.0, True),
         ("anna", "door", RESUME_S, True),
         ("anna", "door", RESUME_S + 1, False),
+        ("anna", "door", -1.0, True),
+        ("anna", "door", -3600.0, False),
         ("anna", "garden", 1.0, False),
         ("jose", "door", 1.0, False),
     ],
@@ -156,6 +166,20 @@ def test_somebody_seen_in_an_earlier_run_has_a_last_place_and_time_but_is_not_pr
     assert presence.people == (
         PersonState(ANNA, False, "door", -100.0, 0.9),
         PersonState(TOM, False, None, None, None),
+    )
+
+
+def test_where_the_clock_is_set_after_the_start_only_what_was_recalled_by_it_moves() -> None:
+    presence = Presence(["door"])
+    presence.set_people([ANNA, TOM])
+    presence.recall("anna", "door", 500.0, 0.9)
+    presence.recall("tom", "door", 400.0, 0.7)
+    presence.visits([OpenVisit("door", "tom", "V", 5.0, 10.0, 0.8)])
+    presence.visits([])
+    presence.clock_was_set(3600.0)
+    assert presence.people == (
+        PersonState(ANNA, False, "door", -3100.0, 0.9),
+        PersonState(TOM, False, "door", 10.0, 0.8),
     )
 
 

@@ -58,6 +58,27 @@ def test_a_switch_stays_off_over_a_restart_without_the_brokers_help(broker: Brok
         assert service.terminate() == 0
 
 
+def test_a_camera_that_is_no_more_leaves_no_topic_though_nothing_is_announced(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = settings_without_a_model(broker, tmp_path) | {"FACEREC_MQTT__DISCOVERY": "false"}
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        ear.wait_for(f"{ENABLED}/state", b"ON")
+        ear.wait_for("facerec/camera/front_door/status", b"online")
+        assert service.terminate() == 0
+    settings["FACEREC_CAMERAS"] = json.dumps([{"name": "gate", "url": str(tmp_path)}])
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online")
+        for topic in ("status", "state", "enabled/state"):
+            ear.wait_for(f"facerec/camera/front_door/{topic}", b"")
+        assert service.terminate() == 0
+    with broker.ear() as ear:
+        ear.settle()
+        kept = {message.topic for message in ear.messages}
+    assert "facerec/camera/gate/status" in kept
+    assert not [topic for topic in kept if "front_door" in topic]
+
+
 def test_where_somebody_was_last_seen_outlasts_a_restart(home: Home, broker: Broker, tmp_path: Path) -> None:
     (tmp_path / "film").mkdir()
     write_film(tmp_path / "film", ["Anna"])
