@@ -2,9 +2,11 @@
 
 What the model in use said of its own photos when they were held out from it stands in its report. About
 photos that have come since it is asked now, since it has never seen them; except about those of a moment
-that it knows another photo of, which would be easier for it than for the new one.
+that it knows another photo of, which would be easier for it than for the new one, and about a folder where
+most of what it knew has gone: that may be there still, under other names.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,11 +84,18 @@ def _shown(lesson: Lesson) -> dict[str, str | None]:
 
 def _later(lesson: Lesson, report: Mapping[str, Any]) -> NDArray[np.int64]:
     """Which photos the model of this report has not seen, nor any other of their moment."""
-    learnt = {photo["file"] for photo in report.get("photos", ()) if photo["used"]}
-    if not learnt:
+    listed = {photo["file"]: bool(photo["used"]) for photo in report.get("photos", ())}
+    if not any(listed.values()):
         return np.zeros(0, np.int64)  # what it was made of is not known
-    known = np.array([file in learnt for file in lesson.files], np.bool_)
-    return np.flatnonzero(~known & ~np.isin(lesson.moments, lesson.moments[known]))
+    before = Counter(_folder(file) for file, used in listed.items() if used)
+    still = Counter(_folder(file) for file in lesson.files if listed.get(file))
+    known = np.array([file in listed for file in lesson.files], np.bool_)
+    sure = np.array([2 * still[folder] >= before[folder] for folder in map(_folder, lesson.files)], np.bool_)
+    return np.flatnonzero(~known & sure & ~np.isin(lesson.moments, lesson.moments[known]))
+
+
+def _folder(file: str) -> str:
+    return file.split("/")[0]
 
 
 def _held_out(report: Mapping[str, Any]) -> dict[str, Answer]:
@@ -96,7 +105,7 @@ def _held_out(report: Mapping[str, Any]) -> dict[str, Answer]:
         each["file"]: Answer(each["person"], each["named"])
         for each in report.get("outcomes", ())
         # A member's photo is there a second time, judged by a model that did not know the member.
-        if folders.get(each["file"].split("/")[0]) == each["person"]
+        if folders.get(_folder(each["file"])) == each["person"]
     }
 
 

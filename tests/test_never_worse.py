@@ -131,6 +131,15 @@ def test_photos_that_came_are_asked_of_the_model_in_use_and_photos_that_went_are
     assert current_version(models) == report.version
 
 
+def test_photos_under_other_names_are_not_taken_for_new_ones(enrollment: Path, models: Path) -> None:
+    for photo in (enrollment / "Anna").iterdir():
+        photo.rename(photo.with_name(f"2024-{photo.name}"))
+    report = make(enrollment, models)
+    assert report.comparison is not None
+    assert report.comparison.members.pictures == 12
+    assert current_version(models) == report.version
+
+
 def test_somebody_new_is_no_reason_to_keep_the_old_model(enrollment: Path, models: Path) -> None:
     write_photos(enrollment / "Mia", 7, 12)
     report = make(enrollment, models)
