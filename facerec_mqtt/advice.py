@@ -47,16 +47,17 @@ def advise(standing: Standing) -> Advice:
     if standing.used == 0:
         return Advice(f"{standing.name}: no usable photo. Add ten or more.", needed=True)
     few, one_sided = standing.used < FEW_PHOTOS, standing.moments < min(_FEW_MOMENTS, standing.used)
+    poor = standing.tpir is not None and standing.tpir < _GOOD
     if few or one_sided:
         steps = [f"Add {'ten or more' if few else 'ten'}, {_FROM_THE_CAMERA}."]
-    elif standing.tpir is not None and standing.tpir < _GOOD:
+    elif poor:
         steps = [say.what_helps()]
     elif standing.used < ENOUGH_PHOTOS:
         steps = ["That serves; some more, from the camera at the door, make it surer."]
     else:
         steps = ["Nothing needs to be done."]
     confused = say.who_it_is()
-    needed = few or one_sided or confused != "" or (standing.tpir or 1.0) < _GOOD
+    needed = few or one_sided or confused != "" or poor
     return Advice(" ".join(filter(None, [say.how_it_stands(), *steps, confused])), needed)
 
 

@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 _OPEN_WITHIN_S = 15.0
 _FRAME_WITHIN_S = 0.5
+_HOLDS_LOGIN = (
+    "The camera that was given holds a user or password; set the camera in FACEREC_CAMERAS and give its name."
+)
 
 Progress = Callable[[str, float], None]
 """Called with the hint and the share of the pictures that are taken, [0, 1]."""
@@ -258,7 +261,10 @@ def _camera(settings: Settings, source: str) -> CameraSettings:
     for camera in settings.cameras:
         if source in (camera.name, camera.slug) or _slug_or_nothing(source) == camera.slug:
             return camera
-    if "://" not in source and not source.isdecimal() and not Path(source).exists():
+    unknown = "://" not in source and not source.isdecimal() and not Path(source).exists()
+    if unknown and "@" in source:
+        raise CameraError(_HOLDS_LOGIN)
+    if unknown:
         there = ", ".join(camera.name for camera in settings.cameras) or "none"
         raise CameraError(
             f'There is no camera "{source}"; there are: {there}. Give one of these, or a URL, a video file, a'
@@ -267,6 +273,8 @@ def _camera(settings: Settings, source: str) -> CameraSettings:
     try:
         return CameraSettings(name="camera", url=source)
     except ValidationError as error:
+        if "@" in source:
+            raise CameraError(_HOLDS_LOGIN) from None
         first = error.errors(include_url=False, include_input=False)[0]
         raise CameraError(f"The camera that was given {reason(first)}.") from None
 

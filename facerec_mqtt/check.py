@@ -69,6 +69,8 @@ def _check_processor() -> str:
 def _check_enrollment(folder: Path) -> str:
     try:
         entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except PermissionError as error:
+        raise _unreadable(folder, error) from error
     except OSError as error:
         raise SettingsError(
             f'"{folder}" cannot be read ({error.strerror}); create it with one folder of photos for each '
@@ -77,12 +79,23 @@ def _check_enrollment(folder: Path) -> str:
     people = [entry for entry in entries if not entry.name.startswith((".", "_"))]
     if not people:
         raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
-    files = sum(1 for person in people for entry in person.iterdir() if entry.is_file())
-    return f"{len(people)} people, {files} files"
+    return f"{len(people)} people, {sum(map(_count_files, people))} files"
+
+
+def _count_files(folder: Path) -> int:
+    try:
+        return sum(entry.is_file() for entry in folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> SettingsError:
+    return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); check its permissions.')
 
 
 def _check_writable(folder: Path) -> str:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    # Unlike Path.exists, this takes what may not be looked at for what is not there.
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise SettingsError(
             f'"{folder}" cannot be written; make it writable for this user, or set FACEREC_MODEL_DIR.'

@@ -132,7 +132,8 @@ class CameraSettings(_Group):
             return "http"
         if self.url.isdecimal():
             return "device"
-        return "folder" if Path(self.url).is_dir() else "file"
+        # Unlike Path.is_dir, this takes a share that has dropped for what is not there.
+        return "folder" if os.path.isdir(self.url) else "file"  # noqa: PTH112
 
     def address(self) -> str:
         """The URL with user and password in it, percent-encoded once. A secret: never log it."""

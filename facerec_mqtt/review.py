@@ -11,6 +11,7 @@ import logging
 import re
 import statistics
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -31,6 +32,7 @@ NEAR_SCORE = 0.3
 """Median score above which a face that was not named came near to it; 0.5 is the threshold."""
 _GOOD_PX, _GOOD_SHARPNESS = 120.0, 60.0
 _PRUNE_EVERY_S = 3600.0
+_MOST_SCORES = 1024
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PICTURE = re.compile(r"\d{6}-\d{3}_\w+_(stranger|doubtful)\.jpg")
@@ -58,8 +60,10 @@ class _Face:
     stranger: bool = False
     last: Sighting | None = None
     named: int = 0
-    scores: list[float] = field(default_factory=list)
-    """Of the good frames that were not named."""
+    scores: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_SCORES))
+    """Of the good frames that were not named, the last ones; somebody may stay all day."""
+    unnamed: int = 0
+    """How many there were."""
     quality: float = 0.0
     picture_s: float = 0.0
     jpeg: bytes = b""
@@ -70,10 +74,9 @@ class _Face:
             return None
         if self.stranger:
             return "stranger"
-        seen_well = len(self.scores) + self.named
         doubtful = (
-            seen_well >= GOOD_FRAMES
-            and len(self.scores) > self.named
+            self.unnamed + self.named >= GOOD_FRAMES
+            and self.unnamed > self.named
             and statistics.median(self.scores) >= NEAR_SCORE
         )
         return "doubtful" if doubtful else None
@@ -109,6 +112,7 @@ class Gleaner:
             if seen.person is not None:
                 face.named += 1
                 continue
+            face.unnamed += 1
             face.scores.append(0.0 if seen.refusal == "no model" else seen.score)
             quality = _quality(sighting)
             if quality > face.quality:

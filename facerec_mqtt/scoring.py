@@ -188,21 +188,24 @@ def _judge(
     )
     learnt = FindingCache.open(settings.model_dir / "cache" / "photos.npz", networks)
     rows = {person.slug: row for row, person in enumerate(model.people)}
-    reports = [PhotoReport(file, None, reason) for file, reason in roster.set_aside]
+    # Whoever is not in the model counts as a stranger, with what is set aside too.
+    slugs = {person.name: person.slug for person in roster.people if person.slug in rows}
+    reports = [PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside]
     files, true, scores, named, known = [], [], [], [], 0
     for done, photo in enumerate(roster.photos):
         data, reason = _read(photo)
         face = judge.face(data) if reason is None else reason
+        person = photo.person if photo.person in rows else None
         if isinstance(face, str):
-            reports.append(PhotoReport(photo.file, photo.person, face))
+            reports.append(PhotoReport(photo.file, person, face))
         else:
             vectors = embedder.embed([face])
             (answer,) = judge.family.identify(vectors, min_margin=judge.min_margin)
-            reports.append(PhotoReport(photo.file, photo.person, None))
+            reports.append(PhotoReport(photo.file, person, None))
             finding = learnt.get(content_key(data))
             known += finding is not None and finding.vectors is not None
             files.append(photo.file)
-            true.append(NOBODY if photo.person is None else rows.get(photo.person, NOBODY))
+            true.append(NOBODY if person is None else rows[person])
             scores.append(judge.family.scores(vectors)[0])
             named.append(NOBODY if answer.person is None else rows[answer.person])
         progress((done + 1) / len(roster.photos))

@@ -72,3 +72,9 @@ def test_somebody_who_is_taken_for_another_is_named_with_the_other() -> None:
 
 def test_somebody_without_a_usable_photo_is_told_so() -> None:
     assert advice(0, tpir=None).text == "Tom: no usable photo. Add ten or more."
+
+
+def test_somebody_of_whom_no_photo_is_recognised_needs_it_most() -> None:
+    said = advice(20, tpir=0.0)
+    assert said.needed
+    assert "0% of them would be recognised. Look whether all show the same person" in said.text

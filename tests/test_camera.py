@@ -368,6 +368,12 @@ def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: bytes | None,
         probe(settings(path), PATIENCE_S)
 
 
+def test_a_path_that_the_system_will_not_even_look_at_is_a_file_that_is_not_there() -> None:
+    # As is one on a share that has dropped, which no test can have.
+    with pytest.raises(CameraError, match="there is no file or folder"):
+        probe(settings("/" + "x" * 300), PATIENCE_S)
+
+
 def test_a_device_that_is_not_there_is_named() -> None:
     with pytest.raises(CameraError, match="there is no /dev/video963"):
         probe(settings("963"), PATIENCE_S)

@@ -126,7 +126,17 @@ def test_while_a_second_person_is_in_view_nobody_is_enrolled(together: Path, tmp
             ("--person", "Anna", "--camera", "front_dor"),
             'There is no camera "front_dor"; there are: Front door.',
         ),
-        (("--person", "Anna", "--camera", "rtsp://cam:s3cr3t@127.0.0.1/"), "user or password"),
+        *(
+            (
+                ("--person", "Anna", "--camera", camera),
+                "holds a user or password; set the camera in FACEREC_CAMERAS and give its name.",
+            )
+            for camera in (
+                "rtsp://cam:s3cr3t@127.0.0.1/",
+                "rtsp://cam:s3cr3t/@127.0.0.1/",
+                "cam:s3cr3t@127.0.0.1/sub",
+            )
+        ),
         (("--person", "Anna", "--camera", "9999"), "there is no /dev/video9999"),
     ],
 )

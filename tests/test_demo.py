@@ -78,6 +78,19 @@ def test_a_broker_that_is_not_there_is_said_at_once_and_nothing_is_left(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_broker_of_a_settings_file_that_is_named_is_used_and_a_missing_file_is_said(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine").write_text("FACEREC_MQTT__HOST=127.0.0.1\nFACEREC_MQTT__PORT=1\n")
+    done = run_program("--env-file", "mine", "demo", folder=tmp_path)
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    done = run_program("--env-file", "nowhere", "demo", folder=tmp_path)
+    assert done.returncode == 1
+    assert "The settings file nowhere does not exist" in done.stderr
+    assert done.stdout == ""
+
+
 def test_a_demo_that_is_ended_while_it_draws_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(
         program("demo"),

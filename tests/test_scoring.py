@@ -72,6 +72,22 @@ def test_family_and_strangers_are_scored_and_who_is_not_in_the_model_is_a_strang
     assert not any("learnt from" in note for note in answer["notes"])
 
 
+def test_what_is_set_aside_unseen_counts_for_whose_folder_it_is_in(
+    rebuilt: Home, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    shutil.copytree(pictures / "Anna", folder / "Anna")
+    (folder / "Anna" / "notes.txt").write_text("no picture")
+    for name in ("_strangers", "Postman"):
+        (folder / name).mkdir()
+        (folder / name / "notes.txt").write_text("no picture")
+        (folder / name / "letter.jpg").write_text("not a picture")
+    assert evaluate("--folder", folder, home=rebuilt) == 0
+    rows = [line.strip("│ ").split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    set_aside = {cells[0].strip(): cells[2].strip() for cells in rows}
+    assert set_aside == {"Anna": "1", "Tom": "0", "not enrolled": "4"}
+
+
 def test_the_page_is_written_for_its_owner_alone(page_and_answer: tuple[Path, Mapping[str, Any]]) -> None:
     page, answer = page_and_answer
     assert stat.S_IMODE(page.stat().st_mode) == 0o600

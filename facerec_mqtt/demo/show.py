@@ -34,10 +34,11 @@ _DEPARTURE_S = 5.0
 _STOP_TIMEOUT_S = 10.0
 
 
-def run_demo(*, forever: bool, run_s: float = RUN_S) -> int:
+def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_S) -> int:
     """Show the program at work on people who do not exist; prints what happens.
 
     Args:
+        env_file: where the user's broker may be set; by default `.env` in the current folder.
         forever: go on until interrupted.
         run_s: how long the service runs otherwise.
 
@@ -47,7 +48,7 @@ def run_demo(*, forever: bool, run_s: float = RUN_S) -> int:
     Raises:
         FacerecError: something of it does not work; says what.
     """
-    own_broker = _broker_of_the_user()
+    own_broker = _broker_of_the_user(env_file)
     if own_broker is not None:
         check_login(own_broker)
     arrivals = 0
@@ -169,9 +170,9 @@ def _service(
             process.wait()
 
 
-def _broker_of_the_user() -> MqttSettings | None:
+def _broker_of_the_user(env_file: Path | None) -> MqttSettings | None:
     """The broker in the user's settings, with topics of our own on it; `None` when none is set."""
-    mqtt = load_settings().mqtt
+    mqtt = load_settings(env_file).mqtt
     if "host" not in mqtt.model_fields_set:
         return None
     files = {
