@@ -245,11 +245,18 @@ def page_of(model_dir: Path, version: str) -> Path:
 
 
 def versions(model_dir: Path) -> tuple[str, ...]:
-    """All versions that are kept, oldest first."""
+    """All versions that are kept, oldest first.
+
+    Raises:
+        ModelError: their folder cannot be read.
+    """
+    folder = model_dir / "versions"
     try:
-        names = [entry.name for entry in (model_dir / "versions").iterdir()]
+        names = [entry.name for entry in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return ()
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
     return tuple(sorted(name for name in names if _VERSION.fullmatch(name)))
 
 

@@ -51,7 +51,8 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
 
 def _describe(settings: Settings) -> str:
     mqtt = settings.mqtt
-    login = f"as {mqtt.username} with password ***" if mqtt.username else "without login"
+    secret = "without a password" if mqtt.password is None else "with password ***"
+    login = f"as {mqtt.username} {secret}" if mqtt.username else "without login"
     cameras = ", ".join(camera.name for camera in settings.cameras) or "none"
     return (
         f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; "

@@ -6,7 +6,7 @@ template for each person and the family's dense layers, both on the frozen backb
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +46,7 @@ def rebuild(
     model_dir: Path,
     *,
     force: bool = False,
+    must_know: Collection[str] = (),
     fpir: float = 0.01,
     min_margin: float = 0.1,
     progress: ProgressCallback = lambda _stage, _share: None,
@@ -59,6 +60,7 @@ def rebuild(
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
         model_dir: made if it is missing.
         force: switch to the new model even when it is clearly worse than the one in use.
+        must_know: slugs of people with a folder, without whom no model is made.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
         progress: told how far it is.
@@ -67,7 +69,8 @@ def rebuild(
         train: makes the family's layers; `None` is Keras.
 
     Raises:
-        EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo.
+        EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo; or there is none
+            of somebody whom the model must know.
         ModelError: the model cannot be written, another rebuild is running, or a network is damaged.
             The model before stays in use.
     """
@@ -92,6 +95,14 @@ def rebuild(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
                 f"{first_reason([photo for photo in audit.photos if photo.person is not None])}"
             )
+
+        for person in audit.left_out:
+            if person.slug in must_know:
+                own = [photo for photo in audit.photos if photo.person == person.slug]
+                raise EnrollmentError(
+                    f"{person.name} would be left out, having no usable photo{first_reason(own)} Add some, or,"
+                    f" if {person.name} shall go as well, remove that folder and rebuild first."
+                )
 
         def make(some: Lesson) -> Family:
             return learn(some, cohort, fpir, train)

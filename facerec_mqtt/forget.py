@@ -62,6 +62,8 @@ class Traces:
     """Whether one of these is in use."""
     others: tuple[str, ...]
     """Names of all others who are enrolled; where only the model in use knows any, of those."""
+    must_stay: frozenset[str]
+    """Slugs of the others whom the model in use knows: the one without the person is to know them, too."""
 
 
 def find_traces(places: Places, name: str) -> Traces:
@@ -72,9 +74,9 @@ def find_traces(places: Places, name: str) -> Traces:
         name: the person's, or their slug.
 
     Raises:
-        EnrollmentError: nobody is called that, the photos cannot be seen, or no model could be made of the
-            others, whom the one in use knows.
-        ModelError: `current` cannot be read.
+        EnrollmentError: nobody is called that, the photos cannot be seen, or there are none of somebody else
+            whom the model in use knows.
+        ModelError: the model folder cannot be read.
     """
     for parent in parents_in(places.enrollment):
         _look_into(parent, may_lack=parent != places.enrollment)
@@ -87,12 +89,11 @@ def find_traces(places: Places, name: str) -> Traces:
     named = tuple(each for each in versions(places.models) if _names(places.models, each, person))
     current = current_version(places.models)
     enrolled = {each.slug: each.name for each in folders_in(places.enrollment).values()}
+    in_model = {each.slug: each.name for each in _known_in_use(places, current) if each.slug != person.slug}
+    missing = tuple(other for key, other in in_model.items() if key not in enrolled)
+    if missing and current in named:
+        raise _photos_missing(places, person, missing, any_there=bool(enrolled))
     others = tuple(other for key, other in enrolled.items() if key != person.slug)
-    if not others:
-        in_model = {each.slug: each.name for each in _known_in_use(places, current)}
-        others = tuple(other for key, other in in_model.items() if key != person.slug)
-        if others and current in named:
-            raise _photos_missing(places, person, others, first=person.slug in enrolled)
     return Traces(
         person=person,
         folders=tuple(
@@ -103,7 +104,8 @@ def find_traces(places: Places, name: str) -> Traces:
         ),
         versions=named,
         in_use=current in named,
-        others=others,
+        others=others or tuple(in_model.values()),
+        must_stay=frozenset(in_model),
     )
 
 
@@ -209,21 +211,27 @@ def _known_in_use(places: Places, current: str | None) -> list[Person]:
     return _members(places.models, current) or list(_everybody(places))
 
 
-def _photos_missing(places: Places, person: Person, others: Iterable[str], *, first: bool) -> EnrollmentError:
-    """Say that forgetting one would lose the others.
+def _photos_missing(
+    places: Places, person: Person, others: Iterable[str], *, any_there: bool
+) -> EnrollmentError:
+    """Say that forgetting one would lose others.
 
     Args:
         places: where their photos should be.
         person: who is to be forgotten.
         others: whom the model in use knows, too.
-        first: whether the others can be forgotten first, there being photos of the person.
+        any_there: whether there are photos of anybody, so that a rebuild can leave the others out.
     """
     names = ", ".join(others)
-    all_go = "forget them first" if first else f'stop the service and delete the folder "{places.models}"'
+    leave_out = (
+        "run facerec-mqtt rebuild first, which leaves out whoever has no folder"
+        if any_there
+        else f'stop the service and delete the folder "{places.models}"'
+    )
     return EnrollmentError(
         f"{person.name} is not forgotten and nothing was removed: the model in use also knows {names}, whose"
-        f' photos are not in "{places.enrollment}", so that none can be made without {person.name}; mount'
-        f" that folder, name the right one with --enrollment, or, if {names} shall go as well, {all_go}."
+        f' photos are not in "{places.enrollment}", so that one without {person.name} would lose them; mount'
+        f" that folder, name the right one with --enrollment, or, if {names} shall go as well, {leave_out}."
     )
 
 
@@ -236,7 +244,8 @@ def _look_into(folder: Path, *, may_lack: bool) -> None:
     try:
         if not may_lack or folder.is_dir():
             for path in folder.iterdir():
-                path.is_dir()
+                if path.is_dir():
+                    next(path.iterdir(), None)
     except OSError as error:
         raise EnrollmentError(
             f'Nothing was removed, since "{error.filename}" cannot be read ({error.strerror}), and nobody can'

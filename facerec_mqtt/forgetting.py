@@ -51,6 +51,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
                 settings.enrollment_dir,
                 settings.model_dir,
                 force=True,
+                must_know=traces.must_stay,
                 fpir=settings.recognition.fpir,
                 min_margin=settings.recognition.min_margin,
                 progress=progress,

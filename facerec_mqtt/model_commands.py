@@ -1,6 +1,7 @@
 """`models`: which versions of the family's model are kept, and the way back to one of them."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,9 @@ def _version_before(model_dir: Path) -> str:
 def _print_table(listed: list[dict[str, Any]]) -> None:
     console = Console()
     table = Table()
-    for heading in ("Version", "In use", "Made", "Knows"):
+    # In full however narrow the screen is: it is what `models rollback` is given.
+    table.add_column("Version", no_wrap=True, min_width=len(listed[0]["version"]))
+    for heading in ("In use", "Made", "Knows"):
         table.add_column(heading)
     for heading in ("Recognised", "Strangers named"):
         table.add_column(heading, justify="right")
@@ -117,7 +120,7 @@ def _print_table(listed: list[dict[str, Any]]) -> None:
         table.add_row(
             each["version"],
             "yes" if each["current"] else "",
-            (each["created"] or "")[:16].replace("T", " "),
+            "" if each["created"] is None else _local(each["created"]),
             ", ".join(each["people"]),
             _percent(each["tpir"]),
             _percent(each["fpir"]),
@@ -126,6 +129,14 @@ def _print_table(listed: list[dict[str, Any]]) -> None:
     for each in listed:
         if "reason" in each:
             console.print(f"{each['version']} is not in use: {each['reason']}", markup=False, highlight=False)
+
+
+def _local(created: str) -> str:
+    """A time as the clock on the wall has it; what a foreign model has instead of one, as it is."""
+    try:
+        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return created
 
 
 def _percent(rate: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from facerec_mqtt.alignment import align
@@ -247,14 +248,14 @@ def _write_page(path: Path, page: str) -> None:
 
 def _print(found: Evaluation) -> None:
     console = Console()
-    table = Table(title=f"Model {found.model.version} on {found.folder}")
+    table = Table(title=escape(f"Model {found.model.version} on {found.folder}"))
     table.add_column("Who")
     for heading in ("Pictures", "Set aside", "Recognised"):
         table.add_column(heading, justify="right")
     answer = found.as_json()
     for entry in answer["details"].values():
         rate = "" if entry["tpir"] is None else rate_text(entry["tpir"])
-        table.add_row(entry["name"], str(entry["pictures"]), str(entry["set_aside"]), rate)
+        table.add_row(escape(entry["name"]), str(entry["pictures"]), str(entry["set_aside"]), rate)
     table.add_row("not enrolled", str(answer["strangers"]), str(found.set_aside(None)), "")
     console.print(table)
 

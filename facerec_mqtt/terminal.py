@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -155,14 +156,14 @@ def _print_photos(console: Console, report: Mapping[str, Any], title: str) -> No
         (used if photo["used"] else aside)[photo["file"].split("/")[0]] += 1
     rates = {entry["name"]: entry.get("tpir") for entry in report["details"].values()}
     judged = any(rate is not None for rate in rates.values())
-    table = Table(title=title)
+    table = Table(title=escape(title))
     table.add_column("Folder")
     for heading in ("Photos used", "Set aside", *(["Recognised"] if judged else [])):
         table.add_column(heading, justify="right")
     for folder in sorted({*used, *aside}):
         rate = rates.get(folder)
         cells = [str(used[folder]), str(aside[folder]), "" if rate is None else f"{rate:.0%}"]
-        table.add_row(folder, *cells[: 3 if judged else 2])
+        table.add_row(escape(folder), *cells[: 3 if judged else 2])
     console.print(table)
     for photo in report["photos"]:
         if not photo["used"]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from facerec_mqtt.artifact import load_current
@@ -38,12 +38,13 @@ def recognizer() -> Recognizer:
     return Recognizer(PatternDetector(), backbone, backbone.digest, pattern_cohort(), None, None)
 
 
-def make_model(folder: Path) -> None:
+def make_model(folder: Path, must_know: Collection[str] = ()) -> None:
     where = places(folder)
     rebuild(
         where.enrollment,
         where.models,
         force=True,
+        must_know=must_know,
         load_networks=pattern_networks,
         cohort=pattern_cohort(),
         train=closest_head,
@@ -55,7 +56,7 @@ def forget_anna(folder: Path) -> None:
         traces = find_traces(places(folder), "Anna")
     except EnrollmentError:
         return  # there is no trace any more
-    forget(places(folder), traces, lambda: make_model(folder), recognizer)
+    forget(places(folder), traces, lambda: make_model(folder, traces.must_stay), recognizer)
     forget_in_memory(folder / "models", traces.person)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,10 +220,67 @@ def test_others_whom_only_the_model_knows_are_not_lost(family: Path, with_photos
         EnrollmentError, match="the model in use also knows Tom, whose photos are not"
     ) as caught:
         find_traces(where, "Anna")
-    way_out = "forget them first" if with_photos else f'delete the folder "{where.models}"'
+    way_out = "run facerec-mqtt rebuild first" if with_photos else f'delete the folder "{where.models}"'
     assert way_out in str(caught.value)
     assert f'"{where.enrollment}"' in str(caught.value)
     assert files_in(family) == before
+
+
+def write_eve(data: Path) -> None:
+    """Let the model in use know a third one, Eve."""
+    write_photos(data / "enrollment" / "Eve", 3, 6)
+    killed_forgets.make_model(data)
+
+
+def test_one_of_several_whose_photos_are_not_there_is_not_lost(family: Path) -> None:
+    where = killed_forgets.places(family)
+    write_eve(family)
+    shutil.rmtree(where.enrollment / "Eve")
+    before = files_in(family)
+    with pytest.raises(EnrollmentError, match="also knows Eve, whose photos are not in"):
+        find_traces(where, "Anna")
+    assert files_in(family) == before
+    killed_forgets.make_model(family)  # the way out that it names
+    killed_forgets.forget_anna(family)
+    model = load_current(where.models)
+    assert model is not None
+    assert model.people == (TOM,)
+
+
+def test_somebody_without_a_usable_photo_is_not_lost(family: Path) -> None:
+    where = killed_forgets.places(family)
+    write_eve(family)
+    for photo in (where.enrollment / "Eve").iterdir():
+        photo.unlink()
+    before = files_in(where.enrollment)
+    with pytest.raises(EnrollmentError) as caught:
+        killed_forgets.forget_anna(family)
+    assert str(caught.value) == (
+        "Anna is not forgotten and nothing was removed, since no model can be made without Anna: Eve would be"
+        " left out, having no usable photo: the folder is empty. Add some, or, if Eve shall go as well, remove"
+        " that folder and rebuild first."
+    )
+    assert files_in(where.enrollment) == before
+    model = load_current(where.models)
+    assert model is not None
+    assert {person.name for person in model.people} == {"Anna", "Eve", "Tom"}
+
+
+@pytest.mark.parametrize("name", ["Anna", "Tom"])
+def test_a_folder_of_photos_that_may_not_be_read_is_named(
+    family: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    where = killed_forgets.places(family)
+    entries = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == where.enrollment / "Tom":
+            raise PermissionError(13, "Permission denied", str(path))  # as root never is
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(EnrollmentError, match=r'since ".*/Tom" cannot be read \(Permission denied\)'):
+        find_traces(where, name)
 
 
 def test_a_damaged_model_may_know_others(family: Path) -> None:
