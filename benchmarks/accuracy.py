@@ -18,59 +18,33 @@ with the reason. Intervals are 95 %.
 """
 
 import argparse
-import csv
 import json
 import sys
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from competitors import Competitor, UnavailableError, competitors
+from labelled import Pairs, read_chips, read_pairs, read_people, yunet
 from numpy.typing import NDArray
 
-from facerec_mqtt.alignment import TEMPLATE, align, similarity
 from facerec_mqtt.calibration import Gallery, Normaliser, template
 from facerec_mqtt.detection import FaceDetector
 from facerec_mqtt.embedding import load_cohort
+from facerec_mqtt.errors import FacerecError
 from facerec_mqtt.evaluation import threshold_at
-from facerec_mqtt.records import Detection, Image, Vectors
+from facerec_mqtt.records import Image, Vectors
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEFAULT_FOLD = 8
 FAMILIES, FAMILY_SIZE, ENROLLED = 30, 5, 20
 FPIR = 0.01
 PAIR_FAR = 1e-3
-CHIP_MARGIN_PX = 8
 PARTS = 10
 RESAMPLES = 1000
-# LFW's deep-funneled faces fill about the middle 90 px of 250: where to cut when no face is found.
-CENTRE_BOX_SHARE = 0.36
-UTK_AGES = {
-    "utk_0_4": (0, 4),
-    "utk_5_9": (5, 9),
-    "utk_10_19": (10, 19),
-    "utk_20_59": (20, 59),
-    "utk_60": (60, 200),
-}
-UTK_ORIGINS = ("white", "black", "asian", "indian", "other")
-
 Scores = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """Verification pairs over a set of aligned faces."""
-
-    faces: list[Image]
-    person: NDArray[np.str_]
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    same: NDArray[np.bool_]
-    undetected: int
 
 
 def degrade(face: Image) -> Image:
@@ -79,68 +53,6 @@ def degrade(face: Image) -> Image:
     coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
     back = cv2.resize(cv2.imdecode(coded, cv2.IMREAD_COLOR), (112, 112), interpolation=cv2.INTER_LINEAR)
     return np.asarray(back, np.uint8)
-
-
-def middle_face(image: Image, find: Callable[[Image], Sequence[Detection]]) -> tuple[Image, bool]:
-    """The aligned face nearest the middle, and whether one was found at all."""
-    height, width = image.shape[:2]
-    found = find(image)
-    if not found:
-        side = CENTRE_BOX_SHARE * width
-        spread = (TEMPLATE - TEMPLATE.mean(axis=0)) * (side / 112) + (width / 2, height / 2)
-        turn = similarity(spread, TEMPLATE)
-        return np.asarray(cv2.warpAffine(image, turn, (112, 112)), np.uint8), False
-
-    def off_centre(face: Detection) -> float:
-        x = (face.box[0] + face.box[2] - width) / 2
-        y = (face.box[1] + face.box[3] - height) / 2
-        return float(np.hypot(x, y) - 0.25 * (face.box[2] - face.box[0]))
-
-    return align(image, min(found, key=off_centre)).image, True
-
-
-def yunet(path: Path) -> Callable[[Image], Sequence[Detection]]:
-    """The detector that ours learnt from."""
-    network = cv2.FaceDetectorYN.create(str(path), "", (250, 250), score_threshold=0.5)
-
-    def find(image: Image) -> Sequence[Detection]:
-        network.setInputSize((image.shape[1], image.shape[0]))
-        faces = network.detect(image)[1]
-        return [
-            Detection((f[0], f[1], f[0] + f[2], f[1] + f[3]), f[4:14].reshape(5, 2), float(f[14]))
-            for f in (faces if faces is not None else [])
-        ]
-
-    return find
-
-
-def read_pairs(
-    table: Path, images: Path, fold: int | None, find: Callable[[Image], Sequence[Detection]]
-) -> Pairs:
-    """Detect and align every picture that the pairs name."""
-    with table.open(encoding="utf-8") as file:
-        rows = [
-            row for row in csv.DictReader(file, delimiter="\t") if fold is None or int(row["fold"]) == fold
-        ]
-    names = sorted({row[side] for row in rows for side in ("a", "b")})
-    number = {name: at for at, name in enumerate(names)}
-    cut = [middle_face(read(images / name), find) for name in names]
-    return Pairs(
-        faces=[face for face, _ in cut],
-        person=np.array([name.rsplit("/", 1)[0] for name in names]),
-        left=np.array([number[row["a"]] for row in rows]),
-        right=np.array([number[row["b"]] for row in rows]),
-        same=np.array([row["same"] in ("1", "true", "True") for row in rows]),
-        undetected=sum(not found for _, found in cut),
-    )
-
-
-def read(path: Path) -> Image:
-    """A picture, (H, W, 3) uint8 BGR."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SystemExit(f"{path} cannot be read as a picture.")
-    return np.asarray(image, np.uint8)
 
 
 def pair_accuracy(scores: Scores, same: NDArray[np.bool_]) -> tuple[float, NDArray[np.bool_]]:
@@ -180,14 +92,14 @@ def families(vectors: dict[str, Vectors], normaliser: Normaliser | None) -> dict
     people = sorted(who for who, some in vectors.items() if len(some) > ENROLLED)
     found, first, probes, strangers = [], [], 0, 0
     for _ in range(FAMILIES):
-        family = rng.choice(len(people), FAMILY_SIZE, replace=False)
+        family = [people[at] for at in rng.choice(len(people), FAMILY_SIZE, replace=False)]
         templates, genuine, true = [], [], []
         for at, who in enumerate(family):
-            some = vectors[people[who]][rng.permutation(len(vectors[people[who]]))]
+            some = vectors[who][rng.permutation(len(vectors[who]))]
             templates.append(template(some[:ENROLLED]))
             genuine.append(some[ENROLLED:])
             true.append(np.full(len(some) - ENROLLED, at))
-        others = np.concatenate([vectors[people[who]] for who in range(len(people)) if who not in family])
+        others = np.concatenate([some for who, some in sorted(vectors.items()) if who not in family])
         score = scorer(np.stack(templates), normaliser)
         own, answer = score(np.concatenate(genuine)), np.concatenate(true)
         threshold = threshold_at(score(others).max(axis=1), FPIR)
@@ -218,33 +130,18 @@ def summary(shares: Sequence[float]) -> dict[str, float | list[float]]:
     }
 
 
-def group_of(path: Path) -> list[str]:
-    """Which groups a chip is in, by its name."""
-    if path.parent.name == "aaf":
-        return ["aaf"]
-    parts = path.name.split("_")
-    age = int(parts[0])
-    names = [name for name, (least, most) in UTK_AGES.items() if least <= age <= most]
-    if 20 <= age <= 59 and len(parts) > 3 and parts[2].isdigit() and int(parts[2]) < len(UTK_ORIGINS):
-        names.append(f"utk_20_59_{UTK_ORIGINS[int(parts[2])]}")
-    return names
-
-
 def by_group(
-    embed: Callable[[list[Image]], Vectors], folder: Path, threshold: float, normaliser: Normaliser
+    embed: Callable[[list[Image]], Vectors],
+    groups: dict[str, list[Image]],
+    threshold: float,
+    normaliser: Normaliser,
 ) -> dict[str, dict[str, Any]]:
     """False accepts and degraded self-match of each group at a threshold."""
-    groups: dict[str, list[Image]] = {}
-    for path in sorted([*(folder / "utk").glob("*"), *(folder / "aaf").glob("*")]):
-        if zlib.crc32(path.name.encode()) % 10:
-            continue
-        inner = slice(CHIP_MARGIN_PX, -CHIP_MARGIN_PX)
-        face = np.ascontiguousarray(read(path)[inner, inner])
-        for name in group_of(path):
-            groups.setdefault(name, []).append(face)
     results: dict[str, dict[str, Any]] = {}
     rng = np.random.default_rng(5)
     for name, faces in sorted(groups.items()):
+        if len(faces) < 2:
+            continue
         clean, poor = embed(faces), embed([degrade(face) for face in faces])
         gallery = Gallery.of(clean, normaliser)
         passed = gallery.normalised(clean, normaliser) >= threshold
@@ -255,7 +152,8 @@ def by_group(
         for _ in range(200):
             rows = rng.integers(0, count, count)
             different = rows[:, None] != rows[None]
-            draws.append(passed[np.ix_(rows, rows)][different].mean())
+            if different.any():
+                draws.append(passed[np.ix_(rows, rows)][different].mean())
         results[name] = {
             "far": round(float((passed.sum() - np.trace(passed)) / (count * (count - 1))), 5),
             "far_interval": [round(float(edge), 5) for edge in np.quantile(draws, (0.025, 0.975))],
@@ -281,6 +179,7 @@ def measure(
         "pairs_accuracy_interval": wilson(int(right.sum()), len(right)),
         "n_pairs": len(right),
         "n_undetected": pairs.undetected,
+        "n_pairs_left_out": pairs.left_out,
         "n_people": len(people),
         "n_people_pictures": sum(map(len, people.values())),
     }
@@ -305,6 +204,8 @@ def impostor_threshold(
     """AS-norm score that lets 1 of 1,000 pairs of different people through, and how many pairs there were."""
     scores = Gallery.of(vectors, normaliser).normalised(vectors, normaliser)
     upper = np.triu(person[:, None] != person[None], 1)
+    if not upper.any():
+        raise SystemExit("--pairs names pictures of one person alone; the groups' threshold wants several.")
     return threshold_at(scores[upper], PAIR_FAR), int(upper.sum())
 
 
@@ -348,23 +249,26 @@ def main() -> int:
     parser.add_argument(
         "--imagenet", type=Path, default=DATA / "models" / "mobilenet_v2_imagenet_no_top.weights.h5"
     )
-    parser.add_argument("--only", nargs="*", help="measure these systems alone: ours imagenet teacher dlib")
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        choices=("ours", "imagenet", "teacher", "dlib"),
+        help="measure these systems alone: ours imagenet teacher dlib",
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     arguments = parser.parse_args()
     table = arguments.pairs or DATA / "lfw" / "pairs.tsv"
     fold = arguments.fold if arguments.fold or arguments.pairs else DEFAULT_FOLD
     groups = arguments.groups or (None if arguments.pairs else DATA / "chips")
-    for path in (table, arguments.images, arguments.people):
-        if not path.exists():
-            print(f"{path} is not there; name the data with --pairs, --images and --people.", file=sys.stderr)
-            return 1
+    for path in (arguments.images, arguments.people, *([arguments.groups] if arguments.groups else [])):
+        if not path.is_dir():
+            raise SystemExit(
+                f"{path} is no folder; name the data with --pairs, --images, --people and --groups."
+            )
+    people = read_people(arguments.people, FAMILY_SIZE, ENROLLED)
+    chips = read_chips(groups) if groups is not None else {}
     find = yunet(arguments.yunet) if arguments.yunet else FaceDetector.load(min_score=0.4).detect
     pairs = read_pairs(table, arguments.images, fold, find)
-    people = {
-        folder.name: [read(path) for path in sorted(folder.iterdir())]
-        for folder in sorted(arguments.people.iterdir())
-        if folder.is_dir()
-    }
     cohort = load_cohort(arguments.cohort)
     normaliser = Normaliser(cohort.centres, cohort.top)
     results: dict[str, Any] = {}
@@ -377,10 +281,10 @@ def main() -> int:
             results |= {name: None, f"{name}_reason": str(reason)}
             continue
         results[name] = measure(system, pairs, people, normaliser if name == "ours" else None)
-        if name == "ours" and groups is not None and groups.is_dir():
+        if name == "ours" and chips:
             vectors = system.embed(pairs.faces)
             threshold, count = impostor_threshold(vectors, pairs.person, normaliser)
-            table_by_group = by_group(system.embed, groups, threshold, normaliser)
+            table_by_group = by_group(system.embed, chips, threshold, normaliser)
             results[name] |= {
                 "far_by_group": {group: row["far"] for group, row in table_by_group.items()},
                 "self_match_by_group": {group: row["self_match"] for group, row in table_by_group.items()},
@@ -395,4 +299,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except FacerecError as error:
+        sys.exit(str(error))

@@ -21,7 +21,7 @@ import numpy as np
 from facerec_mqtt.detection import FaceDetector
 from facerec_mqtt.records import Detection
 
-DATA = Path("../shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRUTH_MIN_SCORE = 0.8
 FOUND_MIN_IOU = 0.5
 SCENE_HEIGHT, SCENE_WIDTH = 360, 640
@@ -40,7 +40,12 @@ class YuNet:
     @classmethod
     def load(cls, path: Path) -> "YuNet":
         """Read YuNet's ONNX file."""
-        return cls(cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.6, 0.3, 5000))
+        try:
+            yunet = cls(cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.6, 0.3, 5000))
+            yunet.find(np.zeros((320, 320, 3), np.uint8))
+        except cv2.error:
+            raise SystemExit(f"{path} is no YuNet; name its ONNX file with --yunet.") from None
+        return yunet
 
     def find(self, image: np.ndarray) -> np.ndarray:
         """Faces of score 0.6 and more: (N, 15) x, y, width, height, landmarks, score."""
@@ -87,7 +92,7 @@ class Tally:
     @property
     def recall(self) -> float:
         """Share of the faces that were found."""
-        return self.found / max(1, self.faces)
+        return self.found / self.faces if self.faces else float("nan")
 
     @property
     def landmark_error(self) -> float:
@@ -225,6 +230,9 @@ def main() -> None:
         if needed is not None and not needed.exists():
             parser.error(f"{needed} does not exist; name the data with --images, --backgrounds and --yunet")
     people = None if arguments.images else fold_eight(images)
+    for folder, some in ((images, people), (arguments.photos, None), (arguments.backgrounds, None)):
+        if folder is not None and next(pictures(folder, some), None) is None:
+            parser.error(f"{folder} holds no picture that can be read; name folders of JPEG, PNG or WebP")
     yunet, detector = YuNet.load(arguments.yunet), FaceDetector.load()
     rng = np.random.default_rng(1)
 
@@ -239,7 +247,8 @@ def main() -> None:
         photos = tally_photos(pictures(arguments.photos), stills, yunet)
     frame = np.full((SCENE_HEIGHT, SCENE_WIDTH, 3), 90, np.uint8)
     for left, image in zip((20, 340), pictures(images, people), strict=False):
-        frame[50:300, left : left + 250] = at_side(image, 250)[:250, :250]
+        shown = at_side(image, 250)
+        frame[50 : 50 + shown.shape[0], left : left + shown.shape[1]] = shown
     ours_ms, yunet_ms = durations(frame, yunet)
 
     print(f"{'measure':34} {'ours':>8}  {'95 % interval':15} n")
@@ -268,7 +277,7 @@ def main() -> None:
             "landmark_disagreement_of_yunet_with_itself": yunets_own,
             "time_ratio_to_yunet": ours_ms / yunet_ms,
         }
-        print(json.dumps(figures))
+        print(json.dumps({name: None if value != value else value for name, value in figures.items()}))
 
 
 if __name__ == "__main__":

@@ -72,6 +72,9 @@ def main() -> int:
     if missing:
         sys.exit(f"{missing[0]} is not there; name it with --people, --lfw or --chips.")
     sources = [people_of(arguments.people), lfw_people(arguments.lfw)]
+    for folder, source in zip((arguments.people, arguments.lfw), sources, strict=True):
+        if len(source.people) <= FAMILY_SIZE:
+            sys.exit(f"{folder} has {len(source.people)} people; more than {FAMILY_SIZE} are wanted.")
     kinds = strangers_of(arguments.lfw, arguments.chips)
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory(dir=arguments.keep) as name:
@@ -176,7 +179,9 @@ def run_round(
             counts.setdefault(f"fpir, {family}, {kind}", Counter()).update(n=1, hits=wrong, no_face=0)
     own = [rate for rate in (each["tpir"] for each in report["details"].values()) if rate is not None]
     counts[f"tpir by the rebuild itself, {family}"] = Counter(
-        n=1000 * len(own), hits=round(1000 * sum(own)), no_face=0
+        n=len(own),
+        hits=sum(own),
+        no_face=0,  # people, not pictures
     )
     counts |= check_spoilt(folder, source, members, enrollment, others, draw, photos)
     return counts

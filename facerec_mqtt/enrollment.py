@@ -100,8 +100,8 @@ def rebuild(
             if person.slug in must_know:
                 own = [photo for photo in audit.photos if photo.person == person.slug]
                 raise EnrollmentError(
-                    f"{person.name} would be left out, having no usable photo{first_reason(own)} Add some, or,"
-                    f" if {person.name} shall go as well, remove that folder and rebuild first."
+                    f"{person.name} would be left out, having no usable photo{first_reason(own)} Add some,"
+                    f" or, if {person.name} shall go as well, remove that folder and rebuild first."
                 )
 
         def make(some: Lesson) -> Family:

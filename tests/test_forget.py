@@ -257,8 +257,8 @@ def test_somebody_without_a_usable_photo_is_not_lost(family: Path) -> None:
         killed_forgets.forget_anna(family)
     assert str(caught.value) == (
         "Anna is not forgotten and nothing was removed, since no model can be made without Anna: Eve would be"
-        " left out, having no usable photo: the folder is empty. Add some, or, if Eve shall go as well, remove"
-        " that folder and rebuild first."
+        " left out, having no usable photo: the folder is empty. Add some, or, if Eve shall go as well,"
+        " remove that folder and rebuild first."
     )
     assert files_in(where.enrollment) == before
     model = load_current(where.models)

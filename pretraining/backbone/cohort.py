@@ -116,11 +116,18 @@ def main() -> None:
     parser.add_argument("--centres", type=int, default=1024)
     parser.add_argument("--top", type=int, default=30)
     arguments = parser.parse_args()
+    for needed in (arguments.corpus / "index.json", arguments.out / BACKBONE_FILE):
+        if not needed.is_file():
+            parser.error(
+                f"{needed} is not there; prepare makes --corpus, and export puts the backbone into --out"
+            )
     rng = np.random.default_rng(4)
     corpus = Corpus.open(arguments.corpus)
     embedder = Embedder.load(arguments.out / BACKBONE_FILE)
     selection = np.flatnonzero(corpus.fold == SELECTION_FOLD)
     chosen = choose(corpus, arguments.pictures, rng)
+    if len(chosen) < arguments.centres:
+        parser.error(f"--corpus gives {len(chosen)} pictures for {arguments.centres} --centres; take fewer")
     vectors = embed_rows(embedder, corpus, chosen)
     ages = [
         corpus.name[row].split("/")[1].split("_")[0] if corpus.source[row] == "utk" else "" for row in chosen

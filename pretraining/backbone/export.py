@@ -69,6 +69,9 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
+    if not arguments.checkpoint.is_file():
+        parser.error(f"{arguments.checkpoint} is not there; network or refit writes it")
+    arguments.out.mkdir(parents=True, exist_ok=True)
     keras_file = arguments.out / KERAS_WEIGHTS_FILE
     litert_file = arguments.out / BACKBONE_FILE
     halve(arguments.checkpoint, keras_file.with_suffix(".part"))

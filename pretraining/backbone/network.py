@@ -215,6 +215,11 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="Keras' .weights.h5, or .npz of ours")
     parser.add_argument("target", type=Path, help="the other of the two")
     arguments = parser.parse_args()
+    if not arguments.source.is_file():
+        parser.error(f"{arguments.source} is not there")
+    if not arguments.target.name.endswith((".npz", ".weights.h5")):
+        parser.error(f"{arguments.target} must end in .npz or .weights.h5")
+    arguments.target.parent.mkdir(parents=True, exist_ok=True)
     if arguments.target.suffix == ".npz":
         try:
             model = build_backbone(arguments.source)

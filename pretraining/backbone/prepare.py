@@ -8,6 +8,7 @@ training pictures. Resumable: what is already in DIR is not done again. 15 to 30
 
 import argparse
 import csv
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from pretraining.backbone.corpus import (
 )
 from pretraining.backbone.morph import morph
 
+TEACHER_MODEL = "models/face-reidentification-retail-0095.onnx"
 TEACHER_SIDE_PX = 128
 # Where face-reidentification-retail-0095 wants the landmarks, in pixels of its input (Open Model Zoo).
 TEACHER_TEMPLATE = TEACHER_SIDE_PX * np.array(
@@ -134,9 +136,9 @@ def pack(data: Path, out: Path, room: int) -> None:
         source, rest = entry[0].split("/", 1)
         path = data / ("lfw/images" if source == "lfw" else f"chips/{source}") / rest
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        chip = align_lfw(image, detector) if source == "lfw" else image
-        if chip is None:
-            print(f"no face: {entry[0]}", flush=True)
+        chip = align_lfw(image, detector) if source == "lfw" and image is not None else image
+        if chip is None or chip.shape[:2] != (CHIP_SIDE_PX, CHIP_SIDE_PX):
+            print(f"left out, no face or no picture of the right size: {entry[0]}", flush=True)
             continue
         chips[len(kept)] = chip
         kept.append(entry)
@@ -185,7 +187,7 @@ def ask_teacher(data: Path, out: Path, batch: int = 32) -> None:
     count = len(corpus.chips)
     answers = opened(out / TEACHER_FILE, (count, 256))
     maps = opened(out / MAPS_FILE, (count, 2, 2, MAP_CELLS**2, MAP_CHANNELS))
-    teacher = Teacher(data / "models" / "face-reidentification-retail-0095.onnx")
+    teacher = Teacher(data / TEACHER_MODEL)
     for start in range(0, len(rows), batch):
         some = rows[start : start + batch]
         if answers[some].any(axis=1).all():
@@ -212,8 +214,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--morphs", type=int, default=60000)
+    parser.add_argument(
+        "--morphs", type=int, default=60000, help="how many; a corpus that has some keeps those"
+    )
     arguments = parser.parse_args()
+    for needed in ("lfw/folds.tsv", "lfw/images", "models/face_detection_yunet.onnx", TEACHER_MODEL):
+        if not (arguments.data / needed).exists():
+            parser.error(f"{arguments.data / needed} is not there; name the folder of the data with --data")
+    if importlib.util.find_spec("openvino") is None:
+        parser.error("openvino is not installed; pip install -e '.[pretraining]' installs it")
     arguments.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     if not (arguments.out / "index.json").exists():

@@ -58,6 +58,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=6000)
     arguments = parser.parse_args()
+    for needed in (arguments.checkpoint, arguments.corpus / TEACHER_FILE, arguments.weights / BACKBONE_FILE):
+        if not needed.is_file():
+            parser.error(
+                f"{needed} is not there; network writes the checkpoint, export --weights, prepare --corpus"
+            )
+    if not arguments.out.name.endswith(".weights.h5"):
+        parser.error(f"{arguments.out} must end in .weights.h5, as Keras wants it")
     rng = np.random.default_rng(0)
     corpus = Corpus.open(arguments.corpus)
     teacher = np.load(arguments.corpus / TEACHER_FILE, mmap_mode="r")
@@ -72,6 +79,12 @@ def main() -> None:
         faces += [face, augment(corpus.chips[row], rng), spoil(face)]
     ours = embedder.embed([AlignedFace(image=face, width_px=112.0, sharpness=100.0) for face in faces])
     backbone = build_backbone(arguments.checkpoint)
+    seen = np.stack([faces[0], faces[0][:, ::-1]])[..., ::-1] / np.float32(127.5) - 1
+    answer = np.asarray(backbone(seen, training=False)).sum(axis=0)
+    if answer @ ours[0] < 0.99 * np.linalg.norm(answer):
+        raise SystemExit(
+            f"{arguments.weights} is no export of {arguments.checkpoint}; export that one first."
+        )
     fold_in(backbone, solve(ours, np.repeat(teacher[rows].astype(np.float32), 3, axis=0), SHRINKAGE))
     backbone.save_weights(arguments.out)
 

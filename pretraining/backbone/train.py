@@ -25,6 +25,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -111,12 +112,18 @@ class Batches(IterableDataset[Batch]):
         strangers = np.isin(corpus.source, ("utk", "aaf"))
         rows = corpus.training()
         rows = rows[np.any(teacher[rows] != 0, axis=1)]
+        if len(rows) < self._size:
+            raise SystemExit(
+                f"{self._folder} has {len(rows)} pictures that the teacher was asked about, and --batch is "
+                f"{self._size}; prepare more, or take a smaller batch."
+            )
         some = maps[rows[:: max(len(rows) // MEASURED, 1)], 0].astype(np.float32)
         mean, deviation = some.mean(axis=(0, 2), keepdims=True), some.std(axis=(0, 2), keepdims=True) + 1e-6
         cells = teacher_cells()
         while True:
             order = rng.permutation(rows)
-            for drawn in np.split(order, range(self._size, len(order), self._size))[:-1]:
+            for first in range(0, len(order) - self._size + 1, self._size):
+                drawn = order[first : first + self._size]
                 turns = [place(rng) for _ in drawn]
                 faces = np.stack(
                     [
@@ -200,8 +207,13 @@ class Run:
             self.network.load_state_dict(state["network"])
             self._hints.load_state_dict(state["hints"])
             self._average.load_state_dict(state["average"])
-            for optimizer, known in zip(self._optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(known)
+            try:
+                for optimizer, known in zip(self._optimizers, state["optimizers"], strict=True):
+                    optimizer.load_state_dict(known)
+            except ValueError:
+                raise SystemExit(
+                    f"{folder} was begun with another --frozen than {frozen}; take that, or name a new --run."
+                ) from None
             self.progress = Progress(**state["progress"])
 
     def step(self, batch: Batch, share: float) -> Tensor:
@@ -266,6 +278,11 @@ def main() -> None:
     parser.add_argument("--folded", action="store_true", help="normalisations keep their averages")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    for needed in (arguments.start, arguments.corpus / "index.json", arguments.corpus / MAPS_FILE):
+        if not needed.exists():
+            parser.error(f"{needed} is not there; network makes --start, and prepare --corpus")
+    if min(arguments.processes, arguments.batch, arguments.steps) < 1:
+        parser.error("--processes, --batch and --steps are 1 or more")
     arguments.run.mkdir(parents=True, exist_ok=True)
     if arguments.processes == 1:
         train(0, arguments)
@@ -278,6 +295,8 @@ def main() -> None:
 def train(rank: int, arguments: argparse.Namespace) -> None:
     """What each process does."""
     if arguments.processes > 1:
+        # What tells a worker that its parent has ended; ignored where a shell script has started us with "&".
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         meeting = f"file://{arguments.run.absolute() / MEETING_FILE}"
         distributed.init_process_group("gloo", meeting, rank=rank, world_size=arguments.processes)
         torch.set_num_threads(1)

@@ -27,12 +27,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="that compose scenes")
     arguments = parser.parse_args()
+    for needed in ("models/face_detection_yunet.onnx", "lfw/folds.tsv", "chips", "backgrounds"):
+        if not (arguments.data / needed).exists():
+            parser.error(f"{arguments.data / needed} is not there; name the folder of the data with --data")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     if not (arguments.work / "rendered.faces.npz").exists():
         render(arguments.work / "rendered", arguments.seed)
     prepare(arguments.data, arguments.work, arguments.work / "rendered")
     first, second = (
-        arguments.start / name if arguments.start else None for name in (arguments.out.name, "refiner.tflite")
+        arguments.start / name if arguments.start else None for name in ("detector.tflite", "refiner.tflite")
     )
     network = train(arguments.work, arguments.minutes, arguments.seed, arguments.threads, first)
     export(network, arguments.out)

@@ -87,7 +87,7 @@ class Cutter:
         """One cut-out: (48, 48, 3) uint8 BGR and (15,)."""
         if len(self.mistakes) and rng.random() < MISTAKE_SHARE:
             return self.mistake(rng)
-        if rng.random() < EDGE_SHARE:
+        if rng.random() < EDGE_SHARE and self.sources["lfw"].at_edge:
             picture, faces, cut_off = self.sources["lfw"].pick_at_edge(rng)
             sure, is_face = np.array([cut_off]), True
         else:

@@ -272,6 +272,9 @@ class Composer:
     def _edge(self, scene: Scene, side: int) -> None:
         """A picture that ends where the scene does, across somebody's face."""
         rng = scene.rng
+        if not self.sources["lfw"].at_edge:
+            self._one(scene, side)
+            return
         picture, faces, main = self.sources["lfw"].pick_at_edge(rng)
         picture, faces = perhaps_mirrored(rng, picture, with_first(faces, main))
         scale = side / picture.shape[0] * np.exp(rng.uniform(-0.3, 0.5))
@@ -330,6 +333,7 @@ class Feed:
         self._threads = threads
         self._ready: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._wanted = first
+        self._failed: BaseException | None = None
         self._condition = threading.Condition()
 
     def start(self) -> None:
@@ -340,7 +344,9 @@ class Feed:
     def get(self) -> tuple[np.ndarray, np.ndarray]:
         """The next batch."""
         with self._condition:
-            self._condition.wait_for(lambda: self._wanted in self._ready)
+            self._condition.wait_for(lambda: self._wanted in self._ready or self._failed)
+            if self._failed:
+                raise self._failed
             batch = self._ready.pop(self._wanted)
             self._wanted += 1
             self._condition.notify_all()
@@ -352,7 +358,13 @@ class Feed:
                 self._condition.wait_for(lambda: self._next < self._wanted + 8)
                 number = self._next
                 self._next += 1
-            batch = self._composer.batch(number)
+            try:
+                batch = self._composer.batch(number)
+            except Exception as error:
+                with self._condition:
+                    self._failed = error
+                    self._condition.notify_all()
+                return
             with self._condition:
                 self._ready[number] = batch
                 self._condition.notify_all()
