@@ -10,7 +10,9 @@ from facerec_mqtt.camera import probe
 from facerec_mqtt.config import CameraSettings, Settings
 from facerec_mqtt.cpu import has_tensorflow, require_tensorflow
 from facerec_mqtt.errors import FacerecError, SettingsError
+from facerec_mqtt.prometheus import require_client
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.roster import read_roster
 
 Try = Callable[[], str]
 """Tries one thing; returns what is to be said of it, or raises."""
@@ -40,11 +42,28 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
     yield "settings", lambda: _describe(settings)
     yield "processor", _check_processor
     yield "enrollment folder", lambda: _check_enrollment(settings.enrollment_dir)
-    yield "model folder", lambda: _check_writable(settings.model_dir)
+    yield (
+        "model folder",
+        lambda: _check_writable(
+            settings.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
+        ),
+    )
     yield "model", lambda: _check_model(settings)
     yield "broker", lambda: _check_broker(settings)
     if not settings.cameras:
         yield "cameras", _complain_of_no_camera
+    if settings.review.enabled:
+        folder = settings.review.folder
+        yield (
+            "review folder",
+            lambda: _check_writable(
+                folder, "FACEREC_REVIEW__FOLDER", "will be created with the first picture"
+            ),
+        )
+    if settings.heartbeat_file is not None:
+        yield "heartbeat file", lambda: _check_heartbeat(settings.heartbeat_file)
+    if settings.metrics.prometheus_port is not None:
+        yield "Prometheus", lambda: _check_prometheus(settings)
     for camera in settings.cameras:
         yield f"camera {camera.name}", lambda camera=camera: _check_camera(camera)  # type: ignore[misc]
 
@@ -80,7 +99,9 @@ def _check_enrollment(folder: Path) -> str:
     people = [entry for entry in entries if not entry.name.startswith((".", "_"))]
     if not people:
         raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
-    return f"{len(people)} people, {sum(map(_count_files, people))} files"
+    files = sum(map(_count_files, people))
+    read_roster(folder)  # whatever else a rebuild would refuse
+    return f"{len(people)} people, {files} files"
 
 
 def _count_files(folder: Path) -> int:
@@ -94,14 +115,29 @@ def _unreadable(folder: Path, error: OSError) -> SettingsError:
     return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); check its permissions.')
 
 
-def _check_writable(folder: Path) -> str:
+def _check_writable(folder: Path, setting: str, later: str) -> str:
     # Unlike Path.exists, this takes what may not be looked at for what is not there.
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise SettingsError(
-            f'"{folder}" cannot be written; make it writable for this user, or set FACEREC_MODEL_DIR.'
+            f'"{folder}" cannot be written; make it writable for this user, or set {setting}.'
         )
-    return "can be written" if existing == folder else "will be created by the first rebuild"
+    return "can be written" if existing == folder else later
+
+
+def _check_heartbeat(file: Path) -> str:
+    is_there = os.path.exists(file)  # noqa: PTH110 - as above
+    well = os.access(file, os.W_OK) if is_there else os.access(f"{file.parent}/", os.W_OK | os.X_OK)
+    if not well:
+        raise SettingsError(
+            f'"{file}" cannot be touched; set FACEREC_HEARTBEAT_FILE to a file in a folder that is writable.'
+        )
+    return f'"{file}" can be touched'
+
+
+def _check_prometheus(settings: Settings) -> str:
+    require_client()
+    return f"will be served at {settings.metrics.prometheus_host}:{settings.metrics.prometheus_port}"
 
 
 def _check_model(settings: Settings) -> str:

@@ -208,6 +208,13 @@ class Intake:
                 return None
             self._retained.add(topic)
             return Refusal(name, f"A retained {name} command is ignored; publish it without the retain flag.")
+        if topic in self._retained and not payload:
+            # So a retained message is cleared; the broker passes that on as any other.
+            self._retained.remove(topic)
+            return Refusal(
+                name,
+                f"The retained {name} command is taken for cleared by this empty one; nothing else is done.",
+            )
         if not self._limit.admit(now_s):
             sentence = "Too many commands at once; they are ignored. Wait a few seconds."
             return Refusal(name, sentence) if self._limit.first_refusal() else None

@@ -13,6 +13,21 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 
+def require_client() -> None:
+    """Check that what the endpoint needs is installed.
+
+    Raises:
+        FacerecError: it is not.
+    """
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError:
+        raise FacerecError(
+            "FACEREC_METRICS__PROMETHEUS_PORT is set, and prometheus-client is not installed; install it "
+            "with: pip install 'facerec-mqtt[metrics]', or leave the setting out."
+        ) from None
+
+
 class Endpoint:
     """Answers with the last snapshot that it was shown, on a thread of its own.
 
@@ -38,13 +53,9 @@ class Endpoint:
         Raises:
             FacerecError: the extra is not installed, or the port cannot be had.
         """
-        try:
-            from prometheus_client import CollectorRegistry, start_http_server
-        except ImportError:
-            raise FacerecError(
-                "FACEREC_METRICS__PROMETHEUS_PORT is set, and prometheus-client is not installed; install it "
-                "with: pip install 'facerec-mqtt[metrics]', or leave the setting out."
-            ) from None
+        require_client()
+        from prometheus_client import CollectorRegistry, start_http_server
+
         registry = CollectorRegistry()
         registry.register(self)
         try:

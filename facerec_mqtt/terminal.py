@@ -81,33 +81,36 @@ def hints_on_terminal() -> Iterator[ProgressCallback]:
 
 @contextmanager
 def progress_lines() -> Iterator[ProgressCallback]:
-    """Write each whole per cent as a line of JSON to standard error, for a program that reads it."""
-    last = -1
-    began_s = time.monotonic()
+    """Write each stage and whole per cent as a line of JSON to standard error, for a program to read."""
+    last = "", -1
+    began_at, began_s = 0.0, 0.0
 
     def write_line(stage: str, share: float) -> None:
-        nonlocal last
-        percent = int(share * 100)
-        if percent != last:
-            last = percent
-            left_s = seconds_left(share, time.monotonic() - began_s)
-            line = {"stage": stage, "progress": percent, "seconds_left": left_s}
+        nonlocal last, began_at, began_s
+        if stage != last[0]:
+            # The stages' paces have nothing to do with each other: photos that are known pass at once.
+            began_at, began_s = share, time.monotonic()
+        if (stage, int(share * 100)) != last:
+            last = stage, int(share * 100)
+            left_s = seconds_left(1 - share, share - began_at, time.monotonic() - began_s)
+            line = {"stage": stage, "progress": last[1], "seconds_left": left_s}
             print(json.dumps(line), file=sys.stderr, flush=True)
 
     yield write_line
 
 
-def seconds_left(share: float, passed_s: float) -> int | None:
-    """How long the rest will take, if it goes on as so far.
+def seconds_left(rest: float, done: float, passed_s: float) -> int | None:
+    """How long the rest will take, if it goes on as the present stage has so far.
 
     Args:
-        share: of the whole that is done, [0, 1].
-        passed_s: time that it took, in seconds.
+        rest: share of the whole that is not done, [0, 1].
+        done: share of the whole that the stage has done, [0, 1].
+        passed_s: time that this took, in seconds.
 
     Returns:
         Whole seconds; `None` as long as too little is done to say.
     """
-    return round(passed_s * (1 - share) / share) if share >= _ENOUGH_TO_TELL else None
+    return round(passed_s * rest / done) if done >= _ENOUGH_TO_TELL else None
 
 
 def print_report(report: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from facerec_mqtt.config import CameraSettings, Settings, load_settings, setting
 from tests.fixtures_service import clean_environment
 
 ADDON = Path(__file__).parent.parent / "docker" / "addon"
+DOCKERFILE = ADDON.parent / "Dockerfile"
 CONFIG = yaml.safe_load((ADDON / "config.yaml").read_text(encoding="utf-8"))
 BROKER = {
     "addon": "core_mosquitto",
@@ -120,6 +121,8 @@ def test_the_defaults_and_a_camera_with_the_supervisors_broker(
     )
     assert settings.enrollment_dir == Path("/share/facerec")
     assert settings.model_dir == Path("/data/models")
+    # An image's volume there would hide the add-on's own data, and go with each container.
+    assert not re.search(r"^VOLUME", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     assert settings.privacy.publish_images
     assert not settings.privacy.retain_images
 

@@ -93,6 +93,12 @@ def test_pictures_are_asked_for_with_a_login(answer: Callable[[str | None], Answ
         assert not door.frame().image.flags.writeable
 
 
+@pytest.mark.parametrize("answer", [basic, digest])
+def test_a_login_that_is_wanted_and_not_set_is_asked_for(answer: Callable[[str | None], Answer]) -> None:
+    with http_camera(answer) as url:
+        assert "asks for a login (401); set username and password" in complaint(url)
+
+
 def test_a_wrong_login_is_said_and_not_shown() -> None:
     with http_camera(digest) as url:
         said = complaint(url, username="cam", password="guess-7391")

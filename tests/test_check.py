@@ -1,12 +1,13 @@
 """`check`: what is to be mended is said in a sentence, whatever it is."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from facerec_mqtt.check import check
-from facerec_mqtt.config import Settings
+from facerec_mqtt.config import MetricsSettings, MqttSettings, ReviewSettings, Settings
 
 
 def said(output: str, what: str) -> str:
@@ -46,3 +47,51 @@ def test_the_files_of_all_people_are_counted(tmp_path: Path, capsys: pytest.Capt
             (tmp_path / name / f"{number}.jpg").touch()
     check(Settings(enrollment_dir=tmp_path, model_dir=tmp_path / "models"))
     assert said(capsys.readouterr().out, "enrollment folder").endswith(": 2 people, 3 files")
+
+
+def test_what_a_rebuild_would_refuse_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("Tom", "tom"):
+        (tmp_path / "enrollment" / name).mkdir(parents=True)
+    assert check(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models")) == 1
+    line = said(capsys.readouterr().out, "enrollment folder")
+    assert line.startswith("FAILED")
+    assert "would both be called 'tom'" in line
+
+
+def test_what_is_switched_on_besides_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+
+    def checked(folder: Path) -> dict[str, str]:
+        settings = Settings(
+            enrollment_dir=tmp_path,
+            model_dir=tmp_path / "models",
+            heartbeat_file=folder / "beat",
+            review=ReviewSettings(enabled=True, folder=folder / "review"),
+            metrics=MetricsSettings(prometheus_port=9108),
+        )
+        check(settings)
+        shown = capsys.readouterr().out
+        return {what: said(shown, what) for what in ("review folder", "heartbeat file", "Prometheus")}
+
+    lines = checked(tmp_path)
+    lines.pop("Prometheus")  # the extra may not be installed
+    assert all(line.startswith("ok") for line in lines.values())
+    assert list(tmp_path.glob("*")) == [tmp_path / "file"]
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    lines = checked(tmp_path / "file")
+    assert all(line.startswith("FAILED") for line in lines.values())
+    assert "FACEREC_REVIEW__FOLDER" in lines["review folder"]
+    assert "FACEREC_HEARTBEAT_FILE" in lines["heartbeat file"]
+    assert "pip install 'facerec-mqtt[metrics]'" in lines["Prometheus"]
+
+
+def test_a_login_without_a_password_is_not_said_to_have_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mqtt = MqttSettings(host="127.0.0.1", port=1, username="facerec")
+    check(Settings(enrollment_dir=tmp_path, model_dir=tmp_path / "models", mqtt=mqtt))
+    line = said(capsys.readouterr().out, "settings")
+    assert "as facerec without a password" in line
+    assert "***" not in line

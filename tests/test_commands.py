@@ -191,10 +191,19 @@ def test_a_capture_that_lacks_something_is_refused() -> None:
 
 def test_a_retained_command_is_refused_once_and_never_taken() -> None:
     desk = intake()
-    refused = desk.take("facerec/command/rebuild", b"", True, 0)
+    refused = desk.take("facerec/command/rebuild", b"PRESS", True, 0)
     assert isinstance(refused, Refusal)
     assert refused.command == "rebuild"
-    assert desk.take("facerec/command/rebuild", b"", True, 1) is None
+    assert desk.take("facerec/command/rebuild", b"PRESS", True, 1) is None
+    assert desk.take("facerec/command/rebuild", b"PRESS", False, 2) == Rebuild()
+
+
+def test_clearing_a_retained_command_is_none_itself() -> None:
+    desk = intake()
+    assert isinstance(desk.take("facerec/command/rebuild", b"PRESS", True, 0), Refusal)
+    cleared = desk.take("facerec/command/rebuild", b"", False, 1)
+    assert isinstance(cleared, Refusal)
+    assert "cleared" in cleared.message
     assert desk.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
 
 

@@ -1,11 +1,14 @@
 """What a rebuild shows on a terminal."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
 
 import pytest
+
+from facerec_mqtt import terminal
 
 PROGRAM = """
 import os
@@ -53,3 +56,29 @@ def test_where_there_is_no_terminal_each_stage_is_a_line() -> None:
         [sys.executable, "-c", PROGRAM.format("pass")], capture_output=True, text=True, check=True
     )
     assert done.stderr == "Looking at the photos ...\nchatter of a librarysaid afterwards"
+
+
+def test_a_program_is_told_of_every_stage_and_of_time_by_the_stages_own_pace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now_s)
+    with terminal.progress_lines() as progress:
+        for stage, share, seconds in [
+            ("Looking", 0.0, 0.0),
+            ("Looking", 0.7, 1.0),  # all photos are known
+            ("Looking", 0.7001, 0.0),
+            ("Training", 0.7, 0.0),
+            ("Judging", 0.8, 30.0),
+            ("Judging", 0.9, 20.0),
+        ]:
+            now_s += seconds
+            progress(stage, share)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["stage"], line["progress"], line["seconds_left"]) for line in lines] == [
+        ("Looking", 0, None),
+        ("Looking", 70, 0),
+        ("Training", 70, None),
+        ("Judging", 80, None),
+        ("Judging", 90, 20),
+    ]

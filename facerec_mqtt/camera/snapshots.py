@@ -19,9 +19,12 @@ _RETRY_S = 0.5
 class Snapshots:
     """One snapshot URL."""
 
-    def __init__(self, url: str, opener: urllib.request.OpenerDirector, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, opener: urllib.request.OpenerDirector, timeout_s: float, *, has_login: bool
+    ) -> None:
         self._url = url
         self._opener = opener
+        self._has_login = has_login
         self._timeout_s = timeout_s
         self._has_given = False
 
@@ -30,14 +33,16 @@ class Snapshots:
         """Prepare to ask a camera; nothing is sent yet."""
         # A proxy is for the world outside; the camera is in the house.
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        if orders.username is not None or orders.password is not None:
+        has_login = orders.username is not None or orders.password is not None
+        if has_login:
             logins = urllib.request.HTTPPasswordMgrWithDefaultRealm()
             logins.add_password(None, orders.url, orders.username or "", orders.password or "")
             handlers += [
                 urllib.request.HTTPDigestAuthHandler(logins),
                 urllib.request.HTTPBasicAuthHandler(logins),
             ]
-        return cls(orders.url, urllib.request.build_opener(*handlers), orders.timeout_s)
+        opener = urllib.request.build_opener(*handlers)
+        return cls(orders.url, opener, orders.timeout_s, has_login=has_login)
 
     def take(self) -> Image:
         """Ask for a picture; once there was one, a passing fault is borne for as long as the watchdog would.
@@ -53,7 +58,7 @@ class Snapshots:
                 return image
             except urllib.error.HTTPError as error:
                 error.close()
-                fault = _fault_of_status(error.code)
+                fault = _fault_of_status(error.code, self._has_login)
                 if error.code < 500:
                     raise fault from None
             except (OSError, ValueError, http.client.HTTPException) as error:
@@ -74,7 +79,9 @@ class Snapshots:
         return decode_picture(data)
 
 
-def _fault_of_status(status: int) -> CameraError:
+def _fault_of_status(status: int, has_login: bool) -> CameraError:
+    if status == 401 and not has_login:
+        return CameraRefusedError("asks for a login (401); set username and password")
     if status in (401, 403):
         return CameraRefusedError(f"refuses the login ({status}); check username and password")
     if status in (404, 410):
