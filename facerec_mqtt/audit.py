@@ -20,6 +20,8 @@ _ENOUGH_TO_JUDGE = 5
 # Of other people's photos, so many fit a person as badly as one that is set aside.
 _UNLIKE_FAR = 0.05
 _LIKE_ANOTHER_FAR = 0.01
+# Of strangers' pictures, so many look like one member by chance.
+_LIKE_A_MEMBER_FAR = 0.001
 _MOST_UNLIKE = 1 / 3
 _NONE = -1
 
@@ -48,6 +50,20 @@ def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: NDArray[np.f
             else:
                 kept.append(int(photo))
     return repeated
+
+
+def repeated_member(vectors: Vectors, photo: int, members: NDArray[np.int64]) -> int | None:
+    """Which member's photo a stranger's is a near-duplicate of, if any.
+
+    Args:
+        vectors: (N, versions, D) float32 unit embeddings, the photo as it is first.
+        photo: the stranger's.
+        members: (M,) photos of members.
+    """
+    _, own_best = _own_likeness(vectors[[photo, *members]])
+    alike = vectors[members, 0] @ vectors[photo, 0]
+    close = np.flatnonzero(alike >= (own_best[1:] + own_best[0]) / 2)
+    return int(members[close[alike[close].argmax()]]) if len(close) else None
 
 
 def moments(
@@ -90,11 +106,11 @@ def moments(
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A photo that is not like the others of its folder."""
+    """A photo that may be in a wrong folder."""
 
     photo: int
     like: int | None
-    """Row of the person whom it resembles instead; `None` when nobody enrolled."""
+    """Row of the person whom it resembles; `None` when nobody enrolled."""
 
 
 def misfits(
@@ -139,6 +155,31 @@ def misfits(
                 like = int(best[place]) if elsewhere[place] else None
                 found[int(own[place])] = Misfit(int(own[place]), like)
     return tuple(found[photo] for photo in sorted(found))
+
+
+def lookalikes(
+    vectors: Vectors,
+    labels: NDArray[np.int64],
+    people: int,
+    normaliser: Normaliser,
+    table: tuple[Scores, Scores],
+) -> tuple[Misfit, ...]:
+    """Strangers' photos that resemble a member: that may be who it is, or somebody who looks alike.
+
+    Args:
+        vectors: (N, D) float32 unit embeddings, of members without misfits.
+        labels: (N,) row of the person; strangers have `people`.
+        people: how many there are.
+        normaliser: what scores are normalised with.
+        table: (K,) false accept rates and (K,) the normalised scores that let them through.
+    """
+    strangers = np.flatnonzero(labels == people)
+    if len(strangers) == 0 or not np.any(labels < people):
+        return ()
+    everything = np.ones(len(labels), np.bool_)
+    scores = _scores(vectors, labels, strangers, everything, people, normaliser)
+    found = np.flatnonzero(scores.max(axis=1) >= score_at(table, _LIKE_A_MEMBER_FAR))
+    return tuple(Misfit(int(strangers[place]), int(scores[place].argmax())) for place in found)
 
 
 def _scores(

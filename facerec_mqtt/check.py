@@ -60,8 +60,8 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
                 folder, "FACEREC_REVIEW__FOLDER", "will be created with the first picture"
             ),
         )
-    if settings.heartbeat_file is not None:
-        yield "heartbeat file", lambda: _check_heartbeat(settings.heartbeat_file)
+    if (beat := settings.heartbeat_file) is not None:
+        yield "heartbeat file", lambda: _check_heartbeat(beat)
     if settings.metrics.prometheus_port is not None:
         yield "Prometheus", lambda: _check_prometheus(settings)
     for camera in settings.cameras:

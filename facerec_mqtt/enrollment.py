@@ -14,7 +14,7 @@ import numpy as np
 
 from facerec_mqtt.advice import FEW_PHOTOS
 from facerec_mqtt.artifact import FamilyModel, new_version, rebuilding, save_model, versions
-from facerec_mqtt.audit import misfits, moments, repeats
+from facerec_mqtt.audit import lookalikes, misfits, moments, repeated_member, repeats
 from facerec_mqtt.audit_report import AuditReport
 from facerec_mqtt.augmentation import VERSIONS
 from facerec_mqtt.calibration import Normaliser
@@ -212,13 +212,11 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
             reasons[photo] = f"It is a near-duplicate of {photos[other].file}, which is used."
     single = np.flatnonzero(repeated < 0)
     names = [person.name for person in roster.people]
-    for misfit in misfits(
-        vectors[single, 0],
-        labels[single],
-        len(names),
+    normaliser, table = (
         Normaliser(cohort.centres, cohort.top),
         (cohort.impostor_far, cohort.impostor_threshold),
-    ):
+    )
+    for misfit in misfits(vectors[single, 0], labels[single], len(names), normaliser, table):
         at = single[misfit.photo]
         own = names[labels[at]]
         reasons[photos[at]] = (
@@ -228,6 +226,20 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
             " check who is in it."
         )
     kept = np.array([reasons[photo] is None for photo in photos], np.bool_)
+    members = np.flatnonzero(kept & (labels < len(names)))
+    for at in np.flatnonzero(kept & (labels == len(names))):
+        other = repeated_member(vectors, int(at), members)
+        if other is not None:
+            reasons[photos[at]] = (
+                f"It is a near-duplicate of {photos[other].file}, which is used; delete the wrong one."
+            )
+            kept[at] = False
+    left = np.flatnonzero(kept)
+    alike = {
+        photos[left[each.photo]]: names[each.like]
+        for each in lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table)
+        if each.like is not None
+    }
     lesson = Lesson(
         people=roster.people,
         files=tuple(photo.file for photo in photos),
@@ -238,10 +250,22 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
     report = AuditReport(
         people=lesson.people,
         left_out=tuple(person for person in roster.people if person not in lesson.people),
-        photos=_photo_reports(roster, findings, reasons),
-        notes=roster.notes,
+        photos=_photo_reports(roster, findings, reasons, alike),
+        notes=(*roster.notes, *_alike_in_short(alike)),
     )
     return report, lesson
+
+
+def _alike_in_short(alike: Mapping[Photo, str]) -> tuple[str, ...]:
+    """What to do about strangers' pictures that resemble a member, if there are any."""
+    if not alike:
+        return ()
+    photo, name = next(iter(alike.items()))
+    more = f", and {len(alike) - 1} more resemble somebody enrolled" if len(alike) > 1 else ""
+    return (
+        f"{photo.file} resembles {name}{more}; if that is who it shows, move it into that folder: strangers"
+        f" who look like {name} make {name} harder to recognise.",
+    )
 
 
 def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
@@ -255,11 +279,20 @@ def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
 
 
 def _photo_reports(
-    roster: Roster, findings: Mapping[Photo, Finding], reasons: Mapping[Photo, str | None]
+    roster: Roster,
+    findings: Mapping[Photo, Finding],
+    reasons: Mapping[Photo, str | None],
+    alike: Mapping[Photo, str],
 ) -> tuple[PhotoReport, ...]:
     slugs = {person.name: person.slug for person in roster.people}
+
+    def note(photo: Photo) -> str | None:
+        if photo in alike:
+            return f"It resembles {alike[photo]}; if that is who it shows, move it into that folder."
+        return findings[photo].note
+
     looked_at = [
-        PhotoReport(photo.file, photo.person, reason, findings[photo].note if reason is None else None)
+        PhotoReport(photo.file, photo.person, reason, note(photo) if reason is None else None)
         for photo, reason in reasons.items()
     ]
     not_looked_at = [

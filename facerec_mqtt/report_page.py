@@ -197,6 +197,17 @@ def _advice(page: Page) -> str:
     return _section("What to do", "What would help most comes first.", f"<ul>{''.join(items)}</ul>")
 
 
+def _listed(what: str, photos: Sequence[PhotoReport]) -> str:
+    """Photos with what is said of each, folded."""
+    if not photos:
+        return ""
+    lines = "".join(
+        f'<li class="plain"><b>{escape(photo.file)}</b>: {escape(photo.reason or photo.note or "")}</li>'
+        for photo in photos
+    )
+    return f"<details><summary>{len(photos)} {what}</summary><ul>{lines}</ul></details>"
+
+
 def _photos(page: Page) -> str:
     names = {person.slug: person.name for person in page.people}
     folders = [*names.values(), *sorted({_folder(photo) for photo in page.photos} - {*names.values()})]
@@ -209,12 +220,8 @@ def _photos(page: Page) -> str:
         for kind in [_USED, *(kind for kind, _ in kinds.most_common())]
     }
     aside = [photo for photo in page.photos if photo.reason is not None]
-    listed = "".join(
-        f'<li class="plain"><b>{escape(photo.file)}</b>: {escape(photo.reason or "")}</li>' for photo in aside
-    )
-    details = (
-        f"<details><summary>{len(aside)} set aside</summary><ul>{listed}</ul></details>" if aside else ""
-    )
+    remarked = [photo for photo in page.photos if photo.reason is None and photo.note is not None]
+    details = _listed("set aside", aside) + _listed("used, with a remark", remarked)
     return _section(
         "The photos",
         "Used, or set aside and why. Nothing in the folder was changed, moved or deleted.",

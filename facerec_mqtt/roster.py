@@ -57,7 +57,7 @@ class Roster:
     """By slug."""
     photos: tuple[Photo, ...]
     set_aside: tuple[tuple[str, str], ...]
-    """Files that are not looked into, with the reason."""
+    """Files that are not looked into, with the reason; of folders that cannot be read, `Anna/`."""
     notes: tuple[str, ...]
     """Folders that are not used, each in a sentence."""
 
@@ -124,7 +124,11 @@ def read_roster(
         try:
             files = _listed(folder)
         except OSError as error:
-            notes.append(f'The folder "{name}" cannot be read ({error.strerror}); check its permissions.')
+            why = f"cannot be read ({error.strerror}); check its permissions."
+            if strangers:
+                notes.append(f'The folder "{name}" {why}')
+            else:
+                set_aside.append((f"{name}/", f"The folder {why}"))
             continue
         for path in files:
             file = f"{name}/{_name(path)}"

@@ -189,6 +189,7 @@ def _judge(
     )
     learnt = FindingCache.open(settings.model_dir / "cache" / "photos.npz", networks)
     rows = {person.slug: row for row, person in enumerate(model.people)}
+    names = {person.slug: person.name for person in model.people}
     # Whoever is not in the model counts as a stranger, with what is set aside too.
     slugs = {person.name: person.slug for person in roster.people if person.slug in rows}
     reports = [PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside]
@@ -202,7 +203,8 @@ def _judge(
         else:
             vectors = embedder.embed([face])
             (answer,) = judge.family.identify(vectors, min_margin=judge.min_margin)
-            reports.append(PhotoReport(photo.file, person, None))
+            said = None if answer.person is None else names[answer.person]
+            reports.append(PhotoReport(photo.file, person, None, _wrong(person, answer.person, said)))
             finding = learnt.get(content_key(data))
             known += finding is not None and finding.vectors is not None
             files.append(photo.file)
@@ -224,12 +226,19 @@ def _judge(
     ]
     if known:
         notes.append(
-            f"{known} of the pictures are photos that the model has learnt from, which flatters it; take them"
-            " out to see how it does on new ones."
+            f"{known} of the pictures were looked at for enrollment: what the model has learnt from flatters"
+            " it; take them out to see how it does on new ones."
         )
     return Evaluation(
         model, folder, tuple(sorted(reports, key=lambda each: each.file)), outcomes, tuple(notes)
     )
+
+
+def _wrong(shown: str | None, answer: str | None, name: str | None) -> str | None:
+    """What was wrong with an answer; `None` where it was right."""
+    if answer == shown:
+        return None
+    return "Not recognised." if name is None else f"Taken for {name}."
 
 
 def _read(photo: Photo) -> tuple[bytes, str | None]:
@@ -263,8 +272,8 @@ def _print(found: Evaluation) -> None:
         console.print(text, markup=False, highlight=False)
 
     for photo in found.photos:
-        if photo.reason is not None:
-            say(f"  {photo.file}: {photo.reason}")
+        if (remark := photo.reason or photo.note) is not None:
+            say(f"  {photo.file}: {remark}")
     for note in found.notes:
         say(f"! {note}")
     say(f"Recognised: {rate_text(tpir_of(found.outcomes))} of {answer['genuine']} pictures of the family.")

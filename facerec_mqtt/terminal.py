@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from facerec_mqtt.roster import STRANGERS
+
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, [0, 1]."""
 
@@ -126,11 +128,15 @@ def print_report(report: Mapping[str, Any]) -> None:
     for advice in report["advice"]:
         _say(console, f"{'!' if advice['needed'] else ' '} {advice['text']}")
     if report["measured_fpir"] is not None:
+        over = report["measured_fpir"] > report["fpir"]
         _say(
             console,
-            f"Strangers who would be given a name: {report['measured_fpir']:.1%}"
+            f"{'!' if over else ' '} Strangers who would be given a name: {report['measured_fpir']:.1%}"
             f" (at most {report['fpir']:.1%} were asked for).",
         )
+    for each in report["outcomes"]:
+        if each["named"] is not None and each["file"].startswith(f"{STRANGERS}/"):
+            _say(console, f"  {each['file']} would be called {report['details'][each['named']]['name']}.")
     if not report["switched"]:
         _say(
             console,

@@ -308,6 +308,26 @@ def test_a_check_says_of_each_photo_what_a_rebuild_says_and_changes_nothing(tmp_
     assert report["photos"] == answer["photos"]
 
 
+def test_a_members_photo_among_the_strangers_is_found(tmp_path: Path) -> None:
+    enrollment, models = tmp_path / "enrollment", tmp_path / "models"
+    write_photos(enrollment / "Anna", 1, 8)
+    write_photos(enrollment / "Tom", 2, 8)
+    for stranger in range(20, 28):
+        write_photos(enrollment / "_strangers", stranger, 1, first=stranger)
+    strangers = enrollment / "_strangers"
+    (strangers / "copy.png").write_bytes((enrollment / "Tom" / "000.png").read_bytes())
+    cv2.imwrite(str(strangers / "anna.png"), picture_of(1, picture=50))
+    answer = check_patterns(enrollment, models)
+    remarks = {photo["file"]: photo.get("note") or photo["reason"] for photo in answer["photos"]}
+    assert {file: said for file, said in remarks.items() if said is not None} == {
+        "_strangers/anna.png": "It resembles Anna; if that is who it shows, move it into that folder.",
+        "_strangers/copy.png": "It is a near-duplicate of Tom/000.png, which is used; delete the wrong one.",
+    }
+    (warning,) = answer["warnings"]
+    assert warning.startswith("_strangers/anna.png resembles Anna; if that is who it shows, move it")
+    assert rebuild_patterns(enrollment, models).as_json()["warnings"] == [warning]
+
+
 def test_a_check_of_good_photos_has_nothing_to_say(tmp_path: Path) -> None:
     write_photos(tmp_path / "enrollment" / "Anna", 1, 8)
     answer = check_patterns(tmp_path / "enrollment", tmp_path / "models")

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,45 @@ def test_a_damaged_version_is_listed_with_what_is_wrong(
     (answer,) = listed(capsys)
     assert answer["people"] == []
     assert "damaged" in answer["reason"]
+
+
+def test_the_table_has_versions_in_full_and_times_as_the_clock_on_the_wall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    kept = [a_model(0), a_model(1)]
+    try:
+        for model in kept:
+            save_model(tmp_path, model)
+        assert models("list", model_dir=tmp_path) == 0
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    shown = capsys.readouterr().out
+    assert all(model.version in shown for model in kept)
+    assert "07:00" in shown
+    assert "07:01" in shown
+
+
+@pytest.mark.parametrize("command", [("list",), ("rollback",)])
+def test_versions_that_may_not_be_read_are_told_of(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    entries = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == tmp_path / "versions":
+            raise PermissionError(13, "Permission denied")  # as root, under whom tests may run, never is
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert models(*command, model_dir=tmp_path) == 1
+    assert f"{tmp_path}/versions cannot be read (Permission denied); check its" in capsys.readouterr().err
 
 
 def test_where_there_is_no_model_the_list_is_empty_and_there_is_no_way_back(

@@ -1,6 +1,7 @@
 """What a rebuild tells its owner."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,36 @@ def test_what_is_printed_is_a_sentence_a_line(capsys: pytest.CaptureFixture[str]
     assert f"  Anna/x.jpg: {reason}" in lines
     assert [line for line in lines if line.startswith("! Anna: 2 photos (1 more set aside). Add ten or more")]
     assert [line for line in lines if line.startswith("! Tom was left out") and line.endswith("rebuild.")]
+
+
+def test_somebody_whose_folder_cannot_be_read_is_named_with_the_reason() -> None:
+    unreadable = PhotoReport(
+        "Tom/", "tom", "The folder cannot be read (Permission denied); check its permissions."
+    )
+    (warning,) = a_report((*photos(12), unreadable), left_out=(TOM,)).warnings()
+    assert "no usable photo: the folder cannot be read (Permission denied); check its" in warning
+
+
+def test_more_strangers_than_were_asked_for_are_marked_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = Outcomes(
+        files=("_strangers/1.jpg", "_strangers/2.jpg", "Anna/0.jpg"),
+        true=np.array([-1, -1, 0]),
+        scores=np.zeros((3, 1), np.float32),
+        named=np.array([-1, 0, 0]),
+    )
+    report = replace(a_report(photos(12)), outcomes=outcomes)
+    print_report(report.as_json())
+    lines = capsys.readouterr().out.splitlines()
+    assert "! Strangers who would be given a name: 50.0% (at most 1.0% were asked for)." in lines
+    assert "  _strangers/2.jpg would be called Anna." in lines
+    assert not any("_strangers/1.jpg" in line for line in lines)
+    print_report(replace(report, fpir=0.5).as_json())
+    assert "  Strangers who would be given a name: 50.0%" in capsys.readouterr().out
+
+
+def test_a_name_in_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(a_report((PhotoReport("Tom [alt]/1.jpg", "tom_alt", None),)).as_json())
+    assert "Tom [alt]" in capsys.readouterr().out
 
 
 def test_advice_that_is_needed_is_marked_and_other_is_not(capsys: pytest.CaptureFixture[str]) -> None:

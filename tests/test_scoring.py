@@ -103,8 +103,28 @@ def test_photos_that_the_model_has_learnt_from_are_called_flattering(
     shutil.copytree(rebuilt.enrollment / "Anna", tmp_path / "pictures" / "Anna")
     assert evaluate("--folder", tmp_path / "pictures", home=rebuilt) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "8 of the pictures are photos that the model has learnt from" in shown
+    assert "8 of the pictures were looked at for enrollment" in shown
     assert "Recognised:" in shown
+
+
+def test_each_picture_that_was_answered_wrongly_is_named(
+    rebuilt: Home, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(pictures / "Anna", tmp_path / "pictures" / "Tom")
+    shutil.copytree(
+        pictures / "Tom", tmp_path / "pictures" / "_strangers", ignore=shutil.ignore_patterns("w*", "l*")
+    )
+    shutil.copytree(pictures / "_strangers", tmp_path / "pictures" / "Anna")
+    page = tmp_path / "page.html"
+    assert evaluate("--folder", tmp_path / "pictures", "--html", page, home=rebuilt) == 0
+    shown = capsys.readouterr().out
+    for line in (
+        "Tom/001.jpg: Taken for Anna.",
+        "_strangers/001.jpg: Taken for Tom.",
+        "Anna/001.jpg: Not recognised.",
+    ):
+        assert f"  {line}" in shown
+        assert line in page.read_text().replace("<b>", "").replace("</b>", "")
 
 
 def test_strangers_alone_can_be_scored(
