@@ -259,7 +259,8 @@ def main() -> int:
     arguments = parser.parse_args()
     table = arguments.pairs or DATA / "lfw" / "pairs.tsv"
     fold = arguments.fold if arguments.fold or arguments.pairs else DEFAULT_FOLD
-    groups = arguments.groups or (None if arguments.pairs else DATA / "chips")
+    default_groups = None if arguments.pairs or not (DATA / "chips").is_dir() else DATA / "chips"
+    groups = arguments.groups or default_groups
     for path in (arguments.images, arguments.people, *([arguments.groups] if arguments.groups else [])):
         if not path.is_dir():
             raise SystemExit(

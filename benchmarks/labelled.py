@@ -4,6 +4,7 @@ What cannot be read is left out with a line that says so; what would make a figu
 """
 
 import csv
+import os
 import re
 import sys
 import zlib
@@ -96,7 +97,7 @@ def read_pairs(
                     named.append((row["a"].strip(), row["b"].strip(), SAME[row["same"].lower()]))
     except (OSError, UnicodeDecodeError) as error:
         raise SystemExit(f"{table} is no table of pairs ({error}); name one with --pairs.") from None
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise SystemExit(
             f"{table}, line {line}: {error!r}; name a table of columns fold, same (1 or 0), a and b."
         ) from None
@@ -135,7 +136,8 @@ def person_of(name: str) -> str:
 
 def read_if_any(path: Path) -> Image | None:
     """A picture, (H, W, 3) uint8 BGR, or `None` after a line that says which cannot be read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    # Unlike Path.is_file, this takes a name that no file can have for one that is not there.
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if os.path.isfile(path) else None  # noqa: PTH113
     if image is None:
         print(f"{path} cannot be read as a picture; it is left out.", file=sys.stderr)
     return None if image is None else np.asarray(image, np.uint8)

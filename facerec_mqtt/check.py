@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from facerec_mqtt.album import is_of_somebody
 from facerec_mqtt.artifact import load_current
 from facerec_mqtt.broker import check_login
 from facerec_mqtt.camera import probe
@@ -96,7 +97,7 @@ def _check_enrollment(folder: Path) -> str:
             f'"{folder}" cannot be read ({error.strerror}); create it with one folder of photos for each '
             'person, such as "Anna/", or set FACEREC_ENROLLMENT_DIR.'
         ) from error
-    people = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+    people = [entry for entry in entries if is_of_somebody(entry)]
     if not people:
         raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
     files = sum(map(_count_files, people))

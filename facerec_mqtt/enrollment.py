@@ -60,7 +60,7 @@ def rebuild(
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
         model_dir: made if it is missing.
         force: switch to the new model even when it is clearly worse than the one in use.
-        must_know: slugs of people with a folder, without whom no model is made.
+        must_know: slugs of people without whom no model is made.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
         progress: told how far it is.
@@ -94,15 +94,10 @@ def rebuild(
             raise EnrollmentError(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
                 f"{first_reason([photo for photo in audit.photos if photo.person is not None])}"
+                f"{''.join(f' {note}' for note in audit.notes)}"
             )
 
-        for person in audit.left_out:
-            if person.slug in must_know:
-                own = [photo for photo in audit.photos if photo.person == person.slug]
-                raise EnrollmentError(
-                    f"{person.name} would be left out, having no usable photo{first_reason(own)} Add some,"
-                    f" or, if {person.name} shall go as well, remove that folder and rebuild first."
-                )
+        _see_that_nobody_is_lost(must_know, audit)
 
         def make(some: Lesson) -> Family:
             return learn(some, cohort, fpir, train)
@@ -254,6 +249,23 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
         notes=(*roster.notes, *_alike_in_short(alike)),
     )
     return report, lesson
+
+
+def _see_that_nobody_is_lost(must_know: Collection[str], audit: AuditReport) -> None:
+    """Check that there is a usable photo of all who must be known.
+
+    Raises:
+        EnrollmentError: of somebody there is none.
+    """
+    names = {person.slug: person.name for person in audit.left_out}
+    for slug in sorted({*must_know} - {person.slug for person in audit.people}):
+        name = names.get(slug, slug)
+        own = [photo for photo in audit.photos if photo.person == slug]
+        why = first_reason(own) + "".join(f" {note}" for note in audit.notes)
+        raise EnrollmentError(
+            f"{name} would be left out, having no usable photo{why} Add some, or, if {name} shall go as well,"
+            " remove that folder and rebuild first."
+        )
 
 
 def _alike_in_short(alike: Mapping[Photo, str]) -> tuple[str, ...]:

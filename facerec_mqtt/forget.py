@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec_mqtt.album import SetAside, folders_in, parents_in, remove_if_empty
+from facerec_mqtt.album import SetAside, folders_in, is_of_somebody, parents_in, remove_if_empty
 from facerec_mqtt.artifact import current_version, load_version, rebuilding, versions, writing
 from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError, PictureError
 from facerec_mqtt.memory import memory_files
@@ -92,7 +92,8 @@ def find_traces(places: Places, name: str) -> Traces:
     in_model = {each.slug: each.name for each in _known_in_use(places, current) if each.slug != person.slug}
     missing = tuple(other for key, other in in_model.items() if key not in enrolled)
     if missing and current in named:
-        raise _photos_missing(places, person, missing, any_there=bool(enrolled))
+        sure = bool(current is not None and _members(places.models, current))
+        raise _photos_missing(places, person, missing, sure=sure, any_there=bool(enrolled))
     others = tuple(other for key, other in enrolled.items() if key != person.slug)
     return Traces(
         person=person,
@@ -212,7 +213,7 @@ def _known_in_use(places: Places, current: str | None) -> list[Person]:
 
 
 def _photos_missing(
-    places: Places, person: Person, others: Iterable[str], *, any_there: bool
+    places: Places, person: Person, others: Iterable[str], *, sure: bool, any_there: bool
 ) -> EnrollmentError:
     """Say that forgetting one would lose others.
 
@@ -220,16 +221,18 @@ def _photos_missing(
         places: where their photos should be.
         person: who is to be forgotten.
         others: whom the model in use knows, too.
+        sure: whether it does; one that cannot be read may.
         any_there: whether there are photos of anybody, so that a rebuild can leave the others out.
     """
     names = ", ".join(others)
+    knows = "also knows" if sure else "cannot be read and may also know"
     leave_out = (
         "run facerec-mqtt rebuild first, which leaves out whoever has no folder"
         if any_there
         else f'stop the service and delete the folder "{places.models}"'
     )
     return EnrollmentError(
-        f"{person.name} is not forgotten and nothing was removed: the model in use also knows {names}, whose"
+        f"{person.name} is not forgotten and nothing was removed: the model in use {knows} {names}, whose"
         f' photos are not in "{places.enrollment}", so that one without {person.name} would lose them; mount'
         f" that folder, name the right one with --enrollment, or, if {names} shall go as well, {leave_out}."
     )
@@ -244,7 +247,9 @@ def _look_into(folder: Path, *, may_lack: bool) -> None:
     try:
         if not may_lack or folder.is_dir():
             for path in folder.iterdir():
-                if path.is_dir():
+                # Even where it is of no account, it must be possible to tell that it is there.
+                is_folder = path.is_dir()
+                if is_folder and is_of_somebody(path):
                     next(path.iterdir(), None)
     except OSError as error:
         raise EnrollmentError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from facerec_mqtt.artifact import current_version, load_version, rebuilding, use_version, versions
@@ -112,8 +113,9 @@ def _print_table(listed: list[dict[str, Any]]) -> None:
     table = Table()
     # In full however narrow the screen is: it is what `models rollback` is given.
     table.add_column("Version", no_wrap=True, min_width=len(listed[0]["version"]))
-    for heading in ("In use", "Made", "Knows"):
-        table.add_column(heading)
+    table.add_column("In use")
+    table.add_column("Made", min_width=10)
+    table.add_column("Knows", overflow="fold")
     for heading in ("Recognised", "Strangers named"):
         table.add_column(heading, justify="right")
     for each in listed:
@@ -136,7 +138,7 @@ def _local(created: str) -> str:
     try:
         return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):
-        return created
+        return escape(created)
 
 
 def _percent(rate: float | None) -> str:

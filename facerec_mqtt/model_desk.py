@@ -36,7 +36,7 @@ class ModelDesk:
         self._model_fault: str | None = None
         self._rebuild: RebuildProcess | None = None
         self._rebuild_fault: str | None = None
-        self._seen_percent = -1
+        self._seen: tuple[str | None, int] | None = None
 
     @property
     def version(self) -> str | None:
@@ -90,14 +90,14 @@ class ModelDesk:
             rebuild.start()
         except OSError as error:
             raise CommandError(f"The rebuild cannot be started ({error.strerror}).") from error
-        self._rebuild, self._rebuild_fault, self._seen_percent = rebuild, None, -1
+        self._rebuild, self._rebuild_fault, self._seen = rebuild, None, None
         _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
 
     def has_moved(self) -> bool:
         """Tell whether the rebuild is further than when this was asked last."""
-        if self._rebuild is None or self._rebuild.percent == self._seen_percent:
+        if self._rebuild is None or (self._rebuild.stage, self._rebuild.percent) == self._seen:
             return False
-        self._seen_percent = self._rebuild.percent
+        self._seen = self._rebuild.stage, self._rebuild.percent
         return True
 
     def ended(self) -> RebuildResult | None:

@@ -174,9 +174,7 @@ class RebuildReport:
 def first_reason(photos: Sequence[PhotoReport]) -> str:
     """The rest of a sentence that says why none of a person's photos can be used."""
     if not photos:
-        return ": the folder is empty."
-    if photos[0].file.endswith("/"):
-        return f": {str(photos[0].reason).replace('The', 'the', 1)}"
+        return ": none is to be seen in the folder."
     return f": of {len(photos)}, the first is {photos[0].file}. {photos[0].reason}"
 
 

@@ -33,8 +33,8 @@ _UNSUPPORTED = {
     ".bmp": "BMP",
     ".tiff": "TIFF",
 }
-# What desktops and storage boxes leave in any folder.
-_CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
+CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
+"""What desktops and storage boxes leave in any folder, in small letters; nobody is called that."""
 _HIDDEN_CLUTTER = (".trash", ".recycle", ".thumb", ".@", ".st", ".sync", ".git")
 
 
@@ -57,7 +57,7 @@ class Roster:
     """By slug."""
     photos: tuple[Photo, ...]
     set_aside: tuple[tuple[str, str], ...]
-    """Files that are not looked into, with the reason; of folders that cannot be read, `Anna/`."""
+    """Files that are not looked into, with the reason."""
     notes: tuple[str, ...]
     """Folders that are not used, each in a sentence."""
 
@@ -124,11 +124,7 @@ def read_roster(
         try:
             files = _listed(folder)
         except OSError as error:
-            why = f"cannot be read ({error.strerror}); check its permissions."
-            if strangers:
-                notes.append(f'The folder "{name}" {why}')
-            else:
-                set_aside.append((f"{name}/", f"The folder {why}"))
+            notes.append(f'The folder "{name}" cannot be read ({error.strerror}); check its permissions.')
             continue
         for path in files:
             file = f"{name}/{_name(path)}"
@@ -159,7 +155,7 @@ def _listed(folder: Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in _CLUTTER
+        if not path.name.startswith(".") and path.name.lower() not in CLUTTER
     )
     for path in found[:1]:
         path.lstat()

@@ -63,10 +63,7 @@ class Evaluation:
                 }
                 for row, person in enumerate(people)
             },
-            "photos": [
-                {"file": photo.file, "used": photo.reason is None, "reason": photo.reason}
-                for photo in self.photos
-            ],
+            "photos": [photo.as_json() for photo in self.photos],
             "notes": list(self.notes),
             **outcomes_as_json(people, self.outcomes),
         }

@@ -38,12 +38,12 @@ def recognizer() -> Recognizer:
     return Recognizer(PatternDetector(), backbone, backbone.digest, pattern_cohort(), None, None)
 
 
-def make_model(folder: Path, must_know: Collection[str] = ()) -> None:
+def make_model(folder: Path, must_know: Collection[str] = (), *, force: bool = True) -> None:
     where = places(folder)
     rebuild(
         where.enrollment,
         where.models,
-        force=True,
+        force=force,
         must_know=must_know,
         load_networks=pattern_networks,
         cohort=pattern_cohort(),

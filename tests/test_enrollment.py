@@ -154,7 +154,7 @@ def test_a_person_without_a_usable_photo_is_left_out_and_named(tmp_path: Path) -
     assert [person.name for person in report.people] == ["Anna"]
     warnings = " ".join(report.warnings())
     assert "Tom was left out, having no usable photo: of 1, the first is Tom/1.jpg." in warnings
-    assert "Mia was left out, having no usable photo: the folder is empty." in warnings
+    assert "Mia was left out, having no usable photo: none is to be seen in the folder." in warnings
     assert report.as_json()["details"]["tom"]["used"] == 0
 
 
@@ -342,7 +342,7 @@ def test_a_check_warns_of_people_with_few_or_no_photos(tmp_path: Path) -> None:
     answer = check_patterns(tmp_path / "enrollment", tmp_path / "models")
     assert answer["warnings"] == [
         "Anna has only 3 usable photos; add ten or more.",
-        "Tom has no usable photo: the folder is empty.",
+        "Tom has no usable photo: none is to be seen in the folder.",
     ]
 
 

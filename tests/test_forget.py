@@ -240,7 +240,7 @@ def test_one_of_several_whose_photos_are_not_there_is_not_lost(family: Path) -> 
     with pytest.raises(EnrollmentError, match="also knows Eve, whose photos are not in"):
         find_traces(where, "Anna")
     assert files_in(family) == before
-    killed_forgets.make_model(family)  # the way out that it names
+    killed_forgets.make_model(family, force=False)  # the way out that it names
     killed_forgets.forget_anna(family)
     model = load_current(where.models)
     assert model is not None
@@ -257,13 +257,45 @@ def test_somebody_without_a_usable_photo_is_not_lost(family: Path) -> None:
         killed_forgets.forget_anna(family)
     assert str(caught.value) == (
         "Anna is not forgotten and nothing was removed, since no model can be made without Anna: Eve would be"
-        " left out, having no usable photo: the folder is empty. Add some, or, if Eve shall go as well,"
-        " remove that folder and rebuild first."
+        " left out, having no usable photo: none is to be seen in the folder. Add some, or, if Eve"
+        " shall go as well, remove that folder and rebuild first."
     )
     assert files_in(where.enrollment) == before
     model = load_current(where.models)
     assert model is not None
     assert {person.name for person in model.people} == {"Anna", "Eve", "Tom"}
+
+
+def test_somebody_whose_folder_no_rebuild_uses_is_not_lost(family: Path, tmp_path: Path) -> None:
+    where = killed_forgets.places(family)
+    write_eve(family)
+    shutil.move(where.enrollment / "Eve", tmp_path / "elsewhere")
+    (where.enrollment / "Eve").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EnrollmentError, match=r"eve would be left out.*it is a link out of the enrollment"):
+        killed_forgets.forget_anna(family)
+    model = load_current(where.models)
+    assert model is not None
+    assert {person.name for person in model.people} == {"Anna", "Eve", "Tom"}
+
+
+def test_what_a_disk_or_a_storage_box_leaves_is_nobodys(
+    family: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = killed_forgets.places(family)
+    leave_anna_alone(family)
+    for name in ("lost+found", "@eaDir"):
+        (where.enrollment / name).mkdir()
+    entries = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))  # as for all but root
+        return entries(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert find_traces(where, "Anna").others == ()
+    killed_forgets.forget_anna(family)
+    assert versions(where.models) == ()
 
 
 @pytest.mark.parametrize("name", ["Anna", "Tom"])
@@ -289,7 +321,7 @@ def test_a_damaged_model_may_know_others(family: Path) -> None:
     model = load_current(where.models)
     assert model is not None
     (where.models / "versions" / model.version / "manifest.json").write_text("{")
-    with pytest.raises(EnrollmentError, match="also knows Tom"):
+    with pytest.raises(EnrollmentError, match="cannot be read and may also know Tom"):
         find_traces(where, "Anna")
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -90,13 +91,23 @@ def test_another_model_on_disk_is_taken_over_once_and_a_folder_that_goes_changes
     assert desk.state(family.model).status == "ready"
 
 
+def test_every_stage_and_per_cent_is_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Mock(stage=None, percent=0, seconds_left=None)
+    monkeypatch.setattr("facerec_mqtt.model_desk.RebuildProcess", Mock(return_value=process))
+    desk = ModelDesk(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
+    desk.rebuild(force=False)
+    for stage, percent in [(None, 0), ("Looking", 0), ("Looking", 70), ("Training", 70)]:
+        process.stage, process.percent = stage, percent
+        assert desk.has_moved()
+        assert not desk.has_moved()
+        assert (desk.state(None).stage, desk.state(None).progress) == (stage, percent)
+
+
 def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
     desk = ModelDesk(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
     desk.rebuild(force=False)
     try:
-        assert desk.has_moved()
-        assert not desk.has_moved()
-        assert (desk.state(None).status, desk.state(None).progress) == ("training", 0)
+        assert desk.state(None).status == "training"
         with pytest.raises(CommandError, match="already running"):
             desk.rebuild(force=False)
     finally:

@@ -80,14 +80,6 @@ def test_what_is_printed_is_a_sentence_a_line(capsys: pytest.CaptureFixture[str]
     assert [line for line in lines if line.startswith("! Tom was left out") and line.endswith("rebuild.")]
 
 
-def test_somebody_whose_folder_cannot_be_read_is_named_with_the_reason() -> None:
-    unreadable = PhotoReport(
-        "Tom/", "tom", "The folder cannot be read (Permission denied); check its permissions."
-    )
-    (warning,) = a_report((*photos(12), unreadable), left_out=(TOM,)).warnings()
-    assert "no usable photo: the folder cannot be read (Permission denied); check its" in warning
-
-
 def test_more_strangers_than_were_asked_for_are_marked_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = Outcomes(
         files=("_strangers/1.jpg", "_strangers/2.jpg", "Anna/0.jpg"),

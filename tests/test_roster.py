@@ -107,9 +107,9 @@ def test_what_cannot_be_looked_at_is_noted(tmp_path: Path) -> None:
     reason = os.strerror(errno.ENAMETOOLONG)
     assert [photo.file for photo in roster.photos] == ["Anna/1.jpg"]
     assert dict(roster.set_aside) == {
-        "Anna/2.jpg": f"It cannot be looked at ({reason}); check its permissions.",
-        "Tom/": f"The folder cannot be read ({reason}); check its permissions.",
+        "Anna/2.jpg": f"It cannot be looked at ({reason}); check its permissions."
     }
+    assert roster.notes == (f'The folder "Tom" cannot be read ({reason}); check its permissions.',)
     assert [person.name for person in roster.people] == ["Anna", "Tom"]
 
 
@@ -117,8 +117,8 @@ def test_what_cannot_be_looked_at_is_noted(tmp_path: Path) -> None:
 def test_a_folder_that_may_be_listed_and_not_looked_into_is_told_of(tmp_path: Path) -> None:
     put(tmp_path, "Anna/1.jpg", "Tom/1.jpg")
     (tmp_path / "Tom").chmod(0o400)
-    assert read_roster(tmp_path).set_aside == (
-        ("Tom/", f"The folder cannot be read ({os.strerror(errno.EACCES)}); check its permissions."),
+    assert read_roster(tmp_path).notes == (
+        f'The folder "Tom" cannot be read ({os.strerror(errno.EACCES)}); check its permissions.',
     )
     tmp_path.chmod(0o400)
     try:
