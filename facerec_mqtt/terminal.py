@@ -14,8 +14,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from facerec_mqtt.roster import STRANGERS
-
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, [0, 1]."""
 
@@ -134,8 +132,9 @@ def print_report(report: Mapping[str, Any]) -> None:
             f"{'!' if over else ' '} Strangers who would be given a name: {report['measured_fpir']:.1%}"
             f" (at most {report['fpir']:.1%} were asked for).",
         )
+    folders = {entry["name"] for entry in report["details"].values()}
     for each in report["outcomes"]:
-        if each["named"] is not None and each["file"].startswith(f"{STRANGERS}/"):
+        if each["named"] is not None and each["file"].split("/")[0] not in folders:
             _say(console, f"  {each['file']} would be called {report['details'][each['named']]['name']}.")
     if not report["switched"]:
         _say(
