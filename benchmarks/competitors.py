@@ -62,7 +62,10 @@ def _imagenet(weights: Path) -> Competitor:
     network = keras.applications.MobileNetV2(
         input_shape=(112, 112, 3), include_top=False, weights=None, pooling="avg"
     )
-    network.load_weights(weights)
+    try:
+        network.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise UnavailableError(f"{weights} holds no weights of this network ({error})") from None
 
     def embed(faces: list[Image]) -> Vectors:
         scaled = np.stack(faces)[..., ::-1].astype(np.float32) / 127.5 - 1
@@ -78,7 +81,10 @@ def _teacher(path: Path) -> Competitor:
 
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # it raises classes of its own that have nothing in common
+        raise UnavailableError(f"{path} is no network that onnxruntime can open ({error})") from None
     name = session.get_inputs()[0].name
     turn = similarity(TEMPLATE, TEACHER_TEMPLATE)
 
