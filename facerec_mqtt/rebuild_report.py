@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from facerec_mqtt.advice import FEW_PHOTOS, Advice, Standing, advise
 from facerec_mqtt.comparison import Comparison, Tally
 from facerec_mqtt.evaluation import NOBODY, Curve, Outcomes, fpir_of, most_confusable
 from facerec_mqtt.records import Person
 
 _LOW_TPIR = 0.6
+# With fewer named, and less far over what was asked for, it may be chance.
+_MANY_NAMED, _FAR_OVER = 3, 3
 # What a reason is about, by what it says; the first that fits.
 _KINDS = (
     ("near-duplicate", "near-duplicate"),
@@ -110,6 +114,19 @@ class RebuildReport:
                 f"{self._first_reason(person)} Add some, ten or more, and rebuild."
                 for person in self.left_out
             ),
+            *self._strangers_note(),
+        )
+
+    def _strangers_note(self) -> tuple[str, ...]:
+        """What to do where far more strangers would be named than were asked for; not for one or two."""
+        answers = self.outcomes.named[self.outcomes.true == NOBODY]
+        named = int(np.sum(answers != NOBODY))
+        if named < _MANY_NAMED or named <= _FAR_OVER * self.fpir * len(answers):
+            return ()
+        return (
+            f"Of {len(answers)} strangers' faces {named} would be given a name, far more than the"
+            f" {self.fpir:.1%} that were asked for; put pictures of twenty people who are not family, best"
+            " from your own cameras, into _strangers, and look whether a member is there.",
         )
 
     def as_json(self) -> dict[str, Any]:

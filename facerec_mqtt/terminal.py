@@ -126,10 +126,9 @@ def print_report(report: Mapping[str, Any]) -> None:
     for advice in report["advice"]:
         _say(console, f"{'!' if advice['needed'] else ' '} {advice['text']}")
     if report["measured_fpir"] is not None:
-        over = report["measured_fpir"] > report["fpir"]
         _say(
             console,
-            f"{'!' if over else ' '} Strangers who would be given a name: {report['measured_fpir']:.1%}"
+            f"Strangers who would be given a name: {report['measured_fpir']:.1%}"
             f" (at most {report['fpir']:.1%} were asked for).",
         )
     folders = {entry["name"] for entry in report["details"].values()}

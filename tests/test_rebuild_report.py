@@ -80,21 +80,25 @@ def test_what_is_printed_is_a_sentence_a_line(capsys: pytest.CaptureFixture[str]
     assert [line for line in lines if line.startswith("! Tom was left out") and line.endswith("rebuild.")]
 
 
-def test_more_strangers_than_were_asked_for_are_marked_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("named", "told"), [(0, False), (2, False), (3, True)])
+def test_far_more_strangers_than_were_asked_for_are_told_of(
+    named: int, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     outcomes = Outcomes(
-        files=("_strangers/1.jpg", "_strangers/2.jpg", "Anna/0.jpg"),
-        true=np.array([-1, -1, 0]),
-        scores=np.zeros((3, 1), np.float32),
-        named=np.array([-1, 0, 0]),
+        files=(*(f"_strangers/{number}.jpg" for number in range(20)), "Anna/0.jpg"),
+        true=np.array([-1] * 20 + [0]),
+        scores=np.zeros((21, 1), np.float32),
+        named=np.array([0] * named + [-1] * (20 - named) + [0]),
     )
     report = replace(a_report(photos(12)), outcomes=outcomes)
+    assert any("put pictures of twenty people" in note for note in report.warnings()) is told
+    assert not replace(report, fpir=0.1).warnings()
     print_report(report.as_json())
     lines = capsys.readouterr().out.splitlines()
-    assert "! Strangers who would be given a name: 50.0% (at most 1.0% were asked for)." in lines
-    assert "  _strangers/2.jpg would be called Anna." in lines
-    assert not any("_strangers/1.jpg" in line for line in lines)
-    print_report(replace(report, fpir=0.5).as_json())
-    assert "  Strangers who would be given a name: 50.0%" in capsys.readouterr().out
+    assert any(line.startswith(f"! Of 20 strangers' faces {named} would be given") for line in lines) is told
+    assert f"Strangers who would be given a name: {named / 20:.1%} (at most 1.0% were asked for)." in lines
+    called = [line for line in lines if "would be called Anna." in line]
+    assert called == [f"  _strangers/{number}.jpg would be called Anna." for number in range(named)]
 
 
 def test_a_name_in_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
