@@ -27,7 +27,7 @@ from typing import Any
 import cv2
 import numpy as np
 from competitors import Competitor, UnavailableError, competitors
-from labelled import Pairs, read_chips, read_pairs, read_people, yunet
+from labelled import Pairs, YuNet, read_chips, read_pairs, read_people
 from numpy.typing import NDArray
 
 from facerec_mqtt.calibration import Gallery, Normaliser, template
@@ -268,7 +268,11 @@ def main() -> int:
             )
     people = read_people(arguments.people, FAMILY_SIZE, ENROLLED)
     chips = read_chips(groups) if groups is not None else {}
-    find = yunet(arguments.yunet) if arguments.yunet else FaceDetector.load(min_score=0.4).detect
+    find = (
+        YuNet.load(arguments.yunet, 0.5).detections
+        if arguments.yunet
+        else FaceDetector.load(min_score=0.4).detect
+    )
     pairs = read_pairs(table, arguments.images, fold, find)
     cohort = load_cohort(arguments.cohort)
     normaliser = Normaliser(cohort.centres, cohort.top)

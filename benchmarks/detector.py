@@ -17,12 +17,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from labelled import YuNet
 
 from facerec_mqtt.detection import FaceDetector
 from facerec_mqtt.records import Detection
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-TRUTH_MIN_SCORE = 0.8
+SEEN_MIN_SCORE, TRUTH_MIN_SCORE = 0.6, 0.8
 FOUND_MIN_IOU = 0.5
 SCENE_HEIGHT, SCENE_WIDTH = 360, 640
 STILLS_SIDE_PX = 1280
@@ -31,32 +32,9 @@ MIRRORED = [1, 0, 2, 4, 3]
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-@dataclass(frozen=True, slots=True)
-class YuNet:
-    """The reference, as `cv2.FaceDetectorYN` runs it."""
-
-    network: cv2.FaceDetectorYN
-
-    @classmethod
-    def load(cls, path: Path) -> "YuNet":
-        """Read YuNet's ONNX file."""
-        try:
-            yunet = cls(cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.6, 0.3, 5000))
-            yunet.find(np.zeros((320, 320, 3), np.uint8))
-        except cv2.error:
-            raise SystemExit(f"{path} is no YuNet; name its ONNX file with --yunet.") from None
-        return yunet
-
-    def find(self, image: np.ndarray) -> np.ndarray:
-        """Faces of score 0.6 and more: (N, 15) x, y, width, height, landmarks, score."""
-        self.network.setInputSize((image.shape[1], image.shape[0]))
-        found = self.network.detect(image)[1]
-        return np.zeros((0, 15), np.float32) if found is None else found
-
-    def truth(self, image: np.ndarray) -> np.ndarray:
-        """Those of them that ours must find."""
-        found = self.find(image)
-        return found[found[:, 14] >= TRUTH_MIN_SCORE]
+def to_find(seen: np.ndarray) -> np.ndarray:
+    """Those of YuNet's faces, (N, 15), that ours must find."""
+    return seen[seen[:, 14] >= TRUTH_MIN_SCORE]
 
 
 @dataclass(slots=True)
@@ -155,7 +133,7 @@ def tally(images: Iterable[np.ndarray], detector: FaceDetector, yunet: YuNet) ->
     result = Tally()
     for image in images:
         seen = yunet.find(image)
-        result.add(seen[seen[:, 14] >= TRUTH_MIN_SCORE], detector.detect(image), seen)
+        result.add(to_find(seen), detector.detect(image), seen)
     return result
 
 
@@ -166,7 +144,7 @@ def tally_photos(images: Iterable[np.ndarray], detector: FaceDetector, yunet: Yu
         shrunk = at_side(image, STILLS_SIDE_PX) if max(image.shape[:2]) > STILLS_SIDE_PX else image
         seen = yunet.find(shrunk)
         seen[:, :14] *= image.shape[1] / shrunk.shape[1]
-        result.add(seen[seen[:, 14] >= TRUTH_MIN_SCORE], detector.detect(image), seen)
+        result.add(to_find(seen), detector.detect(image), seen)
     return result
 
 
@@ -180,7 +158,7 @@ def disagreement(images: Iterable[np.ndarray], yunet: YuNet) -> float:
     for image in images:
         other = yunet.find(np.ascontiguousarray(image[:, ::-1]))[:, 4:14].reshape(-1, 5, 2)
         other = other[:, MIRRORED] * (-1, 1) + (image.shape[1] - 1, 0)
-        for face in yunet.truth(image):
+        for face in to_find(yunet.find(image)):
             points = face[4:14].reshape(5, 2)
             nearest = min((np.linalg.norm(points - each, axis=1).mean() for each in other), default=np.inf)
             if nearest < eye_distance(points):
@@ -233,7 +211,7 @@ def main() -> None:
     for folder, some in ((images, people), (arguments.photos, None), (arguments.backgrounds, None)):
         if folder is not None and next(pictures(folder, some), None) is None:
             parser.error(f"{folder} holds no picture that can be read; name folders of JPEG, PNG or WebP")
-    yunet, detector = YuNet.load(arguments.yunet), FaceDetector.load()
+    yunet, detector = YuNet.load(arguments.yunet, SEEN_MIN_SCORE), FaceDetector.load()
     rng = np.random.default_rng(1)
 
     large = tally((at_side(image, 250) for image in pictures(images, people)), detector, yunet)

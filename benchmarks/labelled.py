@@ -67,22 +67,34 @@ def middle_face(image: Image, find: Callable[[Image], Sequence[Detection]]) -> t
     return align(image, min(found, key=off_centre)).image, True
 
 
-def yunet(path: Path) -> Callable[[Image], Sequence[Detection]]:
-    """The detector that ours learnt from."""
-    try:
-        network = cv2.FaceDetectorYN.create(str(path), "", (250, 250), score_threshold=0.5)
-    except cv2.error:
-        raise SystemExit(f"{path} is missing or no YuNet; name its ONNX file with --yunet.") from None
+@dataclass(frozen=True, slots=True)
+class YuNet:
+    """The detector that ours learnt from, as `cv2.FaceDetectorYN` runs it."""
 
-    def find(image: Image) -> Sequence[Detection]:
-        network.setInputSize((image.shape[1], image.shape[0]))
-        faces = network.detect(image)[1]
+    network: cv2.FaceDetectorYN
+
+    @classmethod
+    def load(cls, path: Path, min_score: float) -> "YuNet":
+        """Read YuNet's ONNX file."""
+        try:
+            yunet = cls(cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, 0.3, 5000))
+            yunet.find(np.zeros((320, 320, 3), np.uint8))
+        except cv2.error:
+            raise SystemExit(f"{path} is missing or no YuNet; name its ONNX file with --yunet.") from None
+        return yunet
+
+    def find(self, image: np.ndarray) -> np.ndarray:
+        """Faces of the least score and more: (N, 15) x, y, width, height, landmarks, score."""
+        self.network.setInputSize((image.shape[1], image.shape[0]))
+        found = self.network.detect(image)[1]
+        return np.zeros((0, 15), np.float32) if found is None else found
+
+    def detections(self, image: Image) -> Sequence[Detection]:
+        """The same as our detector gives them."""
         return [
             Detection((f[0], f[1], f[0] + f[2], f[1] + f[3]), f[4:14].reshape(5, 2), float(f[14]))
-            for f in (faces if faces is not None else [])
+            for f in self.find(image)
         ]
-
-    return find
 
 
 def read_pairs(

@@ -23,7 +23,7 @@ from facerec_mqtt.artifact import replace_file
 from facerec_mqtt.capture import Part
 from facerec_mqtt.errors import EnrollmentError
 from facerec_mqtt.records import Person
-from facerec_mqtt.roster import CLUTTER, SET_ASIDE, TEST
+from facerec_mqtt.roster import SET_ASIDE, TEST, is_of_somebody
 from facerec_mqtt.slugs import SlugError, person_name, slug
 
 
@@ -228,17 +228,12 @@ def folders_in(parent: Path) -> dict[Path, Person]:
         return {}
     owners: dict[Path, Person] = {}
     for folder in folders:
-        name = _composed(folder.name)
         if is_of_somebody(folder):
+            name = _composed(folder.name)
             # A folder whose name makes no slug is nobody's, as the rebuild will say.
             with contextlib.suppress(SlugError):
                 owners[folder] = Person(slug(name), name)
     return owners
-
-
-def is_of_somebody(folder: Path) -> bool:
-    """Whether a folder is a person's by its name."""
-    return not folder.name.startswith((".", "_")) and folder.name.lower() not in CLUTTER
 
 
 def _folder_of(parent: Path, name: str) -> Path:

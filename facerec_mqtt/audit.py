@@ -43,27 +43,28 @@ def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: NDArray[np.f
         own = np.flatnonzero(labels == row)
         kept: list[int] = []
         for photo in own[np.argsort(-sharpness[own], kind="stable")]:
-            alike = vectors[kept, 0] @ vectors[photo, 0] if kept else np.zeros(0)
-            close = np.flatnonzero(alike >= (own_best[kept] + own_best[photo]) / 2)
-            if len(close):
-                repeated[photo] = kept[int(close[alike[close].argmax()])]
-            else:
+            repeated[photo] = _repeated(vectors, own_best, int(photo), kept)
+            if repeated[photo] == _NONE:
                 kept.append(int(photo))
     return repeated
 
 
-def repeated_member(vectors: Vectors, photo: int, members: NDArray[np.int64]) -> int | None:
-    """Which member's photo a stranger's is a near-duplicate of, if any.
+def repeats_of_members(
+    vectors: Vectors, strangers: NDArray[np.int64], members: NDArray[np.int64]
+) -> dict[int, int]:
+    """Near-duplicates of members' photos among the strangers'.
 
     Args:
         vectors: (N, versions, D) float32 unit embeddings, the photo as it is first.
-        photo: the stranger's.
-        members: (M,) photos of members.
+        strangers: (S,) strangers' photos.
+        members: (M,) members' photos.
+
+    Returns:
+        The member's photo that each of these strangers' repeats.
     """
-    _, own_best = _own_likeness(vectors[[photo, *members]])
-    alike = vectors[members, 0] @ vectors[photo, 0]
-    close = np.flatnonzero(alike >= (own_best[1:] + own_best[0]) / 2)
-    return int(members[close[alike[close].argmax()]]) if len(close) else None
+    _, own_best = _own_likeness(vectors)
+    found = {int(photo): _repeated(vectors, own_best, int(photo), members) for photo in strangers}
+    return {photo: other for photo, other in found.items() if other != _NONE}
 
 
 def moments(
@@ -106,11 +107,11 @@ def moments(
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A photo that may be in a wrong folder."""
+    """A photo that is not like the others of its folder."""
 
     photo: int
     like: int | None
-    """Row of the person whom it resembles; `None` when nobody enrolled."""
+    """Row of the person whom it resembles instead; `None` when nobody enrolled."""
 
 
 def misfits(
@@ -163,7 +164,7 @@ def lookalikes(
     people: int,
     normaliser: Normaliser,
     table: tuple[Scores, Scores],
-) -> tuple[Misfit, ...]:
+) -> dict[int, int]:
     """Strangers' photos that resemble a member: that may be who it is, or somebody who looks alike.
 
     Args:
@@ -172,14 +173,17 @@ def lookalikes(
         people: how many there are.
         normaliser: what scores are normalised with.
         table: (K,) false accept rates and (K,) the normalised scores that let them through.
+
+    Returns:
+        Row of the member whom each of these photos resembles.
     """
     strangers = np.flatnonzero(labels == people)
     if len(strangers) == 0 or not np.any(labels < people):
-        return ()
+        return {}
     everything = np.ones(len(labels), np.bool_)
     scores = _scores(vectors, labels, strangers, everything, people, normaliser)
     found = np.flatnonzero(scores.max(axis=1) >= score_at(table, _LIKE_A_MEMBER_FAR))
-    return tuple(Misfit(int(strangers[place]), int(scores[place].argmax())) for place in found)
+    return {int(strangers[place]): int(scores[place].argmax()) for place in found}
 
 
 def _scores(
@@ -207,6 +211,17 @@ def _scores(
         gallery = Gallery.of(np.stack(others), normaliser)
         scores[places, row] = gallery.normalised(vectors[judged[places]], normaliser).diagonal()
     return scores
+
+
+def _repeated(
+    vectors: Vectors, own_best: Scores, photo: int, others: Sequence[int] | NDArray[np.int64]
+) -> int:
+    """Which of some others a photo is a near-duplicate of, the most alike; -1 where of none."""
+    if len(others) == 0:
+        return _NONE
+    alike = vectors[others, 0] @ vectors[photo, 0]
+    close = np.flatnonzero(alike >= (own_best[others] + own_best[photo]) / 2)
+    return int(others[int(close[alike[close].argmax()])]) if len(close) else _NONE
 
 
 def _own_likeness(vectors: Vectors) -> tuple[Scores, Scores]:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from facerec_mqtt.album import is_of_somebody
 from facerec_mqtt.artifact import load_current
 from facerec_mqtt.broker import check_login
 from facerec_mqtt.camera import probe
@@ -13,7 +12,7 @@ from facerec_mqtt.cpu import has_tensorflow, require_tensorflow
 from facerec_mqtt.errors import FacerecError, SettingsError
 from facerec_mqtt.prometheus import require_client
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.roster import read_roster
+from facerec_mqtt.roster import is_of_somebody, read_roster
 
 Try = Callable[[], str]
 """Tries one thing; returns what is to be said of it, or raises."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from facerec_mqtt.advice import FEW_PHOTOS
 from facerec_mqtt.artifact import FamilyModel, new_version, rebuilding, save_model, versions
-from facerec_mqtt.audit import lookalikes, misfits, moments, repeated_member, repeats
+from facerec_mqtt.audit import lookalikes, misfits, moments, repeats, repeats_of_members
 from facerec_mqtt.audit_report import AuditReport
 from facerec_mqtt.augmentation import VERSIONS
 from facerec_mqtt.calibration import Normaliser
@@ -93,8 +93,7 @@ def rebuild(
         if not audit.people:
             raise EnrollmentError(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
-                f"{first_reason([photo for photo in audit.photos if photo.person is not None])}"
-                f"{''.join(f' {note}' for note in audit.notes)}"
+                f"{first_reason([photo for photo in audit.photos if photo.person is not None], audit.notes)}"
             )
 
         _see_that_nobody_is_lost(must_know, audit)
@@ -221,19 +220,17 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
             " check who is in it."
         )
     kept = np.array([reasons[photo] is None for photo in photos], np.bool_)
+    strangers = np.flatnonzero(kept & (labels == len(names)))
     members = np.flatnonzero(kept & (labels < len(names)))
-    for at in np.flatnonzero(kept & (labels == len(names))):
-        other = repeated_member(vectors, int(at), members)
-        if other is not None:
-            reasons[photos[at]] = (
-                f"It is a near-duplicate of {photos[other].file}, which is used; delete the wrong one."
-            )
-            kept[at] = False
+    for at, other in repeats_of_members(vectors, strangers, members).items():
+        reasons[photos[at]] = (
+            f"It is a near-duplicate of {photos[other].file}, which is used; delete the wrong one."
+        )
+        kept[at] = False
     left = np.flatnonzero(kept)
     alike = {
-        photos[left[each.photo]]: names[each.like]
-        for each in lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table)
-        if each.like is not None
+        photos[left[photo]]: names[row]
+        for photo, row in lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table).items()
     }
     lesson = Lesson(
         people=roster.people,
@@ -261,10 +258,9 @@ def _see_that_nobody_is_lost(must_know: Collection[str], audit: AuditReport) -> 
     for slug in sorted({*must_know} - {person.slug for person in audit.people}):
         name = names.get(slug, slug)
         own = [photo for photo in audit.photos if photo.person == slug]
-        why = first_reason(own) + "".join(f" {note}" for note in audit.notes)
         raise EnrollmentError(
-            f"{name} would be left out, having no usable photo{why} Add some, or, if {name} shall go as well,"
-            " remove that folder and rebuild first."
+            f"{name} would be left out, having no usable photo{first_reason(own, audit.notes)} Add some,"
+            f" or, if {name} shall go as well, remove that folder and rebuild first."
         )
 
 

@@ -24,14 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec_mqtt.album import SetAside, folders_in, is_of_somebody, parents_in, remove_if_empty
+from facerec_mqtt.album import SetAside, folders_in, parents_in, remove_if_empty
 from facerec_mqtt.artifact import current_version, load_version, rebuilding, versions, writing
 from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError, PictureError
 from facerec_mqtt.memory import memory_files
 from facerec_mqtt.pictures import read_picture
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.records import Person, Vectors
-from facerec_mqtt.roster import ENDINGS, TEST
+from facerec_mqtt.roster import ENDINGS, TEST, is_of_somebody
 from facerec_mqtt.slugs import SlugError, slug
 
 RESEMBLES = 0.3
@@ -89,11 +89,13 @@ def find_traces(places: Places, name: str) -> Traces:
     named = tuple(each for each in versions(places.models) if _names(places.models, each, person))
     current = current_version(places.models)
     enrolled = {each.slug: each.name for each in folders_in(places.enrollment).values()}
-    in_model = {each.slug: each.name for each in _known_in_use(places, current) if each.slug != person.slug}
+    members = [] if current is None else _members(places.models, current)
+    # A model that cannot be read may know anybody of whom there is a trace.
+    may_be_known = [] if current is None else members or known.values()
+    in_model = {each.slug: each.name for each in may_be_known if each.slug != person.slug}
     missing = tuple(other for key, other in in_model.items() if key not in enrolled)
     if missing and current in named:
-        sure = bool(current is not None and _members(places.models, current))
-        raise _photos_missing(places, person, missing, sure=sure, any_there=bool(enrolled))
+        raise _photos_missing(places, person, missing, sure=bool(members), any_there=bool(enrolled))
     others = tuple(other for key, other in enrolled.items() if key != person.slug)
     return Traces(
         person=person,
@@ -203,13 +205,6 @@ def _members(models: Path, version: str) -> list[Person]:
         return [Person(str(each["slug"]), str(each["name"])) for each in manifest["people"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _known_in_use(places: Places, current: str | None) -> list[Person]:
-    """Whom the model in use knows; where it cannot be read, it may be anybody of whom there is a trace."""
-    if current is None:
-        return []
-    return _members(places.models, current) or list(_everybody(places))
 
 
 def _photos_missing(

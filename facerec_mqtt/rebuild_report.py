@@ -188,11 +188,12 @@ class RebuildReport:
         return first_reason([photo for photo in self.photos if photo.person == person.slug])
 
 
-def first_reason(photos: Sequence[PhotoReport]) -> str:
-    """The rest of a sentence that says why none of a person's photos can be used."""
-    if not photos:
-        return ": none is to be seen in the folder."
-    return f": of {len(photos)}, the first is {photos[0].file}. {photos[0].reason}"
+def first_reason(photos: Sequence[PhotoReport], notes: Sequence[str] = ()) -> str:
+    """The rest of a sentence that says why none of a person's photos can be used, and what else was noted."""
+    why = ": none is to be seen in the folder."
+    if photos:
+        why = f": of {len(photos)}, the first is {photos[0].file}. {photos[0].reason}"
+    return " ".join([why, *notes])
 
 
 def kind_of(reason: str) -> str:

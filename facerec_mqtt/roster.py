@@ -33,8 +33,8 @@ _UNSUPPORTED = {
     ".bmp": "BMP",
     ".tiff": "TIFF",
 }
-CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
-"""What desktops and storage boxes leave in any folder, in small letters; nobody is called that."""
+# What desktops and storage boxes leave in any folder.
+_CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
 _HIDDEN_CLUTTER = (".trash", ".recycle", ".thumb", ".@", ".st", ".sync", ".git")
 
 
@@ -146,17 +146,23 @@ def read_roster(
     )
 
 
+def is_of_somebody(folder: Path) -> bool:
+    """Whether a folder is a person's by its name."""
+    return _is_meant(folder) and not folder.name.startswith("_")
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether somebody has put it there to be seen, by its name."""
+    return not path.name.startswith(".") and path.name.lower() not in _CLUTTER
+
+
 def _listed(folder: Path) -> list[Path]:
     """What is to be seen in a folder, in order.
 
     Raises:
         OSError: it cannot be listed, or nothing in it can be looked at.
     """
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name.lower() not in CLUTTER
-    )
+    found = sorted(path for path in folder.iterdir() if _is_meant(path))
     for path in found[:1]:
         path.lstat()
     return found

@@ -1,7 +1,7 @@
 """`evaluate`: how well the model in use does on a labelled folder of new pictures."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,8 +200,7 @@ def _judge(
         else:
             vectors = embedder.embed([face])
             (answer,) = judge.family.identify(vectors, min_margin=judge.min_margin)
-            said = None if answer.person is None else names[answer.person]
-            reports.append(PhotoReport(photo.file, person, None, _wrong(person, answer.person, said)))
+            reports.append(PhotoReport(photo.file, person, None, _wrong(person, answer.person, names)))
             finding = learnt.get(content_key(data))
             known += finding is not None and finding.vectors is not None
             files.append(photo.file)
@@ -231,11 +230,11 @@ def _judge(
     )
 
 
-def _wrong(shown: str | None, answer: str | None, name: str | None) -> str | None:
+def _wrong(shown: str | None, answer: str | None, names: Mapping[str, str]) -> str | None:
     """What was wrong with an answer; `None` where it was right."""
     if answer == shown:
         return None
-    return "Not recognised." if name is None else f"Taken for {name}."
+    return "Not recognised." if answer is None else f"Taken for {names[answer]}."
 
 
 def _read(photo: Photo) -> tuple[bytes, str | None]:

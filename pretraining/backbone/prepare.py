@@ -31,6 +31,7 @@ from pretraining.backbone.corpus import (
     Corpus,
 )
 from pretraining.backbone.morph import morph
+from pretraining.data import require
 
 TEACHER_MODEL = "models/face-reidentification-retail-0095.onnx"
 TEACHER_SIDE_PX = 128
@@ -218,9 +219,14 @@ def main() -> None:
         "--morphs", type=int, default=60000, help="how many; a corpus that has some keeps those"
     )
     arguments = parser.parse_args()
-    for needed in ("lfw/folds.tsv", "lfw/images", "models/face_detection_yunet.onnx", TEACHER_MODEL):
-        if not (arguments.data / needed).exists():
-            parser.error(f"{arguments.data / needed} is not there; name the folder of the data with --data")
+    require(
+        parser,
+        arguments.data,
+        "lfw/folds.tsv",
+        "lfw/images",
+        "models/face_detection_yunet.onnx",
+        TEACHER_MODEL,
+    )
     if importlib.util.find_spec("openvino") is None:
         parser.error("openvino is not installed; pip install -e '.[pretraining]' installs it")
     arguments.out.mkdir(parents=True, exist_ok=True)

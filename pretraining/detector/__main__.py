@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 
+from pretraining.data import require
 from pretraining.detector.export import export
 from pretraining.detector.mistakes import collect
 from pretraining.detector.prepare import prepare
@@ -27,9 +28,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2, help="that compose scenes")
     arguments = parser.parse_args()
-    for needed in ("models/face_detection_yunet.onnx", "lfw/folds.tsv", "chips", "backgrounds"):
-        if not (arguments.data / needed).exists():
-            parser.error(f"{arguments.data / needed} is not there; name the folder of the data with --data")
+    require(
+        parser, arguments.data, "models/face_detection_yunet.onnx", "lfw/folds.tsv", "chips", "backgrounds"
+    )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     if not (arguments.work / "rendered.faces.npz").exists():
