@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures_rtsp",
     "tests.fixtures_ha",
     "tests.fixtures_disk",
+    "tests.fixtures_forget",
 ]

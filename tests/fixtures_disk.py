@@ -1,8 +1,9 @@
 """Disks of a test's own that are small or cannot be written, where the system lets us make them."""
 
+import errno
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,19 @@ def fill(disk: Path, *, leave: int = 0) -> None:
     """Fill a disk except for so many bytes."""
     free = os.statvfs(disk)
     (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - leave)))
+
+
+@pytest.fixture
+def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Lets a folder be listed by nobody; permissions would not keep root out, under whom tests may run."""
+    entries = Path.iterdir
+
+    def forbid_one(folder: Path) -> None:
+        def iterdir(path: Path) -> Iterator[Path]:
+            if path == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return entries(path)
+
+        monkeypatch.setattr(Path, "iterdir", iterdir)
+
+    return forbid_one

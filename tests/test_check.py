@@ -1,7 +1,7 @@
 """`check`: what is to be mended is said in a sentence, whatever it is."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,20 +18,13 @@ def said(output: str, what: str) -> str:
 @pytest.mark.parametrize("forbidden", ["enrollment", "enrollment/Anna"])
 def test_a_folder_that_may_not_be_read_is_named(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    forbid: Callable[[Path], None],
     capsys: pytest.CaptureFixture[str],
     forbidden: str,
 ) -> None:
     for name in ("Anna", "Tom"):
         (tmp_path / "enrollment" / name).mkdir(parents=True)
-    entries = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path == tmp_path / forbidden:
-            raise PermissionError(13, "Permission denied")  # as root, under whom tests may run, never is
-        return entries(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    forbid(tmp_path / forbidden)
     settings = Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models")
     assert check(settings) == 1
     line = said(capsys.readouterr().out, "enrollment folder")

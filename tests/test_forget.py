@@ -6,11 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -18,12 +17,10 @@ from facerec_mqtt.artifact import load_current, versions
 from facerec_mqtt.errors import EnrollmentError
 from facerec_mqtt.forget import find_traces, forget, forget_in_memory, is_emptied, mentions
 from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from facerec_mqtt.records import Person
 from facerec_mqtt.roster import read_roster
 from tests import killed_forgets
-from tests.pattern_world import picture_of, write_photos
-
-ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
+from tests.fixtures_forget import ANNA, TOM, files_in, leave_anna_alone
+from tests.pattern_world import write_photos
 
 
 def traces_of(data: Path, words: Iterable[bytes]) -> list[str]:
@@ -47,33 +44,6 @@ def secrets_of(data: Path, enrollment: Path) -> list[bytes]:
         if "anna" in people:
             vectors.append(np.load(version / "model.npz")["templates"][people.index("anna")].tobytes())
     return [b"anna", *pictures, *vectors]
-
-
-@pytest.fixture
-def family(tmp_path: Path) -> Path:
-    """Anna and Tom as patterns, with a model of Tom alone and one of both, pictures and a memory."""
-    data = tmp_path / "data"
-    where = killed_forgets.places(data)
-    write_photos(where.enrollment / "Tom", 2, 6)
-    killed_forgets.make_model(data)
-    write_photos(where.enrollment / "Anna", 1, 5)
-    killed_forgets.make_model(data)
-    write_photos(where.enrollment / "_test" / "Anna", 1, 2, first=50)
-    write_photos(where.review / "2026-11-23", 1, 2, first=60)
-    cv2.imwrite(str(where.review / "2026-11-23" / "tom.png"), picture_of(2, picture=70))
-    seen = {"anna": LastSeen("door", 1.0, 0.9), "tom": LastSeen("door", 2.0, 0.9)}
-    MemoryFile(where.models, "home").keep(Memory(frozenset({"door"}), (ANNA, TOM), seen))
-    return data
-
-
-def leave_anna_alone(data: Path) -> None:
-    """Take Tom out on purpose: the model in use knows only Anna."""
-    shutil.rmtree(data / "enrollment" / "Tom")
-    killed_forgets.make_model(data)
-
-
-def files_in(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
@@ -207,122 +177,6 @@ def test_without_a_sight_of_the_photos_nothing_is_removed(family: Path, folder: 
     with pytest.raises(EnrollmentError, match=r"^Nothing was removed, since .* cannot be read .*mount it"):
         find_traces(where, "Anna")
     assert files_in(where.models) == before
-
-
-@pytest.mark.parametrize("with_photos", [True, False])
-def test_others_whom_only_the_model_knows_are_not_lost(family: Path, with_photos: bool) -> None:
-    where = killed_forgets.places(family)
-    shutil.rmtree(where.enrollment / "Tom")
-    if not with_photos:
-        shutil.rmtree(where.enrollment / "Anna")
-    before = files_in(family)
-    with pytest.raises(
-        EnrollmentError, match="the model in use also knows Tom, whose photos are not"
-    ) as caught:
-        find_traces(where, "Anna")
-    way_out = "run facerec-mqtt rebuild first" if with_photos else f'delete the folder "{where.models}"'
-    assert way_out in str(caught.value)
-    assert f'"{where.enrollment}"' in str(caught.value)
-    assert files_in(family) == before
-
-
-def write_eve(data: Path) -> None:
-    """Let the model in use know a third one, Eve."""
-    write_photos(data / "enrollment" / "Eve", 3, 6)
-    killed_forgets.make_model(data)
-
-
-def test_one_of_several_whose_photos_are_not_there_is_not_lost(family: Path) -> None:
-    where = killed_forgets.places(family)
-    write_eve(family)
-    shutil.rmtree(where.enrollment / "Eve")
-    before = files_in(family)
-    with pytest.raises(EnrollmentError, match="also knows Eve, whose photos are not in"):
-        find_traces(where, "Anna")
-    assert files_in(family) == before
-    killed_forgets.make_model(family, force=False)  # the way out that it names
-    killed_forgets.forget_anna(family)
-    model = load_current(where.models)
-    assert model is not None
-    assert model.people == (TOM,)
-
-
-def test_somebody_without_a_usable_photo_is_not_lost(family: Path) -> None:
-    where = killed_forgets.places(family)
-    write_eve(family)
-    for photo in (where.enrollment / "Eve").iterdir():
-        photo.unlink()
-    before = files_in(where.enrollment)
-    with pytest.raises(EnrollmentError) as caught:
-        killed_forgets.forget_anna(family)
-    assert str(caught.value) == (
-        "Anna is not forgotten and nothing was removed, since no model can be made without Anna: Eve would be"
-        " left out, having no usable photo: none is to be seen in the folder. Add some, or, if Eve"
-        " shall go as well, remove that folder and rebuild first."
-    )
-    assert files_in(where.enrollment) == before
-    model = load_current(where.models)
-    assert model is not None
-    assert {person.name for person in model.people} == {"Anna", "Eve", "Tom"}
-
-
-def test_somebody_whose_folder_no_rebuild_uses_is_not_lost(family: Path, tmp_path: Path) -> None:
-    where = killed_forgets.places(family)
-    write_eve(family)
-    shutil.move(where.enrollment / "Eve", tmp_path / "elsewhere")
-    (where.enrollment / "Eve").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(EnrollmentError, match=r"eve would be left out.*it is a link out of the enrollment"):
-        killed_forgets.forget_anna(family)
-    model = load_current(where.models)
-    assert model is not None
-    assert {person.name for person in model.people} == {"Anna", "Eve", "Tom"}
-
-
-def test_what_a_disk_or_a_storage_box_leaves_is_nobodys(
-    family: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    where = killed_forgets.places(family)
-    leave_anna_alone(family)
-    for name in ("lost+found", "@eaDir"):
-        (where.enrollment / name).mkdir()
-    entries = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path.name == "lost+found":
-            raise PermissionError(13, "Permission denied", str(path))  # as for all but root
-        return entries(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert find_traces(where, "Anna").others == ()
-    killed_forgets.forget_anna(family)
-    assert versions(where.models) == ()
-
-
-@pytest.mark.parametrize("name", ["Anna", "Tom"])
-def test_a_folder_of_photos_that_may_not_be_read_is_named(
-    family: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    where = killed_forgets.places(family)
-    entries = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path == where.enrollment / "Tom":
-            raise PermissionError(13, "Permission denied", str(path))  # as root never is
-        return entries(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
-    with pytest.raises(EnrollmentError, match=r'since ".*/Tom" cannot be read \(Permission denied\)'):
-        find_traces(where, name)
-
-
-def test_a_damaged_model_may_know_others(family: Path) -> None:
-    where = killed_forgets.places(family)
-    shutil.rmtree(where.enrollment / "Tom")
-    model = load_current(where.models)
-    assert model is not None
-    (where.models / "versions" / model.version / "manifest.json").write_text("{")
-    with pytest.raises(EnrollmentError, match="cannot be read and may also know Tom"):
-        find_traces(where, "Anna")
 
 
 def test_a_model_that_never_knew_the_person_stays_also_without_photos(family: Path) -> None:

@@ -15,8 +15,9 @@ from facerec_mqtt.farewell import say_farewell
 from facerec_mqtt.forget import mentions
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.fixtures_broker import PATIENCE_S, Broker
+from tests.fixtures_forget import ANNA, files_in
 from tests.fixtures_service import Home, RunningService, clean_environment, program, run_program
-from tests.test_forget import ANNA, files_in, secrets_of, traces_of
+from tests.test_forget import secrets_of, traces_of
 
 
 @pytest.fixture

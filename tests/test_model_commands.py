@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -149,18 +149,11 @@ def test_the_table_has_versions_in_full_and_times_as_the_clock_on_the_wall(
 @pytest.mark.parametrize("command", [("list",), ("rollback",)])
 def test_versions_that_may_not_be_read_are_told_of(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    forbid: Callable[[Path], None],
     capsys: pytest.CaptureFixture[str],
     command: tuple[str, ...],
 ) -> None:
-    entries = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        if path == tmp_path / "versions":
-            raise PermissionError(13, "Permission denied")  # as root, under whom tests may run, never is
-        return entries(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    forbid(tmp_path / "versions")
     assert models(*command, model_dir=tmp_path) == 1
     assert f"{tmp_path}/versions cannot be read (Permission denied); check its" in capsys.readouterr().err
 
