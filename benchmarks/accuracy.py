@@ -30,12 +30,12 @@ from competitors import Competitor, UnavailableError, competitors
 from labelled import Pairs, YuNet, read_chips, read_pairs, read_people
 from numpy.typing import NDArray
 
-from facerec_mqtt.calibration import Gallery, Normaliser, template
-from facerec_mqtt.detection import FaceDetector
-from facerec_mqtt.embedding import load_cohort
-from facerec_mqtt.errors import FacerecError
-from facerec_mqtt.evaluation import threshold_at
-from facerec_mqtt.records import Image, Vectors
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.core.records import Image, Vectors
+from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces.embedding import load_cohort
+from facerec_mqtt.recognition.calibration import Gallery, Normaliser, template
+from facerec_mqtt.recognition.error_rates import threshold_at
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEFAULT_FOLD = 8

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from facerec_mqtt.embedding import Embedder
-from facerec_mqtt.records import AlignedFace
+from facerec_mqtt.core.records import AlignedFace
+from facerec_mqtt.faces.embedding import Embedder
 
 ROUNDS = 15
 FACES_A_ROUND = 20

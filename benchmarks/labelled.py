@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.alignment import TEMPLATE, align, similarity
-from facerec_mqtt.records import Detection, Image
+from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.faces.alignment import TEMPLATE, align, similarity
 
 FEWEST_PAIRS = 10
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}

@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import peer_contest as contest
 
-from facerec_mqtt.detection import FaceDetector
-from facerec_mqtt.records import Box
+from facerec_mqtt.core.records import Box
+from facerec_mqtt.faces.detection import FaceDetector
 
 SIDE_PX = 224
 EPOCHS = 20

@@ -18,7 +18,7 @@ from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from facerec_mqtt.config import MqttSettings
+from facerec_mqtt.settings.schema import MqttSettings
 
 USERNAME = "facerec"
 PASSWORD = "p@ss:w/rd#%?"

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from facerec_mqtt.records import Person
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
 from tests import killed_forgets
 from tests.pattern_world import picture_of, write_photos
 

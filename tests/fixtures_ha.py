@@ -24,14 +24,14 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.announcements import Component
-from facerec_mqtt.commands import Command, Enable
-from facerec_mqtt.config import MqttSettings, PrivacySettings, RecognitionSettings
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.presence import Presence
-from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import ModelState, Person, PresenceChange
-from facerec_mqtt.visits import Visits
+from facerec_mqtt.core.records import ModelState, Person, PresenceChange
+from facerec_mqtt.mqtt.announcer import Component
+from facerec_mqtt.mqtt.commands import Command, Enable
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.presence.state import Presence
+from facerec_mqtt.presence.visits import Visits
+from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings, RecognitionSettings
 from tests.fixtures_broker import Broker, free_port, run_broker
 from tests.fixtures_sightings import face
 

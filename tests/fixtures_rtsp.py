@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.records import Image
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 SERVER = Path(__file__).with_name("rtsp_server.py")

@@ -15,9 +15,9 @@ from typing import Any
 import cv2
 import pytest
 
-from facerec_mqtt.config import PREFIX
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.records import Image
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
+from facerec_mqtt.settings.schema import PREFIX
 from tests.fixtures_broker import PATIENCE_S, wait_until
 
 # Whoever comes, in this order, in the film; between them the hall is empty.

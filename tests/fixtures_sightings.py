@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facerec_mqtt.records import AlignedFace, Detection, Identification, Refusal, Sighting
+from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Refusal, Sighting
 
 
 def face(

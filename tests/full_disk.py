@@ -10,8 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from facerec_mqtt.artifact import current_version, load_current, versions
-from facerec_mqtt.errors import ModelError
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.recognition.model_store import current_version, load_current, versions
 from tests.test_enrollment import rebuild_patterns
 
 _STEP_BYTES = 16384

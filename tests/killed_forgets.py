@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from facerec_mqtt.artifact import load_current
-from facerec_mqtt.enrollment import rebuild
-from facerec_mqtt.errors import EnrollmentError
-from facerec_mqtt.forget import Places, find_traces, forget, forget_in_memory
-from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.enrollment.forget import Places, find_traces, forget, forget_in_memory
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.recognition.model_store import load_current
+from facerec_mqtt.recognition.recognizer import Recognizer
 from tests.pattern_world import (
     PatternBackbone,
     PatternDetector,

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.alignment import TEMPLATE
-from facerec_mqtt.embedding import Cohort
-from facerec_mqtt.head import Head
-from facerec_mqtt.photos import Networks
-from facerec_mqtt.records import FACE_SIDE_PX, AlignedFace, Detection, Image, Vectors
+from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Detection, Image, Vectors
+from facerec_mqtt.enrollment.photos import Networks
+from facerec_mqtt.faces.alignment import TEMPLATE
+from facerec_mqtt.faces.embedding import Cohort
+from facerec_mqtt.recognition.classifier import Head
 
 FIELDS = 8
 DIMENSIONS = FIELDS * FIELDS

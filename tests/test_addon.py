@@ -15,7 +15,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from facerec_mqtt import __version__
-from facerec_mqtt.config import CameraSettings, Settings, load_settings, setting_names
+from facerec_mqtt.settings.schema import CameraSettings, Settings, load_settings, setting_names
 from tests.fixtures_service import clean_environment
 
 ADDON = Path(__file__).parent.parent / "docker" / "addon"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facerec_mqtt.advice import Advice, Standing, advise
+from facerec_mqtt.reports.advice import Advice, Standing, advise
 
 
 def advice(

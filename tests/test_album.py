@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.album import Album, folders_in
-from facerec_mqtt.errors import EnrollmentError
-from facerec_mqtt.roster import read_roster
+from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.enrollment.album import Album
+from facerec_mqtt.enrollment.folder import folders_in, read_roster
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
 
@@ -111,7 +111,7 @@ def test_a_folder_with_pictures_stays_at_the_end(tmp_path: Path) -> None:
 def test_a_writer_that_is_killed_leaves_whole_pictures_only(tmp_path: Path) -> None:
     endless = (
         "import itertools, sys; from pathlib import Path; from datetime import datetime, timedelta, UTC\n"
-        "from facerec_mqtt.album import Album\n"
+        "from facerec_mqtt.enrollment.album import Album\n"
         "album = Album.open(Path(sys.argv[1]), 'Anna')\n"
         "for n in itertools.count():\n"
         "    album.add('learn', b'x' * 3_000_000 + b'end', datetime(2026, 1, 1, tzinfo=UTC)\n"

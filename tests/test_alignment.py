@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.alignment import TEMPLATE, align, similarity
-from facerec_mqtt.records import FACE_SIDE_PX, Detection
+from facerec_mqtt.core.records import FACE_SIDE_PX, Detection
+from facerec_mqtt.faces.alignment import TEMPLATE, align, similarity
 
 
 def turned(angle: float, scale: float, shift: tuple[float, float]) -> np.ndarray:

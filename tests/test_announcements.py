@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.announcements import Announcements, components_of
-from facerec_mqtt.config import MqttSettings
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.records import Person
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.mqtt.announcer import Announcements, components_of
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.settings.schema import MqttSettings
 
 CAMERAS = [("front_door", "Front door"), ("garden", "Garden")]
 PEOPLE = [Person("anna", "Anna"), Person("jose_nunez", "José Núñez")]

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import (
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.recognition.model_store import (
     FamilyModel,
     current_version,
     load_current,
@@ -21,8 +23,6 @@ from facerec_mqtt.artifact import (
     save_model,
     versions,
 )
-from facerec_mqtt.errors import ModelError
-from facerec_mqtt.records import Person
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -208,8 +208,8 @@ def test_a_disk_that_takes_no_more_leaves_the_old_model_in_use(tmp_path: Path) -
     program = (
         "import resource, signal, sys, pathlib, numpy as np\n"
         "from tests.test_artifact import a_model\n"
-        "from facerec_mqtt.artifact import save_model\n"
-        "from facerec_mqtt.errors import ModelError\n"
+        "from facerec_mqtt.recognition.model_store import save_model\n"
+        "from facerec_mqtt.core.errors import ModelError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try:\n    save_model(pathlib.Path(sys.argv[1]), a_model(1))\n"

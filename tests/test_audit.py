@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from facerec_mqtt.audit import Misfit, misfits, moments, repeats
-from facerec_mqtt.calibration import Normaliser
-from facerec_mqtt.records import Vectors
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.enrollment.quality import Misfit, misfits, moments, repeats
+from facerec_mqtt.recognition.calibration import Normaliser
 from tests.pattern_world import DIMENSIONS, pattern, pattern_cohort
 
 COHORT = pattern_cohort()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.broker import (
+from facerec_mqtt.core.errors import BrokerError
+from facerec_mqtt.mqtt.connection import (
     FIRST_DELAY_S,
     MAX_BREAKS,
     MAX_DELAY_S,
@@ -16,8 +17,7 @@ from facerec_mqtt.broker import (
     Outage,
     check_login,
 )
-from facerec_mqtt.config import MqttSettings
-from facerec_mqtt.errors import BrokerError
+from facerec_mqtt.settings.schema import MqttSettings
 from tests.fixtures_broker import Broker, Certificates, free_port
 
 BROKE = Outage("broker: the connection broke", False)

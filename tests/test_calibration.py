@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from facerec_mqtt.calibration import Calibration, Gallery, Normaliser, calibrate, in_between, template
-from facerec_mqtt.records import Vectors
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.recognition.calibration import (
+    Calibration,
+    Gallery,
+    Normaliser,
+    calibrate,
+    in_between,
+    template,
+)
 
 DIMENSIONS = 64
 

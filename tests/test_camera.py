@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.camera import Camera, probe
-from facerec_mqtt.camera.orders import Orders
-from facerec_mqtt.camera.sources import open_source
-from facerec_mqtt.config import CameraSettings
-from facerec_mqtt.errors import CameraError
-from facerec_mqtt.records import Frame
+from facerec_mqtt.cameras import Camera, probe
+from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.sources import open_source
+from facerec_mqtt.core.errors import CameraError
+from facerec_mqtt.core.records import Frame
+from facerec_mqtt.settings.schema import CameraSettings
 from tests.fixtures_broker import wait_until
 from tests.fixtures_rtsp import CLIP_FPS, CLIP_FRAMES, StartRtsp, number_of, numbered, write_clip
 
@@ -167,7 +167,9 @@ def test_a_killed_server_is_said_once_and_its_return_too(
         server.start()
         door.wait_until_told(True, False, True)
         door.frames(3)
-    said = [record.getMessage() for record in caplog.records if record.name.startswith("facerec_mqtt.camera")]
+    said = [
+        record.getMessage() for record in caplog.records if record.name.startswith("facerec_mqtt.cameras")
+    ]
     assert said[:2] == [
         'Camera "door" gives 320x240 pixels',
         'Camera "door" has ended its stream. It will be tried again, for ever',
@@ -217,8 +219,8 @@ def test_what_was_held_up_is_not_taken_for_the_present(start_rtsp: StartRtsp, cl
 
 def test_a_reader_ends_when_the_service_is_killed(start_rtsp: StartRtsp, clip: Path) -> None:
     program = (
-        "import sys, time; from facerec_mqtt.camera import Camera;"
-        "from facerec_mqtt.config import CameraSettings;"
+        "import sys, time; from facerec_mqtt.cameras import Camera;"
+        "from facerec_mqtt.settings.schema import CameraSettings;"
         "camera = Camera(CameraSettings(name='door', url=sys.argv[1])); camera.start();"
         "assert camera.latest(0.0, 100.0); print(camera.reader_pid, flush=True); time.sleep(100)"
     )

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from facerec_mqtt.camera.pacing import Backlog, Pacer, RateMeter, backoff_s
+from facerec_mqtt.cameras.pacing import Backlog, Pacer, RateMeter, backoff_s
 
 
 def taken(pacer: Pacer, times_s: list[float]) -> list[float]:

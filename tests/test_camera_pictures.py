@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from facerec_mqtt.camera import probe
-from facerec_mqtt.camera.orders import Orders
-from facerec_mqtt.camera.sources import open_source
-from facerec_mqtt.errors import CameraError
+from facerec_mqtt.cameras import probe
+from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.sources import open_source
+from facerec_mqtt.core.errors import CameraError
 from tests.fixtures_rtsp import number_of, numbered
 from tests.test_camera import PASSWORD, PATIENCE_S, settings, watched
 

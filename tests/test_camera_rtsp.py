@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from facerec_mqtt.camera.rtsp import describe
-from facerec_mqtt.errors import CameraError
+from facerec_mqtt.cameras.rtsp import describe
+from facerec_mqtt.core.errors import CameraError
 from tests.fixtures_rtsp import StartRtsp
 
 PASSWORD = "p@ss:w/rd#%?"

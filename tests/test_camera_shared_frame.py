@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from facerec_mqtt.camera.shared_frame import SharedFrame
-from facerec_mqtt.records import Image
+from facerec_mqtt.cameras.shared_frame import SharedFrame
+from facerec_mqtt.core.records import Image
 
 WRITER = """
 import sys, numpy as np

@@ -1,6 +1,6 @@
 """A machine that cannot keep up with its cameras says so once."""
 
-from facerec_mqtt.capacity import WINDOW_S, Capacity, Tally
+from facerec_mqtt.monitoring.overload import WINDOW_S, Capacity, Tally
 
 
 def said(*shares: float, capacity: Capacity | None = None) -> list[str]:

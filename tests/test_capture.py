@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facerec_mqtt.capture import Answer, PhotoSession, Seen
-from facerec_mqtt.records import AlignedFace, Detection
+from facerec_mqtt.core.records import AlignedFace, Detection
+from facerec_mqtt.enrollment.capture_session import Answer, PhotoSession, Seen
 
 FACE_PX = 100.0
 SHARP = 60.0

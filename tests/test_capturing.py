@@ -11,10 +11,9 @@ from typing import Any
 import cv2
 import pytest
 
-from facerec_mqtt.examination import shipped_networks
-from facerec_mqtt.photos import examine
-from facerec_mqtt.pictures import decode_picture
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.images import decode_picture
+from facerec_mqtt.core.records import Image
+from facerec_mqtt.enrollment.photos import examine, shipped_networks
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame
 from tests.fixtures_broker import Broker, Ear
 from tests.fixtures_service import (

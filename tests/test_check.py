@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.check import check
-from facerec_mqtt.config import MetricsSettings, MqttSettings, ReviewSettings, Settings
+from facerec_mqtt.cli.check import check
+from facerec_mqtt.settings.schema import MetricsSettings, MqttSettings, ReviewSettings, Settings
 
 
 def said(output: str, what: str) -> str:

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from facerec_mqtt.commands import (
+from facerec_mqtt.core.errors import CommandError
+from facerec_mqtt.mqtt.commands import (
     BURST,
     MAX_PAYLOAD_BYTES,
     Capture,
@@ -17,7 +18,6 @@ from facerec_mqtt.commands import (
     parse_enabled,
     parse_rebuild,
 )
-from facerec_mqtt.errors import CommandError
 
 CAMERAS = ("front_door", "garden")
 GOOD_CAPTURE = '{"person":"José Núñez","camera":"front_door","seconds":20}'

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facerec_mqtt.comparison import LEVEL, Answer, Comparison, chance_of, compare
+from facerec_mqtt.training.comparison import LEVEL, Answer, Comparison, chance_of, compare
 
 BEFORE = "20261123T120000Z-3f2a"
 BOTH = {"anna": "Anna", "tom": "Tom"}

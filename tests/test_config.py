@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from facerec_mqtt.config import CameraSettings, Settings, load_settings, setting_names
-from facerec_mqtt.errors import SettingsError
+from facerec_mqtt.core.errors import SettingsError
+from facerec_mqtt.settings.schema import CameraSettings, Settings, load_settings, setting_names
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.env"
 CANARY = "c4n4ry-p@ss:w/rd#%?"

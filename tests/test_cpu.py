@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from facerec_mqtt.cpu import has_avx, require_tensorflow
-from facerec_mqtt.errors import FacerecError
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.training.requirements import has_avx, require_tensorflow
 
 
 def test_avx_is_found() -> None:

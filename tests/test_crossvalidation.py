@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from facerec_mqtt.crossvalidation import PARTS, cross_validate
-from facerec_mqtt.evaluation import NOBODY, Outcomes
-from facerec_mqtt.learning import Lesson, learn
-from facerec_mqtt.recognition import Family
-from facerec_mqtt.records import Person, Vectors
+from facerec_mqtt.core.records import Person, Vectors
+from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
+from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.training.cross_validation import PARTS, cross_validate
+from facerec_mqtt.training.fit import Lesson, learn
 from tests.pattern_world import DIMENSIONS, closest_head, pattern, pattern_cohort
 
 NAMES = ("Anna", "Mia", "Tom")

@@ -12,10 +12,10 @@ from queue import SimpleQueue
 import numpy as np
 import pytest
 
-from facerec_mqtt.broker import Connected, Received, Signal, close_connection, open_connection
+from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.demo.drawn_camera import FRAMES_PER_SECOND, drawn_camera, film_visit
 from facerec_mqtt.demo.listener import event_line, listener
-from facerec_mqtt.pictures import decode_picture
+from facerec_mqtt.mqtt.connection import Connected, Received, Signal, close_connection, open_connection
 from facerec_mqtt.rendering import FAMILY
 from tests.fixtures_broker import PATIENCE_S, Broker
 from tests.fixtures_service import clean_environment, program, run_program
@@ -23,7 +23,7 @@ from tests.fixtures_service import clean_environment, program, run_program
 # Where the tests run in the background of a shell, interrupts are ignored unless somebody asks for them.
 INTERRUPTIBLE = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    "from facerec_mqtt.cli import main; sys.exit(main({}))"
+    "from facerec_mqtt.cli.main import main; sys.exit(main({}))"
 )
 
 

@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.detection import FaceDetector, decode
-from facerec_mqtt.errors import ModelError
-from facerec_mqtt.records import Detection, Image
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.faces.detection import FaceDetector, decode
 from facerec_mqtt.rendering import FAMILY, Pose, landmarks, render_frame
 
 DATA = Path(__file__).parents[2] / "shared/data"
-SHIPPED = Path(__file__).parents[1] / "facerec_mqtt/weights/detector.tflite"
+SHIPPED = Path(__file__).parents[1] / "facerec_mqtt/faces/weights/detector.tflite"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="../shared/data with real pictures is not here")
 
 

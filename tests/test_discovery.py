@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from facerec_mqtt.commands import Intake
-from facerec_mqtt.config import MqttSettings
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.payloads import Topics
-from facerec_mqtt.records import Person
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.mqtt.commands import Intake
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.payloads import Topics
+from facerec_mqtt.settings.schema import MqttSettings
 
 GOLDEN = Path(__file__).parent / "golden" / "discovery.json"
 CAMERAS = [("front_door", "Front door"), ("garden", 'Garden "south"')]

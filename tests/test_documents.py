@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt import __version__
-from facerec_mqtt.cli import _parser
-from facerec_mqtt.config import PREFIX, MqttSettings, load_settings, setting_names
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.records import Person
+from facerec_mqtt.cli.main import _parser
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.settings.schema import PREFIX, MqttSettings, load_settings, setting_names
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("facerec_mqtt/**/*.md")])

@@ -142,7 +142,7 @@ def test_the_service_runs_where_tensorflow_cannot_be_imported(
 ) -> None:
     without = (
         "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
-        "from facerec_mqtt.cli import main; sys.exit(main())"
+        "from facerec_mqtt.cli.main import main; sys.exit(main())"
     )
     command = [program()[0], "-c", without, "run"]
     settings = home.environment(camera(film), **broker.environment())

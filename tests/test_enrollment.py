@@ -12,13 +12,20 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import FamilyModel, load_current, new_version, rebuilding, save_model, versions
-from facerec_mqtt.enrollment import check_enrollment, rebuild
-from facerec_mqtt.errors import EnrollmentError, FacerecError, ModelError
-from facerec_mqtt.photos import Networks
-from facerec_mqtt.rebuild_report import RebuildReport
-from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import Identification
+from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError
+from facerec_mqtt.core.records import Identification
+from facerec_mqtt.enrollment.photos import Networks
+from facerec_mqtt.enrollment.rebuild import check_enrollment, rebuild
+from facerec_mqtt.recognition.model_store import (
+    FamilyModel,
+    load_current,
+    new_version,
+    rebuilding,
+    save_model,
+    versions,
+)
+from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.reports.rebuild_report import RebuildReport
 from tests.pattern_world import (
     LOOKS,
     PatternBackbone,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from facerec_mqtt.evaluation import (
+from facerec_mqtt.recognition.error_rates import (
     NOBODY,
     Outcomes,
     confusion,

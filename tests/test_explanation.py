@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from facerec_mqtt import payloads
-from facerec_mqtt.config import RecognitionSettings
-from facerec_mqtt.payloads import Clock
-from facerec_mqtt.records import PresenceChange, Refusal, Sighting
-from facerec_mqtt.visits import Explanation, Visits
+from facerec_mqtt.core.records import PresenceChange, Refusal, Sighting
+from facerec_mqtt.mqtt import payloads
+from facerec_mqtt.mqtt.payloads import Clock
+from facerec_mqtt.presence.explanation import Explanation
+from facerec_mqtt.presence.visits import Visits
+from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.fixtures_sightings import face
 
 DOOR = "front_door"

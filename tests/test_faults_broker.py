@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.broker import DOUBTED_DELAY_S, Attempts, Outage
-from facerec_mqtt.outbox import MAX_WAITING
+from facerec_mqtt.mqtt.connection import DOUBTED_DELAY_S, Attempts, Outage
+from facerec_mqtt.mqtt.outbox import MAX_WAITING
 from tests.faulty_line import FaultyLine
 from tests.fixtures_broker import (
     LOGIN_CONFIG,

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.camera.pacing import LONGEST_DELAY_S, backoff_s
-from facerec_mqtt.config import RecognitionSettings
-from facerec_mqtt.visits import Visits
+from facerec_mqtt.cameras.pacing import LONGEST_DELAY_S, backoff_s
+from facerec_mqtt.presence.visits import Visits
+from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.faulty_line import FaultyLine
 from tests.fixtures_broker import Broker, Message, wait_until
 from tests.fixtures_rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_clip

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import load_current, versions
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from facerec_mqtt.records import Person
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.recognition.model_store import load_current, versions
 from tests.fixtures_broker import PATIENCE_S, Broker, Ear, wait_until
 from tests.fixtures_disk import fill
 from tests.fixtures_service import Home, RunningService, program, wait_for_child

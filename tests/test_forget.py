@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import load_current, versions
-from facerec_mqtt.errors import EnrollmentError
-from facerec_mqtt.forget import find_traces, forget, forget_in_memory, is_emptied, mentions
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from facerec_mqtt.roster import read_roster
+from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.enrollment.folder import read_roster
+from facerec_mqtt.enrollment.forget import find_traces, forget, forget_in_memory, mentions
+from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.recognition.model_store import is_emptied, load_current, versions
 from tests import killed_forgets
 from tests.fixtures_forget import ANNA, TOM, files_in, leave_anna_alone
 from tests.pattern_world import write_photos

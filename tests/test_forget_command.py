@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.farewell import say_farewell
-from facerec_mqtt.forget import mentions
+from facerec_mqtt.enrollment.forget import mentions
+from facerec_mqtt.mqtt.removal import say_farewell
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.fixtures_broker import PATIENCE_S, Broker
 from tests.fixtures_forget import ANNA, files_in

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.artifact import load_current, versions
-from facerec_mqtt.errors import EnrollmentError
-from facerec_mqtt.forget import find_traces
+from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.enrollment.forget import find_traces
+from facerec_mqtt.recognition.model_store import load_current, versions
 from tests import killed_forgets
 from tests.fixtures_forget import TOM, files_in, leave_anna_alone
 from tests.pattern_world import write_photos

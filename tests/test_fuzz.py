@@ -20,11 +20,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from facerec_mqtt import payloads
-from facerec_mqtt.announcements import Announcements, components_of
-from facerec_mqtt.arrays import read_arrays
-from facerec_mqtt.artifact import FamilyModel, current_version, load_current, new_version, save_model
-from facerec_mqtt.commands import (
+from facerec_mqtt.core.errors import CommandError, ModelError, PictureError, SettingsError
+from facerec_mqtt.core.images import MAX_PIXELS, decode_picture
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.slugs import SlugError, slug
+from facerec_mqtt.enrollment.photos import FindingCache
+from facerec_mqtt.mqtt import payloads
+from facerec_mqtt.mqtt.announcer import Announcements, components_of
+from facerec_mqtt.mqtt.commands import (
     Capture,
     Enable,
     Intake,
@@ -34,13 +37,16 @@ from facerec_mqtt.commands import (
     parse_enabled,
     parse_rebuild,
 )
-from facerec_mqtt.config import load_settings
-from facerec_mqtt.errors import CommandError, ModelError, PictureError, SettingsError
-from facerec_mqtt.memory import MemoryFile
-from facerec_mqtt.photos import FindingCache
-from facerec_mqtt.pictures import MAX_PIXELS, decode_picture
-from facerec_mqtt.records import Person
-from facerec_mqtt.slugs import SlugError, slug
+from facerec_mqtt.presence.state_file import MemoryFile
+from facerec_mqtt.recognition.arrays import read_arrays
+from facerec_mqtt.recognition.model_store import (
+    FamilyModel,
+    current_version,
+    load_current,
+    new_version,
+    save_model,
+)
+from facerec_mqtt.settings.schema import load_settings
 from tests.pattern_world import pattern_networks
 
 CAMERAS = ("front_door", "garden")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_mqtt.errors import ModelError
-from facerec_mqtt.head import Head, HeadTrainer
-from facerec_mqtt.records import Vectors
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.training.classifier_trainer import HeadTrainer
 
 DIMENSIONS = 32
 
@@ -105,7 +106,7 @@ def test_layers_that_do_not_fit_are_refused() -> None:
 def test_to_import_keras_leaves_no_list_of_fonts_which_a_kill_would_leave_locked(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from facerec_mqtt.head import HeadTrainer\n"
+        "from facerec_mqtt.recognition.classifier import HeadTrainer\n"
         "HeadTrainer().prepare()\n"
         "assert 'matplotlib.font_manager' in sys.modules\n"
     )

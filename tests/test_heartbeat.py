@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.heartbeat import BEAT_S, Heartbeat
+from facerec_mqtt.monitoring.heartbeat import BEAT_S, Heartbeat
 
 UNIT = Path(__file__).parent.parent / "packaging" / "facerec-mqtt.service"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.commands import Enable, Rebuild
-from facerec_mqtt.config import PrivacySettings
+from facerec_mqtt.mqtt.commands import Enable, Rebuild
+from facerec_mqtt.settings.schema import PrivacySettings
 from tests.fixtures_broker import Ear
 from tests.fixtures_ha import ANNA, DOOR, GARDEN, JOSE, PATIENCE_S, TOM, HomeAssistant, StagedService, picture
 from tests.fixtures_service import Home, RunningService

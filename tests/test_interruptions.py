@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.artifact import current_version, load_current, versions
+from facerec_mqtt.recognition.model_store import current_version, load_current, versions
 from tests.pattern_world import write_photos
 from tests.test_enrollment import contents, identify, rebuild_patterns
 
@@ -80,7 +80,7 @@ def test_a_disk_that_is_full_sooner_or_later_is_told_in_one_sentence_and_the_old
     # The system refuses to let any file grow beyond this, as it does on a full disk.
     program = (
         "import pathlib, resource, signal, sys\n"
-        "from facerec_mqtt.errors import ModelError\n"
+        "from facerec_mqtt.core.errors import ModelError\n"
         "from tests.test_enrollment import rebuild_patterns\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.labelled import person_of, read_chips, read_pairs, read_people
-from facerec_mqtt.records import Detection, Image
+from facerec_mqtt.core.records import Detection, Image
 
 
 def finds_nothing(_image: Image) -> Sequence[Detection]:

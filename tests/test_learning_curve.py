@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from facerec_mqtt.evaluation import Curve
-from facerec_mqtt.learning import Lesson
-from facerec_mqtt.learning_curve import learning_curves
+from facerec_mqtt.recognition.error_rates import Curve
+from facerec_mqtt.training.fit import Lesson
+from facerec_mqtt.training.learning_curve import learning_curves
 from tests.test_crossvalidation import a_lesson, learn_patterns
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.config import MqttSettings
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.memory import (
+from facerec_mqtt.core.records import OpenVisit, Person, PersonState
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.presence.state import Presence
+from facerec_mqtt.presence.state_file import (
     RESUME_S,
     LastSeen,
     Memory,
@@ -19,8 +20,7 @@ from facerec_mqtt.memory import (
     of_people,
     to_resume,
 )
-from facerec_mqtt.presence import Presence
-from facerec_mqtt.records import OpenVisit, Person, PersonState
+from facerec_mqtt.settings.schema import MqttSettings
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
 KEPT = Memory(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.errors import FacerecError
-from facerec_mqtt.metrics import LATENCIES_KEPT, BrokerCounts, Metrics, Snapshot
-from facerec_mqtt.prometheus import Endpoint
-from facerec_mqtt.records import PresenceChange
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.core.records import PresenceChange
+from facerec_mqtt.monitoring.metrics import LATENCIES_KEPT, BrokerCounts, Metrics, Snapshot
+from facerec_mqtt.monitoring.prometheus import Endpoint
 from tests.fixtures_sightings import face
 
 pytest.importorskip("prometheus_client")

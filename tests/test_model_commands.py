@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import (
+from facerec_mqtt.cli.main import main
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.faces.embedding import Embedder, load_cohort
+from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
+from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.model_store import (
     FamilyModel,
     current_version,
     load_current,
@@ -20,12 +25,7 @@ from facerec_mqtt.artifact import (
     save_model,
     use_version,
 )
-from facerec_mqtt.calibration import Calibration, Gallery, Normaliser
-from facerec_mqtt.cli import main
-from facerec_mqtt.embedding import Embedder, load_cohort
-from facerec_mqtt.head import Head
-from facerec_mqtt.recognition import Family, cohort_digest, family_arrays
-from facerec_mqtt.records import Person
+from facerec_mqtt.recognition.recognizer import Family, cohort_digest, family_arrays
 from tests.fixtures_broker import Broker, Message
 from tests.fixtures_service import Home, RunningService, run_program
 

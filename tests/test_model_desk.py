@@ -6,14 +6,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from facerec_mqtt.artifact import FamilyModel, load_current
-from facerec_mqtt.cli import main
-from facerec_mqtt.config import Settings, load_settings
-from facerec_mqtt.errors import CommandError
-from facerec_mqtt.model_desk import ModelDesk, model_state
-from facerec_mqtt.rebuild_process import RebuildProcess
-from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.records import Person
+from facerec_mqtt.cli.main import main
+from facerec_mqtt.core.errors import CommandError
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.recognition.model_store import FamilyModel, load_current
+from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.service.model_manager import ModelDesk, model_state
+from facerec_mqtt.service.rebuild_process import RebuildProcess
+from facerec_mqtt.settings.schema import Settings, load_settings
 from tests.fixtures_broker import wait_until
 from tests.fixtures_service import Home, children_of, command_line
 
@@ -93,7 +93,7 @@ def test_another_model_on_disk_is_taken_over_once_and_a_folder_that_goes_changes
 
 def test_every_stage_and_per_cent_is_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = Mock(stage=None, percent=0, seconds_left=None)
-    monkeypatch.setattr("facerec_mqtt.model_desk.RebuildProcess", Mock(return_value=process))
+    monkeypatch.setattr("facerec_mqtt.service.model_manager.RebuildProcess", Mock(return_value=process))
     desk = ModelDesk(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
     desk.rebuild(force=False)
     for stage, percent in [(None, 0), ("Looking", 0), ("Looking", 70), ("Training", 70)]:
@@ -179,7 +179,7 @@ def test_a_rebuild_takes_over_how_the_service_recognises(
         started.append(command)
         raise OSError
 
-    monkeypatch.setattr("facerec_mqtt.rebuild_process.subprocess.Popen", start)
+    monkeypatch.setattr("facerec_mqtt.service.rebuild_process.subprocess.Popen", start)
     with pytest.raises(OSError):  # noqa: PT011 - our own
         RebuildProcess(load_settings(), force=True).start()
     given: dict[str, object] = {}
@@ -188,7 +188,7 @@ def test_a_rebuild_takes_over_how_the_service_recognises(
         given.update(options, folders=folders)
         raise CommandError("Enough.")
 
-    monkeypatch.setattr("facerec_mqtt.enrollment.rebuild", rebuild)
+    monkeypatch.setattr("facerec_mqtt.enrollment.rebuild.rebuild", rebuild)
     assert main(started[0][3:]) == 1
     assert given["folders"] == (Path("enrollment"), Path("models"))
     assert (given["fpir"], given["min_margin"], given["force"]) == (0.0001, 0.25, True)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.motion import MotionGate
-from facerec_mqtt.records import Frame, Image
+from facerec_mqtt.core.records import Frame, Image
+from facerec_mqtt.faces.motion import MotionGate
 
 FPS = 5.0
 VIDEO = Path(__file__).parents[2] / "shared" / "data" / "video" / "P1_bird.mkv"

@@ -9,14 +9,21 @@ from typing import Any
 import pytest
 from paho.mqtt.client import topic_matches_sub
 
-from facerec_mqtt import payloads
-from facerec_mqtt.commands import Capture, Intake, parse_capture, parse_rebuild
-from facerec_mqtt.config import PrivacySettings, setting_names
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.metrics import BrokerCounts, Metrics, Snapshot
-from facerec_mqtt.payloads import Clock
-from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import CameraState, CaptureState, ModelState, Person, PersonState, PresenceChange
+from facerec_mqtt.core.records import (
+    CameraState,
+    CaptureState,
+    ModelState,
+    Person,
+    PersonState,
+    PresenceChange,
+)
+from facerec_mqtt.monitoring.metrics import BrokerCounts, Metrics, Snapshot
+from facerec_mqtt.mqtt import payloads
+from facerec_mqtt.mqtt.commands import Capture, Intake, parse_capture, parse_rebuild
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.payloads import Clock
+from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.settings.schema import PrivacySettings, setting_names
 from tests.fixtures_broker import Broker
 from tests.fixtures_sightings import face
 

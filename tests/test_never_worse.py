@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facerec_mqtt.artifact import current_version, load_version, page_of, versions
-from facerec_mqtt.enrollment import rebuild
-from facerec_mqtt.head import Head
-from facerec_mqtt.learning import Trainer
-from facerec_mqtt.model_commands import kept_models
-from facerec_mqtt.photos import Networks
-from facerec_mqtt.rebuild_process import rebuild_message
-from facerec_mqtt.rebuild_report import RebuildReport
-from facerec_mqtt.records import Vectors
+from facerec_mqtt.cli.models import kept_models
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.enrollment.photos import Networks
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.model_store import current_version, load_version, page_of, versions
+from facerec_mqtt.reports.rebuild_report import RebuildReport
+from facerec_mqtt.reports.summary import rebuild_message
+from facerec_mqtt.training.fit import Trainer
 from tests.pattern_world import closest_head, pattern_cohort, pattern_networks, write_photos
 
 

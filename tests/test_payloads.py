@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from facerec_mqtt import payloads
-from facerec_mqtt.payloads import Clock, Topics
-from facerec_mqtt.records import (
+from facerec_mqtt.core.records import (
     AlignedFace,
     CameraState,
     Detection,
@@ -19,6 +17,8 @@ from facerec_mqtt.records import (
     PresenceChange,
     Sighting,
 )
+from facerec_mqtt.mqtt import payloads
+from facerec_mqtt.mqtt.payloads import Clock, Topics
 
 # At 100 s of the monotonic clock it is 18:02:11.412 in Berlin.
 EPOCH = datetime(2026, 11, 23, 17, 2, 11, 412_000, tzinfo=UTC).timestamp()

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.alignment import TEMPLATE
-from facerec_mqtt.photos import Finding, FindingCache, Networks, choose, detect_in_crop, examine, find_faces
-from facerec_mqtt.records import Detection, Image
+from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.enrollment.photos import Finding, FindingCache, Networks, examine
+from facerec_mqtt.faces.alignment import TEMPLATE
+from facerec_mqtt.faces.selection import choose, detect_in_crop, find_faces
 from tests.pattern_world import (
     DIMENSIONS,
     PatternBackbone,

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.errors import PictureError
-from facerec_mqtt.pictures import MAX_SCANS, decode_picture, read_picture, taken_at
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.errors import PictureError
+from facerec_mqtt.core.images import MAX_SCANS, decode_picture, read_picture, taken_at
+from facerec_mqtt.core.records import Image
 
 
 def gradient(width_px: int = 64, height_px: int = 48) -> Image:

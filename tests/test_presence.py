@@ -1,7 +1,7 @@
 """States of cameras and people: what is told, and how often."""
 
-from facerec_mqtt.presence import Presence
-from facerec_mqtt.records import CameraState, OpenVisit, Person, PersonState
+from facerec_mqtt.core.records import CameraState, OpenVisit, Person, PersonState
+from facerec_mqtt.presence.state import Presence
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
 

@@ -80,7 +80,7 @@ def test_bending_moves_places_by_a_few_pixels_only() -> None:
 def test_an_exported_network_comes_back_to_be_trained_further(
     build: Callable[[], Any], name: str, shape: tuple[int, ...]
 ) -> None:
-    with resources.as_file(resources.files("facerec_mqtt") / "weights" / name) as path:
+    with resources.as_file(resources.files("facerec_mqtt.faces") / "weights" / name) as path:
         model = build()
         reread(path, model)
         interpreter = Interpreter(str(path))
@@ -100,7 +100,7 @@ def test_an_exported_network_comes_back_to_be_trained_further(
 
 
 def test_another_network_does_not_come_back() -> None:
-    detector = resources.as_file(resources.files("facerec_mqtt") / "weights" / "detector.tflite")
+    detector = resources.as_file(resources.files("facerec_mqtt.faces") / "weights" / "detector.tflite")
     with detector as path, pytest.raises(KeyError, match="norm0"):
         reread(path, refiner.build())
 

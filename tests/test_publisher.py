@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.announcements import Component
-from facerec_mqtt.broker import check_login
-from facerec_mqtt.commands import Enable, Rebuild
-from facerec_mqtt.config import MqttSettings, PrivacySettings
-from facerec_mqtt.errors import BrokerError
-from facerec_mqtt.outbox import MAX_AGE_S
-from facerec_mqtt.publisher import Publisher
-from facerec_mqtt.records import ModelState, Person, PersonState, PresenceChange
+from facerec_mqtt.core.errors import BrokerError
+from facerec_mqtt.core.records import ModelState, Person, PersonState, PresenceChange
+from facerec_mqtt.mqtt.announcer import Component
+from facerec_mqtt.mqtt.commands import Enable, Rebuild
+from facerec_mqtt.mqtt.connection import check_login
+from facerec_mqtt.mqtt.outbox import MAX_AGE_S
+from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.fixtures_broker import (
     LOGIN_CONFIG,
     PASSWORD,
@@ -288,7 +288,7 @@ def test_an_error_of_our_own_costs_the_connection_and_no_event(
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
         with monkeypatch.context() as patch:
-            patch.setattr("facerec_mqtt.announcer.Announcer.home_assistant_is", fails)
+            patch.setattr("facerec_mqtt.mqtt.announcer.Announcer.home_assistant_is", fails)
             ear.say("homeassistant/status", "offline")
             wait_for_log(caplog, "unforeseen")
         publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)

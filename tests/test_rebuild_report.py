@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facerec_mqtt.evaluation import Outcomes
-from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport
-from facerec_mqtt.records import Person
-from facerec_mqtt.terminal import print_report
+from facerec_mqtt.cli.output import print_report
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.recognition.error_rates import Outcomes
+from facerec_mqtt.reports.rebuild_report import PhotoReport, RebuildReport
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facerec_mqtt.artifact import FamilyModel, load_current
-from facerec_mqtt.enrollment import rebuild
-from facerec_mqtt.errors import ModelError
-from facerec_mqtt.head import Head
-from facerec_mqtt.recognition import Family, Recognizer, prepare
-from facerec_mqtt.records import Vectors
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.model_store import FamilyModel, load_current
+from facerec_mqtt.recognition.recognizer import Family, Recognizer, prepare
 from tests.pattern_world import (
     PatternBackbone,
     PatternDetector,

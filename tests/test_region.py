@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from facerec_mqtt.records import Detection, Frame
-from facerec_mqtt.region import Region
+from facerec_mqtt.core.records import Detection, Frame
+from facerec_mqtt.faces.region import Region
 
 
 def frame(width: int = 200, height: int = 100) -> Frame:

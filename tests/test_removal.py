@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.config import MqttSettings, PrivacySettings
-from facerec_mqtt.discovery import discovery_payload
-from facerec_mqtt.records import Person, PersonState
+from facerec_mqtt.core.records import Person, PersonState
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.fixtures_broker import Broker, Ear
 from tests.test_publisher import ANNA, HERE, let_answer, running
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.alignment import align
-from facerec_mqtt.detection import FaceDetector
-from facerec_mqtt.embedding import Embedder
-from facerec_mqtt.records import Detection, Image
+from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.faces.alignment import align
+from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces.embedding import Embedder
 from facerec_mqtt.rendering import (
     ENROLLED_STRANGERS,
     FAMILY,

@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from facerec_mqtt.comparison import Comparison, Tally
-from facerec_mqtt.evaluation import NOBODY, Outcomes
-from facerec_mqtt.rebuild_report import PhotoReport, RebuildReport, kind_of
-from facerec_mqtt.records import Person
-from facerec_mqtt.report_page import rate_text, rebuild_page, render_page
-from facerec_mqtt.report_plots import COLOURS
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
+from facerec_mqtt.reports.html import rate_text, rebuild_page, render_page
+from facerec_mqtt.reports.plots import COLOURS
+from facerec_mqtt.reports.rebuild_report import PhotoReport, RebuildReport, kind_of
+from facerec_mqtt.training.comparison import Comparison, Tally
 
 ODD_NAME = 'Mia <script>alert("x")</script> $x_$ 美亚'
 PEOPLE = (Person("anna", "Anna"), Person("mia", ODD_NAME))

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from facerec_mqtt.records import Person
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
 from tests.fixtures_broker import Broker, Ear, Message
 from tests.fixtures_service import Home, RunningService, write_film
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.config import ReviewSettings
-from facerec_mqtt.records import PresenceChange, Sighting
-from facerec_mqtt.review import Gleaner, Review, ReviewFolder, ReviewPicture
+from facerec_mqtt.core.records import PresenceChange, Sighting
+from facerec_mqtt.presence.review import Gleaner, Review, ReviewFolder, ReviewPicture
+from facerec_mqtt.settings.schema import ReviewSettings
 from tests.fixtures_broker import Broker, wait_until
 from tests.fixtures_service import Home, RunningService, run_program, write_film
 from tests.fixtures_sightings import face

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.album import SetAside
-from facerec_mqtt.errors import EnrollmentError
-from facerec_mqtt.records import Person
-from facerec_mqtt.roster import read_roster
+from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.enrollment.folder import read_roster
+from facerec_mqtt.enrollment.set_aside import SetAside
 
 
 def put(root: Path, *files: str) -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.cli import main
+from facerec_mqtt.cli.main import main
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS
 from facerec_mqtt.rendering.photos import write_photos
 from tests.fixtures_service import Home

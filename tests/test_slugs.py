@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from facerec_mqtt.errors import FacerecError
-from facerec_mqtt.slugs import SlugError, slug
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.core.slugs import SlugError, slug
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from facerec_mqtt import terminal
+from facerec_mqtt.cli import output as terminal
 
 PROGRAM = """
 import os
@@ -62,7 +62,7 @@ def test_a_program_is_told_of_every_stage_and_of_time_by_the_stages_own_pace(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now_s = 100.0
-    monkeypatch.setattr("facerec_mqtt.terminal.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("facerec_mqtt.cli.output.time.monotonic", lambda: now_s)
     with terminal.progress_lines() as progress:
         for stage, share, seconds in [
             ("Looking", 0.0, 0.0),

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.commands import BURST, PER_SECOND
-from facerec_mqtt.config import MqttSettings
+from facerec_mqtt.mqtt.commands import BURST, PER_SECOND
+from facerec_mqtt.settings.schema import MqttSettings
 from tests.fixtures_broker import Broker, Ear
 from tests.fixtures_service import RunningService, children_of, command_line, run_program
 from tests.test_pictures import png_header_only
@@ -92,7 +92,7 @@ def test_every_attack_by_mqtt_is_answered_once_and_does_nothing(
             assert files_below(tmp_path) == before
             running = [command_line(pid) for pid in children_of(service.process.pid)]
             assert len(running) == 1
-            assert "facerec_mqtt.camera.reader" in running[0]
+            assert "facerec_mqtt.cameras.reader" in running[0]
             assert {message.payload for message in ear.on(f"{ENABLED}/state")} == {b"ON"}
             states = [json.loads(message.payload)["status"] for message in ear.on("facerec/model/state")]
             assert set(states) == {"missing"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.config import RecognitionSettings
-from facerec_mqtt.records import OpenVisit, PresenceChange, Refusal, Sighting
-from facerec_mqtt.visits import Visits, new_visit_id
+from facerec_mqtt.core.records import OpenVisit, PresenceChange, Refusal, Sighting
+from facerec_mqtt.presence.visits import Visits, new_visit_id
+from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.fixtures_sightings import face
 
 DOOR, GARDEN = "front_door", "garden"

@@ -13,7 +13,8 @@ from typing import Any
 
 from paho.mqtt.client import Client
 
-from facerec_mqtt.broker import (
+from facerec_mqtt.core.errors import BrokerError
+from facerec_mqtt.mqtt.connection import (
     CONNECT_TIMEOUT_S,
     Connected,
     Lost,
@@ -26,8 +27,7 @@ from facerec_mqtt.broker import (
     no_answer,
     open_connection,
 )
-from facerec_mqtt.config import MqttSettings
-from facerec_mqtt.errors import BrokerError
+from facerec_mqtt.settings.schema import MqttSettings
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.records import Image
 from facerec_mqtt.rendering.drawing import draw_person
 from facerec_mqtt.rendering.identity import (
     HALF_SMILE,

@@ -6,7 +6,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.records import Image
 from facerec_mqtt.rendering.drawing import Camera, draw_person
 from facerec_mqtt.rendering.figure import bake_head
 from facerec_mqtt.rendering.identity import DAYLIGHT, RGB, Identity, Light, Pose

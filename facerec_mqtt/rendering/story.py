@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from facerec_mqtt.records import Image
+from facerec_mqtt.core.records import Image
 from facerec_mqtt.rendering.identity import (
     HALF_SMILE,
     NEUTRAL,

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.alignment import FACE_SIDE_PX
+from facerec_mqtt.faces.alignment import FACE_SIDE_PX
 from pretraining.backbone.corpus import CHIP_SIDE_PX
 
 Chip = NDArray[np.uint8]

@@ -1,6 +1,6 @@
 """Make the cohort that scores are normalised against, and the impostor thresholds, for a backbone.
 
-    python -m pretraining.backbone.cohort --corpus DIR --out facerec_mqtt/weights
+    python -m pretraining.backbone.cohort --corpus DIR --out facerec_mqtt/faces/weights
 
 Centres are spherical k-means of many people's embeddings, and a centre of fewer than three pictures
 is dropped, so that no single picture's embedding is shipped. Thresholds are measured on LFW's
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.calibration import Gallery, Normaliser, Scores, template
-from facerec_mqtt.embedding import BACKBONE_FILE, COHORT_FILE, Embedder
-from facerec_mqtt.records import AlignedFace, Vectors
+from facerec_mqtt.core.records import AlignedFace, Vectors
+from facerec_mqtt.faces.embedding import BACKBONE_FILE, COHORT_FILE, Embedder
+from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, template
 from pretraining.backbone.corpus import MARGIN_PX, SELECTION_FOLD, Corpus
 
 SHARES = {"utk": 0.35, "aaf": 0.25, "celeba": 0.2, "lfw": 0.15, "dfdc": 0.05}

@@ -1,6 +1,6 @@
-"""Write a trained backbone as the package ships it: LiteRT for the service, Keras for everyone else.
+"""Write a trained backbone as the package ships it: LiteRT for the service, Keras for training and comparing.
 
-    python -m pretraining.backbone.export CHECKPOINT.weights.h5 --out facerec_mqtt/weights
+    python -m pretraining.backbone.export CHECKPOINT.weights.h5 --out facerec_mqtt/faces/weights --keras pretraining/backbone/backbone.weights.h5
 
 Both files keep their matrices as float16, which halves them; arithmetic stays float32.
 """
@@ -12,8 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from facerec_mqtt.embedding import BACKBONE_FILE, KERAS_WEIGHTS_FILE, build_backbone
-from facerec_mqtt.records import FACE_SIDE_PX
+from facerec_mqtt.core.records import FACE_SIDE_PX
+from facerec_mqtt.faces.embedding import BACKBONE_FILE
+from pretraining.backbone.keras_network import WEIGHTS_FILE, build_backbone
 
 
 def complete(backbone: Any) -> Any:
@@ -67,12 +68,13 @@ def main() -> None:
     """Export one checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the LiteRT file")
+    parser.add_argument("--keras", type=Path, help="the Keras file, where it is not to lie beside the other")
     arguments = parser.parse_args()
     if not arguments.checkpoint.is_file():
         parser.error(f"{arguments.checkpoint} is not there; network or refit writes it")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    keras_file = arguments.out / KERAS_WEIGHTS_FILE
+    keras_file = arguments.keras or arguments.out / WEIGHTS_FILE
     litert_file = arguments.out / BACKBONE_FILE
     halve(arguments.checkpoint, keras_file.with_suffix(".part"))
     keras_file.with_suffix(".part").replace(keras_file)

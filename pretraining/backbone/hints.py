@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facerec_mqtt.alignment import TEMPLATE, similarity
+from facerec_mqtt.faces.alignment import TEMPLATE, similarity
 from pretraining.backbone.corpus import MAP_CELLS, MAP_CHANNELS, MARGIN_PX
 from pretraining.backbone.prepare import TEACHER_TEMPLATE
 

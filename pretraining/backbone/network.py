@@ -1,6 +1,6 @@
 """The backbone in PyTorch, for training, and the way to Keras' weights and back.
 
-The package builds the same network in Keras (`facerec_mqtt.embedding.build_backbone`), which needs
+The package builds the same network in Keras (`pretraining.backbone.keras_network`), which needs
 TensorFlow. Training runs on PyTorch, since that is half as fast again on a processor and uses a
 graphics card's bfloat16. The way from one to the other:
 
@@ -209,7 +209,7 @@ def main() -> None:
     """Convert in the direction that the files' names say."""
     import keras
 
-    from facerec_mqtt.embedding import build_backbone, untrained_backbone
+    from pretraining.backbone.keras_network import build_backbone, untrained_backbone
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("source", type=Path, help="Keras' .weights.h5, or .npz of ours")

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.alignment import TEMPLATE, similarity
+from facerec_mqtt.faces.alignment import TEMPLATE, similarity
 from pretraining.backbone.corpus import (
     CHIP_SETS,
     CHIP_SIDE_PX,

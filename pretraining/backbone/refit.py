@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.embedding import BACKBONE_FILE, DIMENSIONS, Embedder, build_backbone
-from facerec_mqtt.records import AlignedFace, Image, Vectors
+from facerec_mqtt.core.records import AlignedFace, Image, Vectors
+from facerec_mqtt.faces.embedding import BACKBONE_FILE, DIMENSIONS, Embedder
 from pretraining.backbone.augment import augment
 from pretraining.backbone.corpus import MARGIN_PX, MORPHS, TEACHER_FILE, Corpus
+from pretraining.backbone.keras_network import build_backbone
 
 SHRINKAGE = 1.0
 """Weight of the identity, in shares of the embeddings' mean power in one direction; chosen on fold 7."""

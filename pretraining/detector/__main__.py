@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("../detector_run"), help="labels, pictures, checkpoint"
     )
-    parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/weights/detector.tflite"))
+    parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/faces/weights/detector.tflite"))
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--refiner-minutes", type=float, default=40)
     parser.add_argument("--start", type=Path, help="folder of exported networks to go on from")

@@ -234,7 +234,7 @@ def main() -> None:
     """`python -m pretraining.detector.refiner`: only this second stage; the pictures must be prepared."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("../detector_run"))
-    parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/weights/refiner.tflite"))
+    parser.add_argument("--out", type=Path, default=Path("facerec_mqtt/faces/weights/refiner.tflite"))
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--start", type=Path, help="an exported one to go on from")
     parser.add_argument("--seed", type=int, default=1)

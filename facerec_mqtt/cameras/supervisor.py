@@ -1,0 +1,230 @@
+"""One camera, for ever: read it, notice when it falls silent, open it anew."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from facerec_mqtt.cameras.pacing import RateMeter, backoff_s
+from facerec_mqtt.cameras.reader_process import ENDED, ReaderProcess
+from facerec_mqtt.cameras.shared_frame import SharedFrame
+from facerec_mqtt.core.errors import CameraError
+from facerec_mqtt.core.records import Frame
+
+if TYPE_CHECKING:
+    from facerec_mqtt.settings.schema import CameraSettings
+_log = logging.getLogger(__name__)
+OnStatus = Callable[[str, bool, str], None]
+"""Told of a change: the camera's name, whether it gives pictures, and why."""
+# A camera that has given pictures for so long is well again; one that falls silent sooner, time after
+# time, is asked less and less often.
+_WELL_AFTER_S = 30.0
+_START_WITHIN_S = 60.0
+_STOP_WITHIN_S = 1.8
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCounters:
+    """How a camera fares."""
+
+    frames: int
+    """Frames that were read, since the start."""
+    reconnects: int
+    """Times that it was opened anew, since the start."""
+    fps: float
+    """Frames a second over the last seconds."""
+
+
+class Camera:
+    """Reads one camera in the background.
+
+    Args:
+        settings: which camera.
+        on_status: told once when it is lost, also when it cannot be opened at first, and once when it
+            gives pictures; from a thread of the camera's own.
+    """
+
+    def __init__(self, settings: CameraSettings, on_status: OnStatus | None = None) -> None:
+        self._settings = settings
+        self._on_status = on_status
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        # Guards all that follows; is notified of each frame.
+        self._news = threading.Condition()
+        self._frame: SharedFrame | None = None
+        self._reader: ReaderProcess | None = None
+        self._newest_s = -math.inf
+        self._frames = 0
+        self._reconnects = 0
+        self._rate = RateMeter()
+        # Of the supervising thread alone, except that `online` may be read by all.
+        self._online: bool | None = None
+        self._lost_s = 0.0
+        self._told = ""
+
+    @property
+    def online(self) -> bool:
+        """Whether it gives pictures."""
+        return self._online is True
+
+    @property
+    def counters(self) -> CameraCounters:
+        """How it fares."""
+        with self._news:
+            return CameraCounters(self._frames, self._reconnects, self._rate.fps(time.monotonic()))
+
+    @property
+    def reader_pid(self) -> int | None:
+        """Of the process that reads at present; `None` when there is none."""
+        with self._news:
+            return None if self._reader is None else self._reader.pid
+
+    def start(self) -> None:
+        """Begin to read; returns at once."""
+        self._frame = SharedFrame.create()
+        self._thread = threading.Thread(target=self._run, name=f"camera-{self._settings.slug}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End reading, within two seconds; nothing is told any more."""
+        with self._news:
+            self._stopping.set()
+            self._news.notify_all()
+            if self._reader is not None:
+                self._reader.kill()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(_STOP_WITHIN_S)
+        with self._news:
+            frame, self._frame = self._frame, None
+        # One that hangs may be about to hand the frame to a process; then the end of ours closes it.
+        if frame is not None and (thread is None or not thread.is_alive()):
+            frame.close()
+
+    def latest(self, after_s: float, timeout_s: float) -> Frame | None:
+        """The newest frame.
+
+        Args:
+            after_s: only one that was captured after this moment of `time.monotonic`.
+            timeout_s: how long to wait for one; 0 to take what there is.
+
+        Returns:
+            The frame, or `None` when there is none yet.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        with self._news:
+            while self._frame is not None:
+                if self._newest_s > after_s:
+                    newest = self._frame.read(after_s)
+                    if newest is not None:
+                        return Frame(self._settings.name, *newest)
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    return None
+                # A frame that is just being written will be there in a moment.
+                self._news.wait(min(left_s, 0.005) if self._newest_s > after_s else left_s)
+        return None
+
+    # --- The supervising thread
+
+    def _run(self) -> None:
+        failures, barren = 0, 0
+        while not self._stopping.is_set():
+            began_s = time.monotonic()
+            frames_before = self._frames
+            # A stream that opens quickly but never gives a picture may do so when looked at longer.
+            reason, refused = self._read_once(patient=barren % 2 == 1)
+            barren = 0 if self._frames > frames_before else barren + 1
+            well = self._frames > frames_before and time.monotonic() - began_s >= _WELL_AFTER_S
+            failures = 1 if well else failures + 1
+            if self._stopping.is_set():
+                return
+            self._tell_lost(reason, refused=refused)
+            self._stopping.wait(backoff_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
+
+    def _read_once(self, *, patient: bool) -> tuple[str, bool]:
+        """Read until it ends.
+
+        Returns:
+            Why it has ended, as the middle of a sentence, and whether waiting alone will not help.
+        """
+        frame = self._frame
+        if frame is None:
+            return "is stopped", False
+        try:
+            # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
+            reader = ReaderProcess.start(
+                self._settings, frame, timeout_s=self._settings.read_timeout_s, patient=patient
+            )
+        except CameraError as error:
+            return str(error), False
+        with self._news:
+            self._reader = reader
+            if self._stopping.is_set():
+                reader.kill()
+        try:
+            return self._listen_to(reader)
+        finally:
+            with self._news:
+                self._reader = None
+                self._reconnects += 1
+            reader.close()
+
+    def _listen_to(self, reader: ReaderProcess) -> tuple[str, bool]:
+        # Until its first word the process is only being started, which is not the camera's fault.
+        timeout_s = _START_WITHIN_S
+        while True:
+            lines = reader.listen(timeout_s)
+            if lines is None:
+                return ENDED, False
+            if not lines:
+                return f"gave no picture for {timeout_s:g} s", False
+            timeout_s = self._settings.read_timeout_s
+            for line in lines:
+                word, _, rest = line.partition(" ")
+                if word in ("failed", "refused"):
+                    return rest, word == "refused"
+                if word == "frame":
+                    self._take_note(float(rest))
+                elif word == "opened":
+                    self._tell_online("gives {}x{} pixels".format(*rest.split()))
+
+    def _take_note(self, captured_at_s: float) -> None:
+        with self._news:
+            self._newest_s = captured_at_s
+            self._frames += 1
+            self._rate.add(captured_at_s)
+            self._news.notify_all()
+
+    def _tell_online(self, reason: str) -> None:
+        if self._online or self._stopping.is_set():
+            return
+        if self._online is None:
+            _log.info('Camera "%s" %s', self._settings.name, reason)
+        else:
+            _log.info(
+                'Camera "%s" is back after %.0f s', self._settings.name, time.monotonic() - self._lost_s
+            )
+        self._online = True
+        if self._on_status is not None:
+            self._on_status(self._settings.name, True, reason)
+
+    def _tell_lost(self, reason: str, *, refused: bool) -> None:
+        was_lost = self._online is False
+        # What somebody must set right is said also when it turns up later, as after a camera's reset.
+        if not was_lost or (refused and reason != self._told):
+            _log.warning('Camera "%s" %s. It will be tried again, for ever', self._settings.name, reason)
+            self._told = reason
+        else:
+            _log.debug('Camera "%s" is still lost: it %s', self._settings.name, reason)
+        if was_lost:
+            return
+        self._online, self._lost_s = False, time.monotonic()
+        if self._on_status is not None:
+            self._on_status(self._settings.name, False, reason)

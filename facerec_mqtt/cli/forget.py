@@ -1,0 +1,116 @@
+"""`forget`: ask, remove a person from this machine, and take them off the broker."""
+
+import os
+import sys
+
+from facerec_mqtt.cli.output import progress_on_terminal
+from facerec_mqtt.core.errors import BrokerError, FacerecError
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.enrollment.forget import Places, Traces, find_traces, forget, forget_in_memory, mentions
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.mqtt.removal import say_farewell
+from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.training.requirements import require_tensorflow
+
+# Review pictures are small; a photo may be of a whole room.
+_SIDE_PX = 1280
+
+
+def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
+    """Remove a person from everything that this program keeps.
+
+    Args:
+        settings: where everything is.
+        name: the person's.
+        ask: whether to ask on the terminal first.
+
+    Returns:
+        0 when the person is forgotten, 1 when the answer was no.
+
+    Raises:
+        FacerecError: nobody is called that, there is nobody to ask, or something stands in the way.
+    """
+    places = Places(settings.enrollment_dir, settings.model_dir, settings.review.folder)
+    traces = find_traces(places, name)
+    person = traces.person
+    if ask:
+        if not sys.stdin.isatty():
+            raise FacerecError(
+                f"Nothing was removed: {person.name} is only forgotten after a question or with --yes."
+            )
+        if not _is_wanted(traces):
+            print("Nothing was removed.")
+            return 1
+    if traces.in_use and traces.others:
+        require_tensorflow()
+
+    def make_model() -> None:
+        with progress_on_terminal() as progress:
+            rebuild(
+                settings.enrollment_dir,
+                settings.model_dir,
+                force=True,
+                must_know=traces.must_stay,
+                fpir=settings.recognition.fpir,
+                min_margin=settings.recognition.min_margin,
+                progress=progress,
+            )
+
+    def load_recognizer() -> Recognizer:
+        return Recognizer.load(
+            None,
+            min_detection_score=settings.recognition.min_detection_score,
+            max_side_px=max(_SIDE_PX, settings.recognition.max_side_px),
+            threads=settings.recognition.threads,
+        )
+
+    forget(places, traces, make_model, load_recognizer)
+    print(f"{person.name} is forgotten on this machine. {_take_off_broker(settings, person)}")
+    return 0
+
+
+def _take_off_broker(settings: Settings, person: Person) -> str:
+    """Take a person off the broker, and out of the service's memory: all but what it needs, where that fails.
+
+    Returns:
+        What was done, in sentences.
+    """
+    try:
+        done = say_farewell(settings.mqtt, person.slug, lambda text: mentions(text, person))
+    except BrokerError as error:
+        said = f"{str(error).rstrip('.')}."
+        if forget_in_memory(settings.model_dir, person, told=False):
+            return (
+                f"{said} What the broker and Home Assistant still keep of {person.name} is removed when the"
+                f' service next connects; until then its memory in "{settings.model_dir}" holds the name.'
+            )
+        return (
+            f"{said} The service remembers nothing by which it would remove what the broker may still keep of"
+            f' {person.name}; empty such topics by hand, as README says under "Remove it".'
+        )
+    forget_in_memory(settings.model_dir, person)
+    return done
+
+
+def _is_wanted(traces: Traces) -> bool:
+    """Ask; the end of the input is a no."""
+    try:
+        answer = input(f"{_summary(traces)} Type yes to remove all of it for ever: ")
+    except EOFError:
+        print()
+        return False
+    return answer.strip().lower() == "yes"
+
+
+def _summary(traces: Traces) -> str:
+    photos = sum(len(files) for folder in traces.folders for _, _, files in os.walk(folder))
+    after = (
+        f"{', '.join(traces.others)} stay enrolled."
+        if traces.others
+        else "Nobody else is enrolled: no model stays."
+    )
+    return (
+        f"{traces.person.name}: {photos} pictures in {len(traces.folders)} folders, {len(traces.versions)}"
+        f" versions of the model, and what was made of them. {after}"
+    )

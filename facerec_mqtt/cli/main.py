@@ -1,0 +1,309 @@
+"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
+
+What a command needs is imported when it runs, so that `--help` answers at once and the service never
+meets TensorFlow.
+"""
+
+import argparse
+import errno
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from facerec_mqtt import __version__
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.settings.schema import Settings, load_settings
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 failed with one clear sentence on standard error, 2 wrong usage,
+        130 interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name can hold what is no text at all; in JSON the escape for it is the same.
+            stream.reconfigure(errors="backslashreplace")
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        return command(arguments)
+    except FacerecError as error:
+        print(f"facerec-mqtt: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, ImportError) as error:
+        # Libraries too large for what is left cannot be imported.
+        if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+            raise
+        print(
+            "facerec-mqtt: There is not enough memory for this; end other programs or raise the limit that "
+            "is set for this one, and try again. A rebuild takes about 1 GB.",
+            file=sys.stderr,
+        )
+        return 1
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        print(
+            "facerec-mqtt: No more threads can be started; end other programs, or raise the limit of "
+            "processes that is set for this one (ulimit -u, TasksMax, pids_limit), and try again.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # Python would complain once more when it closes an output that nobody reads or that is full.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.ENOSPC:
+            print("facerec-mqtt: The disk is full; free some space and try again.", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="facerec-mqtt",
+        description="Private face recognition for home automation: RTSP cameras in, MQTT events out.",
+        epilog="Settings come from FACEREC_* environment variables and a .env file; see config.example.env.",
+    )
+    parser.add_argument("--version", action="version", version=f"facerec-mqtt {__version__}")
+    parser.add_argument(
+        "--env-file", type=Path, metavar="FILE", help="read settings from FILE, not from .env"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
+    run.add_argument(
+        "--explain", action="store_true", help="say of each face why it was named, doubted or refused"
+    )
+    run.set_defaults(command=_run)
+
+    rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
+    _add_folders(rebuild)
+    rebuild.add_argument(
+        "--force", action="store_true", help="use the new model even when it is clearly worse"
+    )
+    rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
+    rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
+    # FPIR and least margin. The service gives them with both folders, and then no settings are read.
+    rebuild.add_argument("--recognition", nargs=2, type=float, help=argparse.SUPPRESS)
+    rebuild.set_defaults(command=_rebuild)
+
+    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
+    ways = enroll.add_subparsers(required=True, metavar="HOW")
+    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    _add_folders(audit)
+    audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
+    audit.set_defaults(command=_enroll_check)
+
+    capture = ways.add_parser("capture", help="take pictures of one person from a camera")
+    capture.add_argument("--person", required=True, metavar="NAME", help="whose pictures they are")
+    capture.add_argument(
+        "--camera", required=True, metavar="CAMERA", help="a camera's name, or a URL, file or device number"
+    )
+    capture.add_argument("--enrollment", type=Path, metavar="DIR", help="one folder of photos a person")
+    capture.add_argument(
+        "--seconds", type=float, default=60.0, metavar="N", help="how long it may take (%(default)s)"
+    )
+    capture.add_argument("--count", type=int, default=20, metavar="N", help="pictures (%(default)s)")
+    capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
+    capture.set_defaults(command=_capture)
+
+    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
+    )
+    evaluate.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
+    evaluate.set_defaults(command=_evaluate)
+
+    models = commands.add_parser("models", help="list the models that are kept, or go back to one of them")
+    models.add_argument("action", choices=["list", "rollback"])
+    models.add_argument(
+        "version", nargs="?", metavar="VERSION", help="to go back to; by default the one before the current"
+    )
+    models.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    models.add_argument(
+        "--json", action="store_true", help="print the models that are kept as one line of JSON"
+    )
+    models.set_defaults(command=_models)
+
+    predict = commands.add_parser("predict", help="say who is in pictures")
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
+    predict.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
+    predict.set_defaults(command=_predict)
+
+    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, entities")
+    forget.add_argument("name", metavar="NAME", help="the person's name")
+    _add_folders(forget)
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+    forget.set_defaults(command=_forget)
+
+    check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
+    check.set_defaults(command=_check)
+
+    bench = commands.add_parser("bench", help="measure how long each stage takes on this machine")
+    bench.add_argument(
+        "--image", type=Path, metavar="FILE", help="a picture with a face; by default a drawn one"
+    )
+    bench.add_argument(
+        "--repeat", type=int, default=50, metavar="N", help="frames for each figure (%(default)s)"
+    )
+    bench.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
+    bench.set_defaults(command=_bench)
+
+    demo = commands.add_parser("demo", help="see it work on drawn people, with nothing to set up")
+    demo.add_argument("--forever", action="store_true", help="go on until interrupted, not for one minute")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--enrollment", type=Path, metavar="DIR", help="one folder of photos a person")
+    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are kept")
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """The settings, with what the command line overrides."""
+    settings = load_settings(arguments.env_file)
+    given = {
+        "enrollment_dir": getattr(arguments, "enrollment", None),
+        "model_dir": getattr(arguments, "model_dir", None),
+    }
+    return settings.model_copy(update={name: path for name, path in given.items() if path is not None})
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.logs import configure_logging
+    from facerec_mqtt.service.run import run_service
+
+    settings = _settings(arguments)
+    configure_logging(settings)
+    return run_service(settings, explain=arguments.explain)
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.output import print_report, progress_lines, progress_on_terminal
+    from facerec_mqtt.enrollment.rebuild import rebuild
+    from facerec_mqtt.recognition.model_store import page_of
+    from facerec_mqtt.training.requirements import require_tensorflow
+
+    if arguments.recognition is None:
+        settings = _settings(arguments)
+        enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
+        fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
+    else:
+        enrollment_dir, model_dir = arguments.enrollment, arguments.model_dir
+        fpir, min_margin = arguments.recognition
+    require_tensorflow()
+    with progress_lines() if arguments.progress_json else progress_on_terminal() as progress:
+        report = rebuild(
+            enrollment_dir,
+            model_dir,
+            force=arguments.force,
+            fpir=fpir,
+            min_margin=min_margin,
+            progress=progress,
+        )
+    if arguments.json:
+        print(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        print_report(report.as_json())
+        print(f'The whole report: "{page_of(model_dir, report.version)}"')
+    return 0
+
+
+def _enroll_check(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.output import print_photos, progress_on_terminal
+    from facerec_mqtt.enrollment.rebuild import check_enrollment
+
+    settings = _settings(arguments)
+    with progress_on_terminal() as progress:
+        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
+    if arguments.json:
+        print(json.dumps(audit, ensure_ascii=False))
+    else:
+        print_photos(audit, f"Photos in {settings.enrollment_dir}")
+    return 0
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.output import hints_on_terminal
+    from facerec_mqtt.enrollment.capture import capture
+
+    with hints_on_terminal() as progress:
+        outcome = capture(
+            _settings(arguments),
+            arguments.person,
+            arguments.camera,
+            count=arguments.count,
+            seconds=arguments.seconds,
+            progress=progress,
+        )
+    if not outcome["ok"] and not arguments.json:
+        raise FacerecError(outcome["message"])
+    print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
+    return 0 if outcome["ok"] else 1
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.evaluate import evaluate
+
+    return evaluate(arguments.folder, _settings(arguments), as_json=arguments.json, html=arguments.html)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.models import list_models, roll_back
+
+    model_dir = _settings(arguments).model_dir
+    if arguments.action == "rollback":
+        return roll_back(model_dir, arguments.version, as_json=arguments.json)
+    if arguments.version is not None:
+        raise FacerecError(
+            f'"models list" takes no version, and was given "{arguments.version}"; leave it out.'
+        )
+    return list_models(model_dir, as_json=arguments.json)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.predict import predict
+
+    return predict(
+        arguments.images, _settings(arguments), as_json=arguments.json, annotated_dir=arguments.save_annotated
+    )
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.forget import forget_person
+
+    return forget_person(_settings(arguments), arguments.name, ask=not arguments.yes)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.check import check
+
+    return check(_settings(arguments))
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.bench import bench
+
+    return bench(_settings(arguments), arguments.image, arguments.repeat, as_json=arguments.json)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.demo import run_demo
+
+    return run_demo(arguments.env_file, forever=arguments.forever)

@@ -1,0 +1,86 @@
+"""Files that may be anything are read with limits; ours are written whole or not at all."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+UNFINISHED_PREFIX = ".unfinished-"
+"""Names of what is still being written begin with this; whatever is left over may be deleted."""
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in the place of another at one stroke, readable by its owner alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED_PREFIX, dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        sync_folder(path.parent)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that does not exist yet, readable by its owner alone, through to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder outlast a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some network shares cannot do this for folders.
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class UnfitFileError(ValueError):
+    """It is no plain file, or larger than it may be."""
+
+
+class NotPlainError(UnfitFileError):
+    """It is a folder, a pipe, a socket or a device."""
+
+
+class TooLargeError(UnfitFileError):
+    """It has more bytes than anything of its kind."""
+
+    def __init__(self, found_bytes: int, most_bytes: int) -> None:
+        super().__init__(f"it has {found_bytes} bytes, and {most_bytes} are the most")
+        self.found_bytes = found_bytes
+
+
+def read_plain(path: Path, most_bytes: int) -> bytes:
+    """Read a whole file.
+
+    Args:
+        path: what is to be read; a link is followed.
+        most_bytes: of a larger one nothing is read.
+
+    Raises:
+        OSError: it is missing or forbidden.
+        UnfitFileError: it is no plain file, or too large.
+    """
+    # Without O_NONBLOCK the mere opening of a named pipe waits for its writer for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor is no path
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotPlainError("it is not a plain file")
+        if status.st_size > most_bytes:
+            raise TooLargeError(status.st_size, most_bytes)
+        # No more than that: Python sets aside at once as much memory as is asked for.
+        return file.read(status.st_size + 1)

@@ -1,0 +1,78 @@
+"""Names as they may stand in topics and identifiers: `José Núñez` becomes `jose_nunez`."""
+
+import re
+import unicodedata
+
+from facerec_mqtt.core.errors import FacerecError
+
+MAX_LENGTH = 64
+MAX_NAME_CHARACTERS = 64
+# Latin letters that Unicode does not take apart into a plain letter and a mark.
+PLAIN_LETTERS = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ŋ": "n"}
+)
+
+
+class SlugError(FacerecError, ValueError):
+    """A name holds no letter and no digit that an identifier could be made of."""
+
+
+def slug(name: str) -> str:
+    """Make an identifier of a name.
+
+    Latin letters lose their accents. A letter or digit of another script becomes `u` and its code
+    point, so that Анна and 安娜 have identifiers of their own; everything else becomes an underscore.
+
+    Args:
+        name: as people write it.
+
+    Returns:
+        `[a-z0-9_]+`, at most 64 characters, the same for the same name on every machine.
+
+    Raises:
+        SlugError: nothing is left, as of an empty name or one of emoji only.
+    """
+    # Taken apart, signs such as ™ and № give capitals, and so do the letters of mathematics.
+    plain = unicodedata.normalize("NFKD", name.casefold()).casefold().translate(PLAIN_LETTERS)
+    identifier = re.sub(r"_+", "_", "".join(_spell(character) for character in plain)).strip("_")
+    if not identifier:
+        raise SlugError(f"The name {name!r} has no letter or digit in it; choose a name that has one.")
+    return identifier[:MAX_LENGTH].rstrip("_")
+
+
+def person_name(name: str) -> str:
+    """Check a name that will become a folder's.
+
+    Returns:
+        The name, composed and without spaces around it.
+
+    Raises:
+        SlugError: it cannot be a folder's name on every system, would leave the enrollment folder, is not
+            one of a person there, or no identifier can be made of it.
+    """
+    clean = unicodedata.normalize("NFC", name).strip()
+    bad = (
+        not clean
+        or len(clean) > MAX_NAME_CHARACTERS
+        or clean[0] in "._"
+        or any(letter in '/\\:*?"<>|' or not letter.isprintable() for letter in clean)
+    )
+    try:
+        slug(clean)
+    except SlugError:
+        bad = True
+    if bad:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:40])
+        raise SlugError(
+            f'"{shown}" cannot be the name of a person; use letters, digits and spaces, '
+            f"at most {MAX_NAME_CHARACTERS}, not beginning with a dot or an underscore."
+        )
+    return clean
+
+
+def _spell(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() else "_"
+    if unicodedata.category(character) == "Mn":
+        return ""
+    return f"u{ord(character):x}" if character.isalnum() else "_"

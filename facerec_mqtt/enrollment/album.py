@@ -1,0 +1,104 @@
+"""A person's pictures in the enrollment folder, as the program itself adds to them.
+
+    enrollment/Anna/                20261123-180211-412_front_door.jpg ...     to learn from
+    enrollment/_test/Anna/          20261123-180243-120_front_door.jpg ...     to test with
+
+The rebuild does not use `_test`; `facerec-mqtt evaluate --folder enrollment/_test` scores a model on it. A
+picture appears whole or not at all, readable by its owner alone.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.core.files import replace_file
+from facerec_mqtt.core.slugs import SlugError, person_name, slug
+from facerec_mqtt.enrollment.capture_session import Part
+from facerec_mqtt.enrollment.folder import TEST, folder_of, folders_in
+
+
+class Album:
+    """Where the pictures of one person go.
+
+    Args:
+        name: the person's, as their folder is called.
+        learn_dir: the folder of pictures to learn from.
+        test_dir: the folder of pictures to test with.
+        made: folders that were not there before.
+    """
+
+    def __init__(self, name: str, learn_dir: Path, test_dir: Path, made: Sequence[Path]) -> None:
+        self.name = name
+        self._made = made
+        self._folders: dict[Part, Path] = {"learn": learn_dir, "test": test_dir}
+
+    @classmethod
+    def open(cls, enrollment_dir: Path, name: str) -> "Album":
+        """Find a person's folders, which need not exist yet, and check that they may be written to.
+
+        Raises:
+            EnrollmentError: the name cannot be a folder's, another person's folder would be called the same
+                in topics, a folder is a link out of the enrollment folder, or it cannot be written.
+        """
+        try:
+            clean = person_name(name)
+        except SlugError as error:
+            raise EnrollmentError(str(error)) from None
+        learn_dir, test_dir = folder_of(enrollment_dir, clean), folder_of(enrollment_dir / TEST, clean)
+        for other in folders_in(enrollment_dir).values():
+            if other.slug == slug(clean) and other.name != clean:
+                raise EnrollmentError(
+                    f'There is a folder "{other.name}" already, and "{clean}" would be called the same in'
+                    " topics; use one name for one person."
+                )
+        made: list[Path] = []
+        try:
+            for folder in (learn_dir, test_dir):
+                if not folder.resolve().is_relative_to(enrollment_dir.resolve()):
+                    raise EnrollmentError(
+                        f'"{folder}" is a link out of the enrollment folder; put a real folder in its place.'
+                    )
+                for each in (enrollment_dir, folder.parent, folder):
+                    if not each.is_dir():
+                        each.mkdir(mode=0o700, parents=True)
+                        made.append(each)
+                for unfinished in folder.glob(".unfinished-*"):
+                    unfinished.unlink()
+        except OSError as error:
+            raise _not_written(enrollment_dir, error) from error
+        return cls(clean, learn_dir, test_dir, made)
+
+    def add(self, part: Part, jpeg: bytes, taken: datetime, camera: str) -> Path:
+        """Add a picture.
+
+        Args:
+            part: what it is for.
+            jpeg: the file.
+            taken: when, in local time.
+            camera: the camera's slug.
+
+        Raises:
+            EnrollmentError: it cannot be written; nothing of it is left.
+        """
+        stamp = f"{taken:%Y%m%d-%H%M%S}-{taken.microsecond // 1000:03d}"
+        path = self._folders[part] / f"{stamp}_{camera}.jpg"
+        try:
+            replace_file(path, jpeg)
+        except OSError as error:
+            raise _not_written(self._folders[part], error) from error
+        return path
+
+    def close(self) -> None:
+        """Leave no new folder without a picture behind: such a person would stand in every report."""
+        for folder in reversed(self._made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # unless it holds something
+
+
+def _not_written(folder: Path, error: OSError) -> EnrollmentError:
+    return EnrollmentError(
+        f'"{folder}" cannot be written ({error.strerror}); free some space, or make the enrollment folder'
+        " writable for this user."
+    )

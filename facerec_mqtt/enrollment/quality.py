@@ -1,0 +1,230 @@
+"""Which enrollment photos are worth learning from: repeats, shooting moments, and faces in a wrong folder.
+
+No limit here belongs to one backbone. How alike two photos are is compared with how alike each is to its
+own worsened versions (`augmentation`), and likeness to a person is read off the cohort's table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, score_at, template
+
+_SAME_MOMENT_S = 600.0
+# Fewer photos cannot outvote one that does not fit.
+_ENOUGH_TO_JUDGE = 5
+# Of other people's photos, so many fit a person as badly as one that is set aside.
+_UNLIKE_FAR = 0.05
+_LIKE_ANOTHER_FAR = 0.01
+# Of strangers' pictures, so many look like one member by chance.
+_LIKE_A_MEMBER_FAR = 0.001
+_MOST_UNLIKE = 1 / 3
+_NONE = -1
+
+
+def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Near-duplicates: photos of one person that differ by less than a slight loss of quality would.
+
+    Args:
+        vectors: (N, versions, D) float32 unit embeddings, the photo as it is first.
+        labels: (N,) row of the person.
+        sharpness: (N,) of the faces.
+
+    Returns:
+        (N,) the sharpest photo of those that each repeats; -1 for a photo that repeats none.
+    """
+    _, own_best = _own_likeness(vectors)
+    repeated = np.full(len(labels), _NONE)
+    for row in np.unique(labels):
+        own = np.flatnonzero(labels == row)
+        kept: list[int] = []
+        for photo in own[np.argsort(-sharpness[own], kind="stable")]:
+            repeated[photo] = _repeated(vectors, own_best, int(photo), kept)
+            if repeated[photo] == _NONE:
+                kept.append(int(photo))
+    return repeated
+
+
+def repeats_of_members(
+    vectors: Vectors, strangers: NDArray[np.int64], members: NDArray[np.int64]
+) -> dict[int, int]:
+    """Near-duplicates of members' photos among the strangers'.
+
+    Args:
+        vectors: (N, versions, D) float32 unit embeddings, the photo as it is first.
+        strangers: (S,) strangers' photos.
+        members: (M,) members' photos.
+
+    Returns:
+        The member's photo that each of these strangers' repeats.
+    """
+    _, own_best = _own_likeness(vectors)
+    found = {int(photo): _repeated(vectors, own_best, int(photo), members) for photo in strangers}
+    return {photo: other for photo, other in found.items() if other != _NONE}
+
+
+def moments(
+    vectors: Vectors, labels: NDArray[np.int64], taken_s: Sequence[float | None]
+) -> NDArray[np.int64]:
+    """Group photos by shooting moment.
+
+    Photos of one person belong to one moment when the cameras' clocks put them within ten minutes of each
+    other, or when they are neighbours in the order of their files and as alike as a photo and its worsened
+    versions usually are, or when they are near-duplicates wherever they lie.
+
+    Args:
+        vectors: (N, versions, D) float32 unit embeddings in the order of the files.
+        labels: (N,) row of the person.
+        taken_s: when each was taken, where its file says so.
+
+    Returns:
+        (N,) number of the moment.
+    """
+    own_middle, own_best = _own_likeness(vectors)
+    moment = np.arange(len(labels))
+
+    def join(one: int, other: int) -> None:
+        moment[moment == moment[other]] = moment[one]
+
+    for row in np.unique(labels):
+        own = np.flatnonzero(labels == row)
+        for place, photo in enumerate(own):
+            alike = vectors[own[:place], 0] @ vectors[photo, 0]
+            for other in own[:place][alike >= (own_best[own[:place]] + own_best[photo]) / 2]:
+                join(int(other), int(photo))
+            if place and alike[-1] >= (own_middle[own[place - 1]] + own_middle[photo]) / 2:
+                join(int(own[place - 1]), int(photo))
+        dated = sorted((taken, photo) for photo in map(int, own) if (taken := taken_s[photo]) is not None)
+        for (before_s, one), (after_s, other) in pairwise(dated):
+            if after_s - before_s <= _SAME_MOMENT_S:
+                join(one, other)
+    return moment
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A photo that is not like the others of its folder."""
+
+    photo: int
+    like: int | None
+    """Row of the person whom it resembles instead; `None` when nobody enrolled."""
+
+
+def misfits(
+    vectors: Vectors,
+    labels: NDArray[np.int64],
+    people: int,
+    normaliser: Normaliser,
+    table: tuple[Scores, Scores],
+) -> tuple[Misfit, ...]:
+    """Photos that are probably in a wrong person's folder.
+
+    Each is compared with the others of its folder and with the other people. Of somebody whose photos
+    disagree by more than a third none is set aside for being unlike the others: which are right cannot be
+    known then.
+
+    Args:
+        vectors: (N, D) float32 unit embeddings.
+        labels: (N,) row of the person; others than 0 to `people` - 1 are not judged.
+        people: how many there are.
+        normaliser: what scores are normalised with.
+        table: (K,) false accept rates and (K,) the normalised scores that let them through.
+    """
+    unlike, like_another = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
+    found: dict[int, Misfit] = {}
+    # Templates are spoilt by the very photos that are looked for, so the second look is without them.
+    for _ in range(2):
+        trusted = np.array([photo not in found for photo in range(len(labels))])
+        found = {}
+        for row in range(people):
+            own = np.flatnonzero(labels == row)
+            if len(own) < 2:
+                continue
+            scores = _scores(vectors, labels, own, trusted, people, normaliser)
+            mine = scores[np.arange(len(own)), row]
+            scores[:, row] = -np.inf
+            other, best = scores.max(axis=1), scores.argmax(axis=1)
+            elsewhere = (other >= like_another) & (other > mine) & (mine < like_another)
+            nowhere = (mine < unlike) & ~elsewhere & (len(own) >= _ENOUGH_TO_JUDGE)
+            if np.mean(elsewhere | nowhere) > _MOST_UNLIKE:
+                nowhere[:] = False
+            for place in np.flatnonzero(elsewhere | nowhere):
+                like = int(best[place]) if elsewhere[place] else None
+                found[int(own[place])] = Misfit(int(own[place]), like)
+    return tuple(found[photo] for photo in sorted(found))
+
+
+def lookalikes(
+    vectors: Vectors,
+    labels: NDArray[np.int64],
+    people: int,
+    normaliser: Normaliser,
+    table: tuple[Scores, Scores],
+) -> dict[int, int]:
+    """Strangers' photos that resemble a member: that may be who it is, or somebody who looks alike.
+
+    Args:
+        vectors: (N, D) float32 unit embeddings, of members without misfits.
+        labels: (N,) row of the person; strangers have `people`.
+        people: how many there are.
+        normaliser: what scores are normalised with.
+        table: (K,) false accept rates and (K,) the normalised scores that let them through.
+
+    Returns:
+        Row of the member whom each of these photos resembles.
+    """
+    strangers = np.flatnonzero(labels == people)
+    if len(strangers) == 0 or not np.any(labels < people):
+        return {}
+    everything = np.ones(len(labels), np.bool_)
+    scores = _scores(vectors, labels, strangers, everything, people, normaliser)
+    found = np.flatnonzero(scores.max(axis=1) >= score_at(table, _LIKE_A_MEMBER_FAR))
+    return {int(strangers[place]): int(scores[place].argmax()) for place in found}
+
+
+def _scores(
+    vectors: Vectors,
+    labels: NDArray[np.int64],
+    judged: NDArray[np.int64],
+    trusted: NDArray[np.bool_],
+    people: int,
+    normaliser: Normaliser,
+) -> Scores:
+    """(n, people) normalised scores of some photos, each against templates made without it."""
+    scores = np.full((len(judged), people), -np.inf, np.float32)
+    for row in range(people):
+        learnt = np.flatnonzero((labels == row) & trusted)
+        if len(learnt) == 0:
+            continue
+        if labels[judged[0]] != row:
+            gallery = Gallery.of(template(vectors[learnt])[None], normaliser)
+            scores[:, row] = gallery.normalised(vectors[judged], normaliser)[:, 0]
+            continue
+        places = np.array([place for place, photo in enumerate(judged) if np.any(learnt != photo)], np.int64)
+        if len(places) == 0:
+            continue
+        others = [template(vectors[learnt[learnt != photo]]) for photo in judged[places]]
+        gallery = Gallery.of(np.stack(others), normaliser)
+        scores[places, row] = gallery.normalised(vectors[judged[places]], normaliser).diagonal()
+    return scores
+
+
+def _repeated(
+    vectors: Vectors, own_best: Scores, photo: int, others: Sequence[int] | NDArray[np.int64]
+) -> int:
+    """Which of some others a photo is a near-duplicate of, the most alike; -1 where of none."""
+    if len(others) == 0:
+        return _NONE
+    alike = vectors[others, 0] @ vectors[photo, 0]
+    close = np.flatnonzero(alike >= (own_best[others] + own_best[photo]) / 2)
+    return int(others[int(close[alike[close].argmax()])]) if len(close) else _NONE
+
+
+def _own_likeness(vectors: Vectors) -> tuple[Scores, Scores]:
+    """(N,) median and greatest similarity of each photo to its own worsened versions."""
+    own = np.einsum("nvd,nd->nv", vectors[:, 1:], vectors[:, 0])
+    return np.median(own, axis=1), own.max(axis=1)

@@ -1,0 +1,1 @@
+"""Pictures to embeddings: what to look at, detection, alignment, the backbone."""

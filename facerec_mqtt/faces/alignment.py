@@ -1,0 +1,96 @@
+"""Cut a detected face out of its picture: five landmarks, similarity transform, 112×112."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Detection, Image
+
+Transform = NDArray[np.float64]
+"""(2, 3) float64: takes x, y, 1 of the picture to x, y of the aligned face."""
+# Where the landmarks come to lie, x and y in pixels of the aligned face: the template of
+# InsightFace's ArcFace (arXiv 1801.07698), which face networks are commonly trained on.
+TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    np.float32,
+)
+
+
+def align(image: Image, detection: Detection) -> AlignedFace:
+    """Cut one face out of a picture, upright and scaled to the template.
+
+    Args:
+        image: (H, W, 3) uint8 BGR, the picture the detection was made on.
+        detection: its box and landmarks in pixels of `image`.
+    """
+    turn = similarity(detection.landmarks, TEMPLATE)
+    image, turn = _shrunk(image, turn)
+    face = np.asarray(
+        cv2.warpAffine(
+            image,
+            turn,
+            (FACE_SIDE_PX, FACE_SIDE_PX),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
+    face.flags.writeable = False
+    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    x_min, _, x_max, _ = detection.box
+    return AlignedFace(
+        image=face,
+        width_px=x_max - x_min,
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+    )
+
+
+def _shrunk(image: Image, turn: Transform) -> tuple[Image, Transform]:
+    """Scale a picture down by area when the face in it is far larger than the template.
+
+    A warp reads four pixels for each one it writes, so a face several times too large would turn
+    into noise. Only the part around the face is scaled.
+    """
+    scale = float(np.hypot(turn[0, 0], turn[1, 0]))
+    if scale >= 0.5:
+        return image, turn
+    corners = np.array([[0, 0], [FACE_SIDE_PX, 0], [0, FACE_SIDE_PX], [FACE_SIDE_PX, FACE_SIDE_PX]])
+    inside = (corners - turn[:, 2]) @ np.linalg.inv(turn[:, :2]).T
+    height, width = image.shape[:2]
+    left, top = np.clip(np.floor(inside.min(axis=0)).astype(int) - 2, 0, [width - 1, height - 1])
+    right, bottom = np.clip(np.ceil(inside.max(axis=0)).astype(int) + 2, [left + 1, top + 1], [width, height])
+    part = image[top:bottom, left:right]
+    side_x, side_y = (max(1, round(side * scale)) for side in (right - left, bottom - top))
+    smaller = np.asarray(cv2.resize(part, (side_x, side_y), interpolation=cv2.INTER_AREA), np.uint8)
+    # Pixel centres lie half a pixel inside, hence the halves.
+    factor = np.array([(right - left) / side_x, (bottom - top) / side_y])
+    linear = turn[:, :2] * factor
+    shift = turn[:, :2] @ (factor / 2 - 0.5 + [left, top]) + turn[:, 2]
+    return smaller, np.column_stack([linear, shift])
+
+
+def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> Transform:
+    """Least-squares rotation, scale and shift that takes one set of points to another.
+
+    Umeyama's closed form (IEEE PAMI 13(4), 1991) in two dimensions, without reflection.
+
+    Args:
+        source: (N, 2) points, x and y.
+        target: (N, 2) where they should go.
+
+    Returns:
+        (2, 3) float64, for `cv2.warpAffine`.
+    """
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    source_complex = (source - source_mean) @ np.array([1, 1j])
+    target_complex = (target - target_mean) @ np.array([1, 1j])
+    spread = np.vdot(source_complex, source_complex).real
+    factor = np.vdot(source_complex, target_complex) / max(spread, 1e-12)
+    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return np.column_stack([linear, target_mean - linear @ source_mean])

@@ -1,0 +1,102 @@
+"""The faces of a picture, also of one that was cut out closely, and which of them a photo is about."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from facerec_mqtt.core.records import AlignedFace, Detection, Image, Vectors
+
+ENOUGH_PX = 1280
+"""Longer side that a photo keeps at least, where the file has it."""
+_CLEARLY_LARGER = 1.5
+# So small a picture is no camera's, but probably a face that somebody cut out.
+_CROP_PX = 256
+# Share of such a picture's width from which on its face wants surroundings.
+_FILLED = 0.6
+_SURROUNDINGS = (110, 110, 110)
+
+
+class Detector(Protocol):
+    """Finds faces; `detection.FaceDetector` is one."""
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        """All faces of a picture."""
+
+
+class Backbone(Protocol):
+    """Embeds faces; `embedding.Embedder` is one."""
+
+    def embed(self, faces: Sequence[AlignedFace]) -> Vectors:
+        """(N, D) float32 unit rows."""
+
+
+def find_faces(detector: Detector, image: Image) -> tuple[Detection, ...]:
+    """Find the faces of a picture, which may be one that was cut out closely.
+
+    Args:
+        detector: whose faces are wanted.
+        image: (H, W, 3) uint8 BGR. Beyond 256 pixels a side it is taken for a whole picture.
+
+    Returns:
+        As `Detector.detect`.
+    """
+    found = detector.detect(image)
+    if max(image.shape[:2]) > _CROP_PX:
+        return found
+    if any(face.box[2] - face.box[0] < _FILLED * image.shape[1] for face in found):
+        return found
+    return detect_in_crop(detector, image) or found
+
+
+def detect_in_crop(detector: Detector, image: Image) -> tuple[Detection, ...]:
+    """Find the face in a picture that was cut out so closely that the face alone fills it.
+
+    Detectors want to see what is around a face; here that is grey. Where they find it without, too, its
+    landmarks are better so.
+
+    Args:
+        detector: whose faces are wanted.
+        image: (H, W, 3) uint8 BGR.
+
+    Returns:
+        As `Detector.detect`, in pixels of `image`.
+    """
+    height_px, width_px = (side // 2 for side in image.shape[:2])
+    grey = cv2.copyMakeBorder(
+        image, height_px, height_px, width_px, width_px, cv2.BORDER_CONSTANT, value=_SURROUNDINGS
+    )
+    shift = np.array([width_px, height_px], np.float32)
+    return tuple(
+        Detection(
+            box=(
+                found.box[0] - width_px,
+                found.box[1] - height_px,
+                found.box[2] - width_px,
+                found.box[3] - height_px,
+            ),
+            landmarks=found.landmarks - shift,
+            score=found.score,
+        )
+        for found in detector.detect(np.asarray(grey, np.uint8))
+    )
+
+
+def choose(detections: Sequence[Detection], image: Image) -> Detection | None:
+    """The face that a photo is about: clearly the largest, where one in the middle counts for more.
+
+    Returns:
+        `None` when no face stands out.
+    """
+    height_px, width_px = image.shape[:2]
+
+    def weight(detection: Detection) -> float:
+        x_min, y_min, x_max, y_max = detection.box
+        aside = abs(x_min + x_max - width_px) / width_px + abs(y_min + y_max - height_px) / height_px
+        return float((x_max - x_min) * (1 - 0.4 * min(aside, 1.0)))
+
+    ordered = sorted(detections, key=weight, reverse=True)
+    if len(ordered) > 1 and weight(ordered[0]) < _CLEARLY_LARGER * weight(ordered[1]):
+        return None
+    return ordered[0]

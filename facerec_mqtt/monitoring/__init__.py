@@ -1,0 +1,1 @@
+"""How the service performs, for whoever watches over it."""

@@ -1,0 +1,1 @@
+"""Faces over time: tracks, visits, who is present, and pictures to review."""

@@ -1,0 +1,1 @@
+"""Embeddings to people: normalised scores, the classifier, the threshold, and the model that holds them."""

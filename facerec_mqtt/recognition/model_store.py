@@ -1,0 +1,332 @@
+"""The family's model on disk: written whole or not at all, checked when it is read.
+
+    <model folder>/
+        current                     one line: the version in use
+        versions/<version>/
+            manifest.json           who and what, and the SHA-256 of the other files
+            model.npz               the arrays
+            report.json             what the rebuild found
+            report.html             the same as a page, where it was made
+        cache/                      what a rebuild keeps for the next one
+        rebuild.lock                held while a rebuild runs
+
+`current` is a text file and no symbolic link, so that a network share can hold it. A version appears
+by one renaming of a finished folder, is switched to by one replacement of `current` and goes by one
+renaming before it is deleted: whatever kills a rebuild, the model before it stays whole and in use, and
+what was half done has a name by which the next one clears it away. Everything is readable by its owner
+alone, since embeddings of faces are personal data.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.files import (
+    UNFINISHED_PREFIX,
+    UnfitFileError,
+    read_plain,
+    replace_file,
+    sync_folder,
+    write_new,
+)
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.slugs import slug
+from facerec_mqtt.recognition.arrays import read_arrays
+
+FORMAT = 1
+VERSIONS_KEPT = 3
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+# A family of a hundred has less than a megabyte of arrays, and a report of all of its photos a few.
+_MOST_BYTES = 64 * 2**20
+_MOST_POINTER_BYTES = 100
+_STAMP = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FamilyModel:
+    """What a rebuild makes and the service loads."""
+
+    version: str
+    """`20261123T100411Z-3f2a`: UTC and four random hexadecimal digits; later versions sort later."""
+    created: str
+    """ISO 8601, UTC."""
+    backbone_digest: str
+    """SHA-256 of the backbone that its embeddings were made with."""
+    cohort_digest: str
+    """SHA-256 of the cohort that its scores were normalised against."""
+    people: tuple[Person, ...]
+    """In the order of the arrays' rows."""
+    arrays: Mapping[str, NDArray[np.float32]]
+    """What the head and the calibration consist of; both know their own names in it."""
+    report: Mapping[str, Any]
+    """What the rebuild found, as plain JSON data."""
+
+
+def new_version(now: datetime, existing: Iterable[str] = ()) -> str:
+    """Name a version made at this time, or just after the latest of the existing ones."""
+    stamp = now.astimezone(UTC).replace(microsecond=0)
+    latest = max(existing, default=None)
+    if latest is not None:
+        stamp = max(stamp, datetime.strptime(latest[:16], f"{_STAMP}%z") + timedelta(seconds=1))
+    return f"{stamp:{_STAMP}}Z-{secrets.token_hex(2)}"
+
+
+def current_version(model_dir: Path) -> str | None:
+    """Which version is in use; cheap enough to ask between two frames.
+
+    Returns:
+        `None` where no model was ever made.
+
+    Raises:
+        ModelError: `current` cannot be read or names no version.
+    """
+    pointer = model_dir / "current"
+    try:
+        version = read_plain(pointer, _MOST_POINTER_BYTES).decode("ascii", "replace").strip()
+    except UnfitFileError:
+        version = ""
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ModelError(f"{pointer} cannot be read ({error.strerror}); check its permissions.") from error
+    if not _VERSION.fullmatch(version):
+        raise ModelError(f"{pointer} names no model version but {version[:40]!r}; run facerec-mqtt rebuild.")
+    return version
+
+
+def load_current(model_dir: Path) -> FamilyModel | None:
+    """Read and check the version in use.
+
+    Returns:
+        `None` where no model was ever made.
+
+    Raises:
+        ModelError: it is damaged, foreign or gone.
+    """
+    version = current_version(model_dir)
+    return None if version is None else load_version(model_dir, version)
+
+
+def load_version(model_dir: Path, version: str) -> FamilyModel:
+    """Read and check one version.
+
+    Raises:
+        ModelError: it is damaged, foreign or gone.
+    """
+    folder = model_dir / "versions" / version
+    try:
+        manifest = json.loads(read_plain(folder / "manifest.json", _MOST_BYTES))
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            found = manifest.get("format") if isinstance(manifest, dict) else None
+            raise ModelError(
+                f"The model {folder} has format {found!r}, and this program reads {FORMAT};"
+                " run facerec-mqtt rebuild."
+            )
+        contents = {name: read_plain(folder / name, _MOST_BYTES) for name in ("model.npz", "report.json")}
+        for name, content in contents.items():
+            if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
+                raise ModelError(
+                    f"The model {folder} is damaged ({name} is not what was saved);"
+                    " run facerec-mqtt rebuild, or go back to an older version."
+                )
+        arrays = read_arrays(contents["model.npz"])
+        report = json.loads(contents["report.json"])
+        people = tuple(Person(entry["slug"], entry["name"]) for entry in manifest["people"])
+        for person in people:
+            if not isinstance(person.name, str) or person.slug != slug(person.slug):
+                raise ValueError(f"{str(person.slug)[:40]!r} cannot be the name of a person in topics")
+        if not isinstance(report, dict):
+            raise ValueError("the report is no JSON object")
+        if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("an array holds something else than finite float32 numbers")
+        return FamilyModel(
+            version=version,
+            created=str(manifest["created"]),
+            backbone_digest=str(manifest["backbone"]),
+            cohort_digest=str(manifest["cohort"]),
+            people=people,
+            arrays=arrays,
+            report=report,
+        )
+    except OSError as error:
+        raise ModelError(
+            f"The model {folder} cannot be read ({error.strerror}: {Path(str(error.filename)).name});"
+            " run facerec-mqtt rebuild, or go back to an older version."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            f"The model {folder} is damaged or is no model of this program ({_short(error)});"
+            " run facerec-mqtt rebuild, or go back to an older version."
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    """What is wrong, without the file's content, which some errors carry along."""
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page: str | None = None) -> None:
+    """Write a version, switch to it, and delete those before the last three.
+
+    Args:
+        model_dir: made if it is missing.
+        model: what to write.
+        switch: whether `current` is to name it.
+        page: the report as HTML, for its owner; nothing reads it back.
+
+    Raises:
+        ModelError: something could not be written; what was there before is untouched.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(model.arrays))
+    contents = {
+        "model.npz": buffer.getvalue(),
+        "report.json": json.dumps(dict(model.report), ensure_ascii=False, indent=1).encode(),
+    }
+    manifest = {
+        "format": FORMAT,
+        "version": model.version,
+        "created": model.created,
+        "backbone": model.backbone_digest,
+        "cohort": model.cohort_digest,
+        "people": [{"slug": person.slug, "name": person.name} for person in model.people],
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    contents["manifest.json"] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    if page is not None:
+        contents["report.html"] = page.encode()
+    versions_dir = model_dir / "versions"
+    with writing(model_dir):
+        versions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=versions_dir))
+        try:
+            for name, content in contents.items():
+                write_new(unfinished / name, content)
+            sync_folder(unfinished)
+            unfinished.replace(versions_dir / model.version)
+        except OSError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        # A version is on the disk for good before anything points to it.
+        sync_folder(versions_dir)
+    if switch:
+        use_version(model_dir, model.version)
+    for version in versions(model_dir)[:-VERSIONS_KEPT]:
+        if version != current_version(model_dir):
+            # The new model is saved; one too many is no failure, and the next rebuild tries again.
+            with contextlib.suppress(OSError):
+                _delete(versions_dir / version)
+
+
+def use_version(model_dir: Path, version: str) -> None:
+    """Switch to a version, which must be there.
+
+    Raises:
+        ModelError: `current` cannot be written; it names what it named before.
+    """
+    with writing(model_dir):
+        replace_file(model_dir / "current", f"{version}\n".encode("ascii"))
+
+
+def page_of(model_dir: Path, version: str) -> Path:
+    """Where the report of a version is as a page, if it was made."""
+    return model_dir / "versions" / version / "report.html"
+
+
+def versions(model_dir: Path) -> tuple[str, ...]:
+    """All versions that are kept, oldest first.
+
+    Raises:
+        ModelError: their folder cannot be read.
+    """
+    folder = model_dir / "versions"
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
+    return tuple(sorted(name for name in names if _VERSION.fullmatch(name)))
+
+
+@contextlib.contextmanager
+def rebuilding(model_dir: Path) -> Iterator[None]:
+    """Hold the model folder for one rebuild, and clear away what a killed one left.
+
+    The system lets go of the lock when its holder ends, however it ends.
+
+    Raises:
+        ModelError: another rebuild is running, or the folder cannot be written.
+    """
+    with writing(model_dir):
+        model_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(model_dir / "rebuild.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ModelError(
+                f"A rebuild is already running on {model_dir}; wait until it has ended."
+            ) from error
+        except OSError as error:
+            raise ModelError(
+                f"The model folder {model_dir} cannot be locked ({error.strerror}); choose one on a disk that"
+                " can lock files."
+            ) from error
+        with writing(model_dir):
+            for leftover in [
+                *(model_dir / "versions").glob(f"{UNFINISHED_PREFIX}*"),
+                *model_dir.glob(f"{UNFINISHED_PREFIX}*"),
+                *(model_dir / "cache").glob(f"{UNFINISHED_PREFIX}*"),
+            ]:
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writing(model_dir: Path) -> Iterator[None]:
+    """Turn whatever prevents writing into one sentence.
+
+    Raises:
+        ModelError: the disk is full, the folder is read-only, and so on.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"The model folder {model_dir} cannot be written ({error.strerror}); free some space or correct"
+            " its permissions, and rebuild again: the model before this one stays in use."
+        ) from error
+
+
+def _delete(folder: Path) -> None:
+    """Delete a version so that one half deleted is never taken for one."""
+    doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder.parent))
+    folder.replace(doomed)
+    shutil.rmtree(doomed)
+
+
+def is_emptied(models: Path) -> bool:
+    """Tell whether the last person was forgotten: a model folder without a version, and not a missing one."""
+    return (models / "versions").is_dir() and not versions(models)

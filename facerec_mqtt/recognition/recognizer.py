@@ -1,0 +1,252 @@
+"""A picture in, who is in it out: detection, alignment, embedding and the family's model put together.
+
+Two judges have to agree. The *templates* say by normalised similarity how far a face is from being a
+stranger's, in a unit whose error rates are known. The *head*, trained on this family, knows its members
+at their worst. Their evidence is added up (`calibration`), but where the two name different people,
+nobody is named.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Image, Person, Refusal, Vectors
+from facerec_mqtt.faces.alignment import align
+from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces.embedding import Cohort, Embedder, load_cohort
+from facerec_mqtt.faces.selection import Backbone, Detector, find_faces
+from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
+from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.model_store import FamilyModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recognition:
+    """A face in a picture, and who it is."""
+
+    detection: Detection
+    face: AlignedFace
+    identification: Identification
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """A model made ready to answer."""
+
+    people: tuple[Person, ...]
+    gallery: Gallery
+    head: Head
+    calibration: Calibration
+    normaliser: Normaliser
+
+    def identify(self, vectors: Vectors, *, min_margin: float) -> tuple[Identification, ...]:
+        """Say of each face who it is, or that it is nobody enrolled.
+
+        Args:
+            vectors: (N, D) float32 unit embeddings.
+            min_margin: the least lead over the runner-up, [0, 1]; below it nobody is named.
+        """
+        if len(vectors) == 0:
+            return ()
+        scores, agreed = self._judge(vectors)
+        return tuple(
+            self._decide(row, bool(agree), min_margin) for row, agree in zip(scores, agreed, strict=True)
+        )
+
+    def scores(self, vectors: Vectors) -> NDArray[np.float32]:
+        """Calibrated scores of faces against everybody, (N, D) -> (N, P) in [0, 1]."""
+        return self._judge(vectors)[0]
+
+    def _judge(self, vectors: Vectors) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Scores, and whether templates and layers name the same person: (N, P) and (N,)."""
+        normalised = self.gallery.normalised(vectors, self.normaliser)
+        probabilities = self.head.probabilities(vectors)[:, :-1]
+        agreed = normalised.argmax(axis=1) == probabilities.argmax(axis=1)
+        return self.calibration.scores(self.calibration.evidence(normalised, probabilities)), agreed
+
+    def _decide(self, scores: NDArray[np.float32], agreed: bool, min_margin: float) -> Identification:
+        ordered = np.argsort(-scores, kind="stable")
+        best = int(ordered[0])
+        runner_up = float(scores[ordered[1]]) if len(scores) > 1 else 0.0
+        score = float(scores[best])
+        margin = score - runner_up
+        refusal: Refusal | None = None
+        if score < 0.5:
+            refusal = "below threshold"
+        elif not agreed or margin < min_margin:
+            refusal = "ambiguous"
+        candidate = self.people[best].slug
+        person = candidate if refusal is None else None
+        return Identification(person=person, score=score, margin=margin, refusal=refusal, candidate=candidate)
+
+
+class Recognizer:
+    """Finds the faces of a picture and names those of the family. Not thread-safe."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        backbone: Backbone,
+        backbone_digest: str,
+        cohort: Cohort,
+        model: FamilyModel | None,
+        family: Family | None,
+    ) -> None:
+        self._detector = detector
+        self._backbone = backbone
+        self._backbone_digest = backbone_digest
+        self._cohort = cohort
+        self._model = model
+        self._family = family
+
+    @classmethod
+    def load(
+        cls,
+        model: FamilyModel | None,
+        *,
+        min_detection_score: float = 0.6,
+        max_side_px: int = 640,
+        threads: int = 1,
+    ) -> "Recognizer":
+        """Open the shipped networks.
+
+        Args:
+            model: the family's; `None` makes everybody nobody.
+            min_detection_score: faces below it are not seen, (0, 1).
+            max_side_px: larger pictures are shrunk to it for the search of faces.
+            threads: that each network may use.
+
+        Raises:
+            ModelError: a network is missing or damaged, or the model was made with another one.
+        """
+        detector = FaceDetector.load(min_score=min_detection_score, max_side_px=max_side_px, threads=threads)
+        embedder = Embedder.load(threads=threads)
+        blank = cls(detector, embedder, embedder.digest, load_cohort(), None, None)
+        return blank.with_model(model)
+
+    @property
+    def model(self) -> FamilyModel | None:
+        """Whom it knows; `None` is nobody."""
+        return self._model
+
+    def with_model(self, model: FamilyModel | None) -> "Recognizer":
+        """The same networks with another model, which costs no more than looking at its arrays.
+
+        Raises:
+            ModelError: it was made with another backbone or cohort, or its arrays do not fit together.
+        """
+        family = None if model is None else prepare(model, self._backbone_digest, self._cohort)
+        return Recognizer(self._detector, self._backbone, self._backbone_digest, self._cohort, model, family)
+
+    def recognise(
+        self,
+        image: Image,
+        *,
+        min_face_px: float,
+        min_sharpness: float = 0.0,
+        min_margin: float = 0.1,
+    ) -> tuple[Recognition, ...]:
+        """Find and name the faces of a picture.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            min_face_px: narrower faces are not named, in pixels of `image`.
+            min_sharpness: blurrier faces are not named; see `AlignedFace.sharpness`.
+            min_margin: the least lead over the runner-up, [0, 1].
+
+        Returns:
+            All faces found, the detector's surest first, also those that are not named.
+        """
+        detections = find_faces(self._detector, image)
+        faces = [align(image, detection) for detection in detections]
+        refusals = [self._refuse(face, min_face_px, min_sharpness) for face in faces]
+        good = [face for face, refusal in zip(faces, refusals, strict=True) if refusal is None]
+        answers = iter(self._identify(good, min_margin))
+        return tuple(
+            Recognition(detection, face, next(answers) if refusal is None else _nobody(refusal))
+            for detection, face, refusal in zip(detections, faces, refusals, strict=True)
+        )
+
+    def embed(self, face: AlignedFace) -> NDArray[np.float32]:
+        """One face's embedding, (D,) float32 of unit length: it needs no model."""
+        return np.asarray(self._backbone.embed([face])[0], np.float32)
+
+    def _refuse(self, face: AlignedFace, min_face_px: float, min_sharpness: float) -> Refusal | None:
+        if face.width_px < min_face_px:
+            return "face too small"
+        if face.sharpness < min_sharpness:
+            return "blurred"
+        return "no model" if self._family is None else None
+
+    def _identify(self, faces: Sequence[AlignedFace], min_margin: float) -> tuple[Identification, ...]:
+        if self._family is None or not faces:
+            return ()
+        return self._family.identify(self._backbone.embed(faces), min_margin=min_margin)
+
+
+def prepare(model: FamilyModel, backbone_digest: str, cohort: Cohort) -> Family:
+    """Make a loaded model ready to answer.
+
+    Raises:
+        ModelError: it was made with another backbone or cohort, or its arrays do not fit together.
+    """
+    if model.backbone_digest != backbone_digest or model.cohort_digest != cohort_digest(cohort):
+        raise ModelError(
+            f"The model {model.version} was made with another version of the networks;"
+            " run facerec-mqtt rebuild."
+        )
+    people, dimensions = len(model.people), cohort.centres.shape[1]
+    shapes = {
+        "templates": (people, dimensions),
+        "template_mean": (people,),
+        "template_deviation": (people,),
+        "calibration": (3,),
+        "strangers": (*model.arrays.get("strangers", np.zeros(0)).shape[:1], dimensions),
+    }
+    for name, shape in shapes.items():
+        if name not in model.arrays or model.arrays[name].shape != shape or people == 0:
+            raise ModelError(
+                f"The model {model.version} has no fitting array {name!r}; run facerec-mqtt rebuild."
+            )
+    return Family(
+        people=model.people,
+        gallery=Gallery(
+            *(model.arrays[name] for name in ("templates", "template_mean", "template_deviation"))
+        ),
+        head=Head.from_arrays(model.arrays, inputs=dimensions, people=people),
+        calibration=Calibration(*(float(number) for number in model.arrays["calibration"])),
+        normaliser=Normaliser(cohort.centres, cohort.top).extended(model.arrays["strangers"]),
+    )
+
+
+def family_arrays(family: Family, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
+    """What a model holds, as `prepare` takes it apart.
+
+    Args:
+        family: its normaliser is the cohort, extended by strangers or not.
+        cohort: what is shipped and therefore not kept in the model.
+    """
+    gallery, calibration = family.gallery, family.calibration
+    return {
+        "strangers": family.normaliser.centres[len(cohort.centres) :],
+        "templates": gallery.templates,
+        "template_mean": gallery.mean,
+        "template_deviation": gallery.deviation,
+        "calibration": np.array(
+            [calibration.threshold, calibration.scale, calibration.strangers_odds], np.float32
+        ),
+        **family.head.arrays(),
+    }
+
+
+def cohort_digest(cohort: Cohort) -> str:
+    """SHA-256 of what scores are normalised with, in hex."""
+    return hashlib.sha256(cohort.centres.tobytes() + cohort.top.to_bytes(4, "big")).hexdigest()
+
+
+def _nobody(refusal: Refusal) -> Identification:
+    return Identification(person=None, score=0.0, margin=0.0, refusal=refusal)

@@ -1,0 +1,1 @@
+"""What a rebuild found, for people: sentences, a page, plots."""

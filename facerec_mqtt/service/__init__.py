@@ -1,0 +1,1 @@
+"""The long-running service: the loop, and what it owns."""

@@ -1,0 +1,395 @@
+"""The service: cameras in, recognition, visits, MQTT out. Threads live only here.
+
+One loop does it all in turn: it takes the newest frame of each camera, looks at it, and publishes
+what follows from it. Cameras read in processes of their own and the MQTT client in a thread of its
+own, so that neither waits for the loop nor the loop for them.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from facerec_mqtt import __version__
+from facerec_mqtt.cameras import Camera
+from facerec_mqtt.core.errors import CommandError
+from facerec_mqtt.core.records import CaptureState, Frame, Person, PresenceChange
+from facerec_mqtt.faces.crops import face_jpeg
+from facerec_mqtt.faces.motion import MotionGate
+from facerec_mqtt.faces.region import Region
+from facerec_mqtt.monitoring.heartbeat import Heartbeat
+from facerec_mqtt.monitoring.metrics import Metrics
+from facerec_mqtt.monitoring.overload import Capacity, Tally
+from facerec_mqtt.monitoring.prometheus import Endpoint
+from facerec_mqtt.mqtt.commands import Capture, Command, Enable, Rebuild
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.presence.explanation import Explanation
+from facerec_mqtt.presence.review import Review
+from facerec_mqtt.presence.state import Presence
+from facerec_mqtt.presence.state_file import MemoryFile, last_seen, of_people, to_resume
+from facerec_mqtt.presence.visits import Visits
+from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.service.capture import CaptureDesk
+from facerec_mqtt.service.model_manager import ModelDesk
+from facerec_mqtt.service.pipeline import Watch
+from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.settings.schema import Settings
+
+_log = logging.getLogger(__name__)
+# Nothing is decided on a frame older than this: whoever it shows may be gone.
+_MAX_FRAME_AGE_S = 1.0
+_IDLE_S = 0.01
+_HOUSEKEEPING_S = 0.25
+_MODEL_POLL_S = 1.0
+_MEMORY_S = 60.0
+_CLOCK_STEP_S = 2.0
+_COUNT_S = 5.0
+
+
+class Service:
+    """Runs until it is told to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recognizer: Recognizer,
+        publisher: Publisher,
+        *,
+        explain: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._recognizer = recognizer
+        self._publisher = publisher
+        self._tell_all = explain
+        self._visits = Visits(settings.recognition, explain=self._explain)
+        self._presence = Presence([camera.slug for camera in settings.cameras])
+        self._camera_news: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._watches = {
+            camera.slug: Watch(
+                camera, Camera(camera, self._hear_of_camera), MotionGate(), Region(camera.region)
+            )
+            for camera in settings.cameras
+        }
+        self._models = ModelDesk(settings)
+        self._captures = CaptureDesk(settings.enrollment_dir, publisher)
+        self._review = Review(settings.review, settings.recognition.departure_s)
+        self._capacity = Capacity()
+        self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
+        self._metrics = Metrics(self._watches, __version__, time.monotonic())
+        port = settings.metrics.prometheus_port
+        self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
+        self._heartbeat = Heartbeat(settings.heartbeat_file)
+        self._at_zero_s = time.time() - time.monotonic()
+        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "counts", "metrics"), 0.0)
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch the cameras until `stop` is set, then say goodbye and end what was started.
+
+        Raises:
+            FacerecError: the endpoint for Prometheus cannot be opened.
+        """
+        if self._endpoint is not None:
+            self._endpoint.start()
+        if not self._reload_model() and self._models.fault is None:
+            _log.warning(
+                'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
+                self._settings.model_dir,
+            )
+        self._recall()
+        self._publish_model_state()
+        self._publisher.publish_state(CaptureState())
+        self._publish_discovery()
+        for slug, watch in self._watches.items():
+            self._publisher.publish_camera_status(slug, online=False)
+            self._publisher.publish_camera_enabled(slug, enabled=watch.enabled)
+            watch.camera.start()
+        # What is known by now is told at once on connecting, before "online".
+        self._keep_house(time.monotonic())
+        self._publisher.start()
+        self._heartbeat.ready()
+        try:
+            while not stop.is_set():
+                looked = [self._look(watch) for watch in self._watches.values()]
+                self._keep_house(time.monotonic())
+                self._heartbeat.beat(time.monotonic())
+                if not any(looked):
+                    stop.wait(_IDLE_S)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._heartbeat.stopping()
+        # "offline" goes out first: nobody waits for cameras to close before the entities are told.
+        self._publisher.stop()
+        self._remember()
+        self._captures.stop()
+        self._review.stop(time.monotonic())
+        with ThreadPoolExecutor(len(self._watches) + 2) as pool:
+            if self._endpoint is not None:
+                pool.submit(self._endpoint.stop)
+            for watch in self._watches.values():
+                pool.submit(watch.camera.stop)
+            pool.submit(self._models.stop)
+
+    # --- Frames
+
+    def _look(self, watch: Watch) -> bool:
+        """Take a camera's newest frame, if there is one, and act on it."""
+        frame = watch.newest()
+        if frame is None:
+            return False
+        slug, at_s = watch.settings.slug, frame.captured_at_s
+        sightings = None
+        if watch.enabled and time.monotonic() - at_s <= _MAX_FRAME_AGE_S:
+            closely = self._captures.at(slug)
+            sightings = watch.sightings(frame, self._recognizer, self._settings.recognition, closely=closely)
+        # Asked now, since a machine that is short of time may have looked at it for long.
+        if time.monotonic() - at_s > _MAX_FRAME_AGE_S:
+            self._metrics.late(slug)
+            return True
+        watch.taken += 1
+        if not watch.enabled:
+            return True
+        self._review.observe(slug, at_s, sightings, frame.image)
+        if sightings is None:
+            self._metrics.still(slug)
+            self._visits.unchanged(slug, at_s)
+            self._presence.frame(slug, at_s, None)
+            return True
+        self._presence.frame(slug, at_s, len(sightings))
+        self._captures.look(slug, frame, sightings)
+        self._tell(self._visits.observe(slug, at_s, sightings), frame)
+        self._metrics.looked(slug, sightings, time.monotonic() - at_s)
+        return True
+
+    def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
+        """Publish what has changed, each with the picture that decided it."""
+        self._review.told(changes)
+        for change in changes:
+            name = None if change.person is None else self._names().get(change.person, change.person)
+            _log.info(
+                "%s %s at %s (%d of %d frames, %s)",
+                name or "A stranger",
+                "was seen" if change.kind == "stranger" else change.kind,
+                change.camera,
+                change.votes,
+                change.frames,
+                change.visit_id,
+            )
+            # The picture first: an automation that the event starts finds it in place.
+            if change.sighting is not None:
+                self._publisher.publish_face(change.camera, face_jpeg(change.sighting, frame))
+            self._publisher.publish_event(change, name=name, model=self._models.version)
+        self._presence.visits(self._visits.open_visits())
+        if changes:
+            self._metrics.told(changes)
+            self._remember()
+
+    def _explain(self, why: Explanation) -> None:
+        """Say why; a name that was refused is said only where the user asked for it."""
+        level = logging.INFO if self._tell_all else logging.DEBUG
+        if _log.isEnabledFor(level):
+            _log.log(level, "%s", why.sentence(self._names(), tell_all=self._tell_all))
+
+    def _hear_of_camera(self, camera: str, online: bool, _reason: str) -> None:
+        """Take a camera's news from its thread to the loop."""
+        self._camera_news.put((camera, online))
+
+    # --- Everything that is not a frame
+
+    def _is_due(self, what: str, now_s: float, every_s: float) -> bool:
+        if now_s < self._due_s[what]:
+            return False
+        self._due_s[what] = now_s + every_s
+        return True
+
+    def _keep_house(self, now_s: float) -> None:
+        if not self._is_due("housekeeping", now_s, _HOUSEKEEPING_S):
+            return
+        self._mind_the_clock()
+        self._take_camera_news()
+        self._take_commands()
+        self._watch_rebuild()
+        self._captures.due(now_s)
+        self._review.due(now_s)
+        if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
+            self._publish_model_state()
+            self._publish_discovery()
+        self._tell(self._visits.due(now_s))
+        for state in self._presence.due(now_s):
+            self._publisher.publish_state(state)
+        changed = self._publisher.announced != self._memory.kept.announced
+        if self._is_due("memory", now_s, _MEMORY_S) or changed:
+            self._remember()
+        came = sum(watch.camera.counters.frames for watch in self._watches.values())
+        tally = Tally(came, sum(watch.taken for watch in self._watches.values()))
+        if (sentence := self._capacity.judge(tally, now_s)) is not None:
+            _log.warning("%s", sentence)
+        self._count(now_s)
+
+    def _count(self, now_s: float) -> None:
+        """Show the counts to whoever asked for them."""
+        publish = self._is_due("metrics", now_s, self._settings.metrics.interval_s)
+        if publish or (self._endpoint is not None and self._is_due("counts", now_s, _COUNT_S)):
+            fared = {slug: watch.camera.counters for slug, watch in self._watches.items()}
+            cameras = {slug: (counts.frames, counts.reconnects) for slug, counts in fared.items()}
+            snapshot = self._metrics.snapshot(now_s, cameras, self._publisher.counts)
+            if publish:
+                self._publisher.publish_metrics(snapshot)
+            if self._endpoint is not None:
+                self._endpoint.show(snapshot)
+
+    def _take_camera_news(self) -> None:
+        while True:
+            try:
+                name, online = self._camera_news.get_nowait()
+            except queue.Empty:
+                return
+            slug = next(slug for slug, watch in self._watches.items() if name in (slug, watch.settings.name))
+            self._publisher.publish_camera_status(slug, online=online)
+            if online:
+                self._visits.camera_back(slug, time.monotonic())
+            else:
+                self._visits.camera_lost(slug, time.monotonic())
+                self._presence.camera_lost(slug)
+
+    def _take_commands(self) -> None:
+        while True:
+            try:
+                command: Command = self._publisher.commands.get_nowait()
+            except queue.Empty:
+                return
+            match command:
+                case Rebuild(force=force):
+                    try:
+                        self._models.rebuild(force=force)
+                    except CommandError as error:
+                        self._publisher.publish_result("rebuild", ok=False, message=str(error))
+                case Enable(camera=camera, enabled=enabled):
+                    self._enable(camera, enabled=enabled)
+                case Capture():
+                    enabled = self._watches[command.camera].enabled
+                    self._captures.start(command, self._recognizer, enabled=enabled)
+
+    def _enable(self, camera: str, *, enabled: bool) -> None:
+        watch = self._watches[camera]
+        if watch.enabled != enabled:
+            _log.info("Recognition at %s is switched %s", watch.settings.name, "on" if enabled else "off")
+        watch.enabled = enabled
+        if not enabled:
+            self._captures.camera_off(camera)
+            self._tell(self._visits.end_camera(camera, time.monotonic()))
+            self._presence.frame(camera, time.monotonic(), 0)
+        self._publisher.publish_camera_enabled(camera, enabled=enabled)
+        self._remember()
+
+    def _recall(self) -> None:
+        """Take up what an earlier run has kept."""
+        memory = self._memory.recall()
+        self._publisher.recall(memory.announced)
+        for slug, watch in self._watches.items():
+            watch.enabled = slug not in memory.switched_off
+        known = self._names()
+        if not known:
+            self._presence.set_people(memory.people)
+        for camera in memory.cameras - set(self._watches):
+            self._publisher.remove_camera(camera)
+        gone = [person.slug for person in memory.people if known and person.slug not in known]
+        self._remove(gone)
+        now_s = time.monotonic()
+        self._at_zero_s = at_zero_s = time.time() - now_s
+        for slug, seen in memory.last_seen.items():
+            self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
+        for visit in to_resume(memory.visits, known, self._watches, at_zero_s, now_s):
+            self._visits.resume(visit, now_s)
+        self._presence.visits(self._visits.open_visits())
+
+    def _mind_the_clock(self) -> None:
+        """Notice when the wall clock is set: a small box may learn the time minutes after its start."""
+        at_zero_s = time.time() - time.monotonic()
+        if abs(at_zero_s - self._at_zero_s) > _CLOCK_STEP_S:
+            self._presence.clock_was_set(at_zero_s - self._at_zero_s)
+            self._at_zero_s = at_zero_s
+
+    def _remember(self) -> None:
+        """Keep for the next run what it is to know."""
+        off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
+        known = replace(
+            self._memory.kept,
+            switched_off=off,
+            cameras=frozenset(self._watches),
+            announced=self._publisher.announced,
+        )
+        if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
+            at_zero_s = time.time() - time.monotonic()
+            seen = last_seen(self._presence.people, at_zero_s)
+            visits = of_people(self._visits.open_visits(), at_zero_s)
+            known = replace(known, people=people, last_seen=seen, visits=visits)
+        self._memory.keep(known)
+
+    def _remove(self, people: Sequence[str]) -> None:
+        """Take people, given by slug, off the broker; whose the faces are that it keeps, nobody knows."""
+        for slug in people:
+            self._publisher.remove_person(slug)
+        if people:
+            self._publisher.remove_faces()
+
+    # --- The model
+
+    def _names(self) -> Mapping[str, str]:
+        return {person.slug: person.name for person in self._people()}
+
+    def _people(self) -> Sequence[Person]:
+        model = self._recognizer.model
+        return () if model is None else model.people
+
+    def _reload_model(self) -> bool:
+        """Take over the model that is current on disk; a damaged one changes nothing.
+
+        Returns:
+            Whether anything is new.
+        """
+        fault = self._models.fault
+        recognizer = self._models.newer(self._recognizer)
+        if recognizer is None:
+            return self._models.fault != fault
+        people = () if recognizer.model is None else recognizer.model.people
+        # The departures of those who are no longer enrolled still carry their names.
+        self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
+        gone = {person.slug for person in self._people()} - {person.slug for person in people}
+        self._remove(sorted(gone))
+        self._recognizer = recognizer
+        self._presence.set_people(people)
+        if self._models.version is None:
+            self._memory.keep(replace(self._memory.kept, people=(), last_seen={}, visits=()))
+            _log.info("The last person was forgotten: there is no model, and all are strangers")
+        else:
+            names = ", ".join(person.name for person in people)
+            _log.info("Using model %s: %s", self._models.version, names)
+        return True
+
+    def _watch_rebuild(self) -> None:
+        if self._models.has_moved():
+            self._publish_model_state()
+        result = self._models.ended()
+        if result is None:
+            return
+        self._reload_model()
+        message = self._models.settle(result)
+        self._publish_model_state()
+        self._publish_discovery()
+        self._publisher.publish_result("rebuild", ok=result.error is None, message=message)
+
+    def _publish_model_state(self) -> None:
+        self._publisher.publish_state(self._models.state(self._recognizer.model))
+
+    def _publish_discovery(self) -> None:
+        self._remember()
+        if self._settings.mqtt.discovery:
+            cameras = [(slug, watch.settings.name) for slug, watch in self._watches.items()]
+            people, images = self._memory.kept.people, self._settings.privacy.publish_images
+            _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
+            self._publisher.publish_discovery(message)

@@ -1,0 +1,155 @@
+"""The family's model as the service has it: the one that is current on disk, rebuilds, and how both fare.
+
+What follows from another model for visits, presence and Home Assistant is the service's.
+"""
+
+import logging
+from dataclasses import replace
+
+from facerec_mqtt.core.errors import CommandError, ModelError
+from facerec_mqtt.core.records import ModelState
+from facerec_mqtt.recognition.model_store import FamilyModel, current_version, is_emptied, load_current
+from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.reports.summary import model_message, rebuild_message, summary
+from facerec_mqtt.service.rebuild_process import RebuildProcess, RebuildResult
+from facerec_mqtt.settings.schema import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class ModelDesk:
+    """Follows the model folder, and rebuilds on command, one rebuild at a time.
+
+    Args:
+        settings: where the photos and the models are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._version: str | None = None
+        self._model_fault: str | None = None
+        self._rebuild: RebuildProcess | None = None
+        self._rebuild_fault: str | None = None
+        self._seen: tuple[str | None, int] | None = None
+
+    @property
+    def version(self) -> str | None:
+        """Of the model that was taken over last; `None` when there is none."""
+        return self._version
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last rebuild failed, or why the model on disk cannot be used."""
+        return self._rebuild_fault or self._model_fault
+
+    def newer(self, recognizer: Recognizer) -> Recognizer | None:
+        """Take over the model that is current on disk; a damaged one changes nothing but the fault.
+
+        Args:
+            recognizer: the one in use.
+
+        Returns:
+            The one to use from now on; `None` where that is still the same.
+        """
+        folder = self._settings.model_dir
+        try:
+            version = current_version(folder)
+            if version == self._version:
+                self._model_fault = None
+                return None
+            if version is None and not is_emptied(folder):
+                raise ModelError(
+                    f'The model folder "{folder}" is gone; the model in memory stays '
+                    "in use until there is one again."
+                )
+            newer = recognizer.with_model(load_current(folder))
+        except ModelError as error:
+            if str(error) != self._model_fault:
+                self._model_fault = str(error)
+                _log.error("%s", error)
+            return None
+        self._model_fault, self._rebuild_fault, self._version = None, None, version
+        return newer
+
+    def rebuild(self, *, force: bool) -> None:
+        """Start a rebuild.
+
+        Raises:
+            CommandError: one is running, or the system cannot start another process.
+        """
+        if self._rebuild is not None:
+            raise CommandError("A rebuild is already running.")
+        rebuild = RebuildProcess(self._settings, force=force)
+        try:
+            rebuild.start()
+        except OSError as error:
+            raise CommandError(f"The rebuild cannot be started ({error.strerror}).") from error
+        self._rebuild, self._rebuild_fault, self._seen = rebuild, None, None
+        _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
+
+    def has_moved(self) -> bool:
+        """Tell whether the rebuild is further than when this was asked last."""
+        if self._rebuild is None or (self._rebuild.stage, self._rebuild.percent) == self._seen:
+            return False
+        self._seen = self._rebuild.stage, self._rebuild.percent
+        return True
+
+    def ended(self) -> RebuildResult | None:
+        """How the rebuild has ended; `None` while it runs, and once this was told."""
+        result = None if self._rebuild is None else self._rebuild.poll()
+        if result is not None:
+            self._rebuild = None
+        return result
+
+    def settle(self, result: RebuildResult) -> str:
+        """Note what a rebuild has said, once the model that it may have made is taken over.
+
+        Returns:
+            The answer to whoever asked for it.
+        """
+        self._rebuild_fault = result.error
+        if result.report is None:
+            _log.error("The rebuild failed: %s", result.error)
+            return result.error or ""
+        message = rebuild_message(result.report)
+        if not result.report["switched"]:
+            _log.warning("%s", message)
+        return message
+
+    def state(self, model: FamilyModel | None) -> ModelState:
+        """Make the state that is published.
+
+        Args:
+            model: the one in use; `None` when there is none.
+        """
+        if self._rebuild is None:
+            return model_state(model, None, self.fault)
+        state = model_state(model, self._rebuild.percent, self.fault)
+        return replace(state, stage=self._rebuild.stage, seconds_left=self._rebuild.seconds_left)
+
+    def stop(self) -> None:
+        """The service ends: so does the rebuild."""
+        if self._rebuild is not None:
+            self._rebuild.stop()
+
+
+def model_state(model: FamilyModel | None, progress: int | None, fault: str | None) -> ModelState:
+    """Make the state of a model.
+
+    Args:
+        model: the one in use; `None` when there is none.
+        progress: of a rebuild that runs, percent; `None` when none does.
+        fault: why the last rebuild failed, or why the model on disk cannot be used.
+    """
+    people = () if model is None else tuple(person.slug for person in model.people)
+    version = None if model is None else model.version
+    report = None if model is None else summary(model.report)
+    message = fault
+    if message is None and model is not None:
+        names = ", ".join(person.name for person in model.people)
+        message = model_message(model.version, names, model.report)
+    if progress is not None:
+        return ModelState("training", progress, version, people, report, message)
+    if fault is not None:
+        return ModelState("failed", None, version, people, report, message)
+    return ModelState("missing" if model is None else "ready", None, version, people, report, message)

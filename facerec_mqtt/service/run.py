@@ -1,0 +1,57 @@
+"""`run`: the service as a process, with its limits, its signals, and what is loaded before it starts."""
+
+import logging
+import os
+import resource
+import signal
+import threading
+
+from facerec_mqtt import __version__
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.service.loop import Service
+from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.settings.schema import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def run_service(settings: Settings, *, explain: bool = False) -> int:
+    """Run the service in the foreground until SIGTERM or SIGINT.
+
+    Args:
+        settings: all of them.
+        explain: say of each face why it was announced as it was, or why it was not.
+
+    Raises:
+        FacerecError: no camera is set, or a shipped network cannot be loaded.
+    """
+    if not settings.cameras:
+        raise FacerecError(
+            "No camera is set; set FACEREC_CAMERAS, for example "
+            '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
+        )
+    # What it writes holds faces and embeddings, and a core file would hold passwords; children inherit both.
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if settings.mqtt.tls_insecure:
+        _log.warning(
+            "FACEREC_MQTT__TLS_INSECURE is on: whoever sits between here and the broker can read the "
+            "password and all messages, and send commands. Set FACEREC_MQTT__TLS_CA instead."
+        )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    recognizer = Recognizer.load(
+        None,
+        min_detection_score=settings.recognition.min_detection_score,
+        max_side_px=settings.recognition.max_side_px,
+        threads=settings.recognition.threads,
+    )
+    slugs = [camera.slug for camera in settings.cameras]
+    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs)
+    names = ", ".join(camera.name for camera in settings.cameras)
+    _log.info("facerec-mqtt %s watches %s", __version__, names)
+    Service(settings, recognizer, publisher, explain=explain).run(stop)
+    _log.info("facerec-mqtt has stopped")
+    return 0

@@ -1,0 +1,378 @@
+"""The settings: what they are, their defaults, and reading them. The only reader of the environment.
+
+Every setting is an environment variable `FACEREC_<NAME>`, or a line of a `.env` file; the environment
+wins. A group's settings are joined by two underscores: `FACEREC_MQTT__HOST`. Cameras are a JSON list.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import quote, urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import PydanticBaseSettingsSource as Source
+from pydantic_settings import SettingsError as SourceError
+
+from facerec_mqtt.core.errors import FacerecError, SettingsError
+from facerec_mqtt.core.slugs import slug
+from facerec_mqtt.settings.env_file import read_settings_file
+from facerec_mqtt.settings.messages import complaint, nearest
+
+PREFIX = "FACEREC_"
+SourceKind = Literal["rtsp", "http", "file", "folder", "device"]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
+TopicPath = Annotated[str, Field(pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=200)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+class CameraSettings(_Group):
+    """One camera; an element of the JSON list `FACEREC_CAMERAS`."""
+
+    name: str
+    """What it is called in topics and in Home Assistant: "front_door", "Front door"."""
+    url: str
+    """`rtsp://host:554/path`, `http://host/snapshot.jpg`, a video file, a folder of pictures, or a device
+    number; without user and password, which have settings of their own."""
+    username: OptionalText = None
+    """Login of the camera."""
+    password: OptionalSecret = None
+    """Its password, as it is: nothing needs to be escaped."""
+    fps: float = Field(default=5.0, gt=0, le=60)
+    """Pictures a second that are looked at, at most."""
+    min_face_px: float = Field(default=40.0, ge=16, le=1000)
+    """Narrower faces, in pixels of the camera's picture, are not given a name."""
+    region: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
+    """Part of the picture to look at: left, top, right, bottom as fractions, `[0, 0.2, 0.7, 1]`."""
+    read_timeout_s: float = Field(default=10.0, ge=1, le=300)
+    """A camera that is silent for this long is opened anew; more than it pauses between pictures."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_makes_a_slug(cls, name: str) -> str:
+        try:
+            slug(name)
+        except FacerecError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _device_number_is_text(cls, url: object) -> object:
+        return str(url) if isinstance(url, int) else url
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_known_and_bare(cls, url: str) -> str:
+        if "://" not in url:
+            if not url:
+                raise ValueError(
+                    "is empty; give an rtsp:// or http:// URL, a file, a folder or a device number"
+                )
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("rtsp", "rtsps", "http", "https"):
+            raise ValueError(f'has the scheme "{parts.scheme}"; rtsp, rtsps, http and https are known')
+        if "@" in parts.netloc:
+            raise ValueError('holds a user or password; put them into "username" and "password"')
+        if not parts.hostname:
+            raise ValueError("names no host; write it as rtsp://host:554/path")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("has a port that is not a number from 0 to 65535") from None
+        return url
+
+    @model_validator(mode="after")
+    def _region_has_an_inside(self) -> Self:
+        if self.region is not None:
+            left, top, right, bottom = self.region
+            if right - left < 0.05 or bottom - top < 0.05:
+                raise ValueError(
+                    "region is left, top, right, bottom as fractions, each side at least 0.05 long"
+                )
+        return self
+
+    @property
+    def slug(self) -> str:
+        """The name as it stands in topics: `[a-z0-9_]+`."""
+        return slug(self.name)
+
+    @property
+    def kind(self) -> SourceKind:
+        """How the camera is read, told from its URL."""
+        if self.url.startswith(("rtsp://", "rtsps://")):
+            return "rtsp"
+        if "://" in self.url:
+            return "http"
+        if self.url.isdecimal():
+            return "device"
+        # Unlike Path.is_dir, this takes a share that has dropped for what is not there.
+        return "folder" if os.path.isdir(self.url) else "file"  # noqa: PTH112
+
+    def address(self) -> str:
+        """The URL with user and password in it, percent-encoded once. A secret: never log it."""
+        if self.username is None and self.password is None:
+            return self.url
+        login = quote(self.username or "", safe="")
+        if self.password is not None:
+            login += ":" + quote(self.password.get_secret_value(), safe="")
+        scheme, rest = self.url.split("://", 1)
+        return f"{scheme}://{login}@{rest}"
+
+
+class MqttSettings(_Group):
+    """The broker, and how we appear on it."""
+
+    host: str = Field(default="localhost", min_length=1)
+    """Name or address of the broker."""
+    port: int = Field(default=1883, ge=1, le=65535)
+    """Its port; 8883 is usual with TLS."""
+    username: OptionalText = None
+    """Login at the broker; empty for an anonymous one."""
+    password: OptionalSecret = None
+    """Its password."""
+    tls: bool = False
+    """Speak TLS; the broker's certificate is checked."""
+    tls_ca: OptionalPath = None
+    """File with the certificate authority to trust instead of the system's."""
+    tls_certificate: OptionalPath = None
+    """File with our client certificate, where the broker asks for one."""
+    tls_key: OptionalPath = None
+    """File with its key."""
+    tls_insecure: bool = False
+    """Accept any certificate. Whoever sits between can then read and change everything."""
+    protocol: Literal["3.1.1", "5"] = "5"
+    """MQTT version."""
+    client_id: OptionalText = None
+    """Our client id; by default made from the node id."""
+    keepalive_s: int = Field(default=30, ge=5, le=3600)
+    """The broker notices within one and a half times this that we are gone."""
+    base_topic: TopicPath = "facerec"
+    """All our topics begin with this. Two services on one broker need two."""
+    node_id: str = Field(default="home", pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    """Names this service in Home Assistant. Two services on one broker need two."""
+    discovery: bool = True
+    """Announce entities to Home Assistant."""
+    discovery_prefix: TopicPath = "homeassistant"
+    """Home Assistant's discovery prefix."""
+    birth_topic: TopicPath = "homeassistant/status"
+    """Where Home Assistant says that it has started."""
+
+    @model_validator(mode="after")
+    def _tls_belongs_together(self) -> Self:
+        if not self.tls and (self.tls_ca or self.tls_certificate or self.tls_key or self.tls_insecure):
+            raise ValueError("tls_ca, tls_certificate, tls_key and tls_insecure need FACEREC_MQTT__TLS=true")
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together; give both or neither")
+        if self.tls_insecure and self.tls_ca:
+            raise ValueError(
+                "tls_insecure accepts any certificate, so tls_ca would check nothing; leave out tls_insecure"
+            )
+        if self.password is not None and self.username is None:
+            raise ValueError("password without username; set FACEREC_MQTT__USERNAME too")
+        return self
+
+
+class RecognitionSettings(_Group):
+    """When a face is given a name, and when a visit begins and ends."""
+
+    fpir: float = Field(default=0.01, ge=0.0001, le=0.2)
+    """Share of strangers' pictures that may be taken for family; the rebuild chooses the threshold for it."""
+    min_margin: Fraction = 0.1
+    """A face that resembles two people, with scores closer than this, is not given a name."""
+    min_sharpness: float = Field(default=15.0, ge=0)
+    """Blurred faces (variance of the Laplacian below this) are not given a name."""
+    votes: int = Field(default=3, ge=1, le=30)
+    """Good frames that must agree before somebody has arrived."""
+    window_s: float = Field(default=4.0, gt=0, le=60)
+    """Within this time."""
+    stranger_votes: int = Field(default=6, ge=1, le=100)
+    """Good frames of nobody known before a stranger is reported."""
+    departure_s: float = Field(default=60.0, ge=1, le=86400)
+    """Unseen for this long, somebody has departed."""
+    motion: bool = True
+    """Look for faces only while something moves."""
+    min_detection_score: float = Field(default=0.6, ge=0.1, le=0.99)
+    """What the detector scores lower is not taken for a face."""
+    max_side_px: int = Field(default=640, ge=160, le=3840)
+    """Pictures are scaled down to this longer side before faces are looked for; more finds smaller faces."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """Processor threads for the networks."""
+
+
+class PrivacySettings(_Group):
+    """What leaves the program."""
+
+    publish_images: bool = True
+    """Publish the face that decided an event as a picture."""
+    retain_images: bool = False
+    """Let the broker keep the last one."""
+
+
+class ReviewSettings(_Group):
+    """Pictures of strangers and of doubtful visits, for the owner to look at. They stay on this machine."""
+
+    enabled: bool = False
+    """Keep the best picture of each stranger's and of each doubtful visit."""
+    folder: Path = Path("review")
+    """Where: in a folder for each day."""
+    max_pictures: int = Field(default=500, ge=1, le=100_000)
+    """The oldest are deleted when there are more."""
+    max_days: int = Field(default=30, ge=1, le=3650)
+    """Older ones are deleted."""
+
+
+class MetricsSettings(_Group):
+    """What is counted, and who is told."""
+
+    interval_s: int = Field(default=60, ge=1, le=86400)
+    """The counts are published by MQTT this often."""
+    prometheus_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Answer Prometheus on this port; needs the extra `metrics`. Empty for not at all."""
+    prometheus_host: str = Field(default="127.0.0.1", min_length=1)
+    """On this address; by default this machine alone is answered. There is no login."""
+
+
+class LoggingSettings(_Group):
+    """What is written to standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least important level that is written."""
+
+
+class Settings(BaseSettings):
+    """All settings of the program."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",  # other programs' lines in the file; unknown names of ours: `_unknown_names`
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        nested_model_default_partial_update=True,
+    )
+
+    cameras: tuple[CameraSettings, ...] = ()
+    """The cameras, as a JSON list."""
+    model_dir: Path = Path("models")
+    """Where the family's models are kept."""
+    enrollment_dir: Path = Path("enrollment")
+    """One folder of photos a person, named as the person."""
+    heartbeat_file: OptionalPath = None
+    """Touched every few seconds while the service is well; for health checks."""
+    mqtt: MqttSettings = MqttSettings()
+    recognition: RecognitionSettings = RecognitionSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    review: ReviewSettings = ReviewSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: Source,
+        env_settings: Source,
+        dotenv_settings: Source,
+        file_secret_settings: Source,  # noqa: ARG003
+    ) -> tuple[Source, ...]:
+        """Take the file's values as they stand: pydantic would replace `${NAME}` in a password."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource) and isinstance(dotenv_settings.env_file, Path):
+            lines = read_settings_file(dotenv_settings.env_file)
+            dotenv_settings.env_vars = {name.lower(): value for name, value in lines.items() if value}
+        return init_settings, env_settings, dotenv_settings
+
+    @field_validator("cameras")
+    @classmethod
+    def _cameras_have_their_own_slugs(cls, cameras: tuple[CameraSettings, ...]) -> tuple[CameraSettings, ...]:
+        seen: dict[str, str] = {}
+        for camera in cameras:
+            if camera.slug in seen:
+                raise ValueError(
+                    f'cameras "{seen[camera.slug]}" and "{camera.name}" would both be called '
+                    f'"{camera.slug}" in topics; rename one'
+                )
+            seen[camera.slug] = camera.name
+        return cameras
+
+
+def load_settings(env_file: Path | None = None) -> Settings:
+    """Read the settings from the environment and a `.env` file.
+
+    Args:
+        env_file: the file; by default `.env` in the current folder, where there is one.
+
+    Raises:
+        SettingsError: a name is unknown or a value is wrong; the message names all of them, one a line,
+            and holds no secret.
+    """
+    if env_file is not None and not env_file.is_file():
+        raise SettingsError(f"The settings file {env_file} does not exist; give the path of an existing one.")
+    path = env_file or Path(".env")
+    complaints = [*_unknown_names(path)]
+    if not complaints:
+        try:
+            # Only our own names of the file: another program's settings may stand in it too.
+            return Settings(_env_file=path)  # type: ignore[call-arg]
+        except ValidationError as error:
+            complaints = [
+                complaint(item, PREFIX, setting_names(), CameraSettings.model_fields)
+                for item in error.errors(include_url=False)
+            ]
+        except SourceError as error:
+            cause = error.__cause__
+            where = f" at character {cause.pos + 1}" if isinstance(cause, json.JSONDecodeError) else ""
+            name = next((part for part in str(error).split('"') if part in Settings.model_fields), "?")
+            complaints = [f"{PREFIX}{name.upper()} is not valid JSON{where}; see config.example.env."]
+    raise SettingsError("\n".join(complaints)) from None
+
+
+def setting_names() -> dict[str, object]:
+    """Every environment variable that sets something, in the order of the documentation, with its default."""
+    return dict(_names(Settings, PREFIX))
+
+
+def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            yield prefix + name.upper(), field.default
+
+
+def _unknown_names(env_file: Path) -> Iterator[str]:
+    known = setting_names()
+    groups = {name.split("__")[0] for name in known if "__" in name}
+    given = dict.fromkeys(os.environ, "the environment")
+    given |= dict.fromkeys(read_settings_file(env_file), str(env_file))
+    for name, source in given.items():
+        if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
+            yield f"Unknown setting {name} in {source}; did you mean {nearest(name.upper(), known)}?"

@@ -1,0 +1,91 @@
+"""How a family's model fares on photos that it has not learnt from.
+
+Whole models are made for it, each as the one that is kept:
+
+- *Members.* Each person's photos are divided into `PARTS` by shooting moment, and a model that has
+  learnt from the other parts judges each. Photos of one moment are never on both sides, since
+  near-duplicates make any model look good.
+- *Strangers' pictures.* They are divided likewise, and each part is judged by a model without it.
+- *Members as strangers.* One after the other is left out of the model, photos, template, layers and
+  all, and is then a stranger to it. Of more than `MOST_LEFT_OUT` members several are left out at once.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
+from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.training.fit import Lesson
+
+PARTS = 4
+MOST_LEFT_OUT = 5
+Learner = Callable[[Lesson], Family]
+"""Makes a model of photos."""
+
+
+def cross_validate(
+    lesson: Lesson,
+    learn: Learner,
+    *,
+    min_margin: float,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Outcomes:
+    """Judge every photo by models that have not learnt from it.
+
+    Args:
+        lesson: all used photos.
+        learn: makes each of the models.
+        min_margin: the least lead over the runner-up, [0, 1].
+        progress: told the share that is done, [0, 1].
+
+    Returns:
+        A row for each member's photo, except of those with one shooting moment only, for each stranger's
+        picture, and once more for each member's photo, with nobody as the truth, where there is another
+        member to be taken for. A person whom the model did not know has score 0 in it.
+    """
+    part = lesson.parts(PARTS)
+    people = len(lesson.people)
+    rounds = [(part == number, lesson.labels) for number in range(PARTS)]
+    if people > 1:
+        nobody = np.full(len(lesson.labels), people)
+        groups = np.array_split(np.arange(people), min(people, MOST_LEFT_OUT))
+        rounds += [(np.isin(lesson.labels, group), nobody) for group in groups]
+    outcomes = []
+    for done, (judged, labels) in enumerate(rounds):
+        if judged.any():
+            family = learn(lesson.only(~judged))
+            outcomes.append(_judge(lesson, judged, labels, family, min_margin))
+        progress((done + 1) / len(rounds))
+    return _joined(outcomes, people)
+
+
+def _judge(
+    lesson: Lesson, judged: NDArray[np.bool_], labels: NDArray[np.int64], family: Family, min_margin: float
+) -> Outcomes:
+    rows = {person.slug: row for row, person in enumerate(lesson.people)}
+    columns = [rows[person.slug] for person in family.people]
+    vectors = lesson.vectors[judged, 0]
+    scores = np.zeros((len(vectors), len(lesson.people)), np.float32)
+    scores[:, columns] = family.scores(vectors)
+    named = [
+        NOBODY if answer.person is None else rows[answer.person]
+        for answer in family.identify(vectors, min_margin=min_margin)
+    ]
+    true = labels[judged]
+    return Outcomes(
+        files=tuple(np.array(lesson.files)[judged]),
+        true=np.where(true == len(lesson.people), NOBODY, true),
+        scores=scores,
+        named=np.array(named, np.int64),
+    )
+
+
+def _joined(outcomes: Sequence[Outcomes], people: int) -> Outcomes:
+    return Outcomes(
+        files=tuple(str(file) for each in outcomes for file in each.files),
+        true=np.concatenate([np.zeros(0, np.int64), *(each.true for each in outcomes)]),
+        scores=np.concatenate([np.zeros((0, people), np.float32), *(each.scores for each in outcomes)]),
+        named=np.concatenate([np.zeros(0, np.int64), *(each.named for each in outcomes)]),
+    )

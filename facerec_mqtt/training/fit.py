@@ -1,0 +1,184 @@
+"""What a family's model learns from embeddings: templates, layers and the threshold.
+
+One way from photos to a model, for the one that is kept and for those that only judge it
+(`crossvalidation`): what holds for these holds for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.core.records import Person, Vectors
+from facerec_mqtt.faces.embedding import Cohort
+from facerec_mqtt.recognition.calibration import (
+    Gallery,
+    Normaliser,
+    Scores,
+    calibrate,
+    in_between,
+    odds_near,
+    template,
+)
+from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.recognizer import Family
+
+_EARLY_STOP_PARTS = 5
+_LEAST_FOR_EARLY_STOP = 10
+_MOST_STRANGERS = 500
+_STRANGER_PARTS = 4
+_MADE_UP = 6000
+
+
+class Trainer(Protocol):
+    """Makes the family's layers; `head.HeadTrainer` is one."""
+
+    def __call__(
+        self,
+        vectors: Vectors,
+        labels: NDArray[np.int64],
+        held_out: NDArray[np.bool_],
+        nobody: Vectors,
+        *,
+        people: int,
+    ) -> Head:
+        """As `head.HeadTrainer`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What all used photos have to teach."""
+
+    people: tuple[Person, ...]
+    """Whose rows the labels are."""
+    files: tuple[str, ...]
+    """`Anna/001.jpg`: of N photos."""
+    vectors: Vectors
+    """(N, versions, D) float32 unit embeddings, the photo as it is first."""
+    labels: NDArray[np.int64]
+    """(N,) row of the person; the number of people for a stranger."""
+    moments: NDArray[np.int64]
+    """(N,) photos with the same number were taken at the same moment."""
+
+    def clean(self, row: int) -> Vectors:
+        """(n, D) the photos of one person as they are."""
+        return np.asarray(self.vectors[self.labels == row, 0], np.float32)
+
+    def moments_of(self, row: int) -> int:
+        """From how many different moments the photos of one person are."""
+        return len(np.unique(self.moments[self.labels == row]))
+
+    def only(self, kept: NDArray[np.bool_]) -> "Lesson":
+        """The same of these (N,) photos alone; people without any are not in it."""
+        rows = [row for row in range(len(self.people)) if np.any(kept & (self.labels == row))]
+        renumbered = np.full(len(self.people) + 1, len(rows))
+        renumbered[rows] = np.arange(len(rows))
+        return Lesson(
+            people=tuple(self.people[row] for row in rows),
+            files=tuple(file for file, wanted in zip(self.files, kept, strict=True) if wanted),
+            vectors=self.vectors[kept],
+            labels=renumbered[self.labels[kept]],
+            moments=self.moments[kept],
+        )
+
+    def parts(self, count: int) -> NDArray[np.int64]:
+        """Divide the photos into parts of about equal size, each moment and each person's share whole.
+
+        Strangers' pictures are divided in the order of their files, as those of one stranger are mostly
+        beside each other.
+
+        Returns:
+            (N,) number of the part; -1 for the photos of somebody with one moment only, who cannot be
+            in two parts.
+        """
+        part = np.full(len(self.labels), -1)
+        for row in range(len(self.people)):
+            own = np.flatnonzero(self.labels == row)
+            moments, sizes = np.unique(self.moments[own], return_counts=True)
+            if len(moments) < 2:
+                continue
+            filled = np.zeros(min(count, len(moments)))
+            # The largest moment first, each to the part that has least.
+            for moment, size in sorted(zip(moments, sizes, strict=True), key=lambda pair: -pair[1]):
+                emptiest = int(filled.argmin())
+                filled[emptiest] += size
+                part[own[self.moments[own] == moment]] = emptiest
+        strangers = np.flatnonzero(self.labels == len(self.people))
+        moments, first = np.unique(self.moments[strangers], return_index=True)
+        in_order = moments[np.argsort(first)]
+        if len(in_order) > 1:
+            for number, some in enumerate(np.array_split(in_order, count)):
+                part[strangers[np.isin(self.moments[strangers], some)]] = number
+        return part
+
+
+def learn(lesson: Lesson, cohort: Cohort, fpir: float, train: Trainer) -> Family:
+    """Make a model of photos that were found good.
+
+    Args:
+        lesson: with at least one photo of each person.
+        cohort: of the backbone's scores.
+        fpir: share of strangers who may be taken for somebody, (0, 1).
+        train: makes the layers.
+    """
+    people, versions = len(lesson.people), lesson.vectors.shape[1]
+    head = train(
+        lesson.vectors.reshape(-1, lesson.vectors.shape[-1]),
+        np.repeat(lesson.labels, versions),
+        np.repeat(_held_out(lesson), versions),
+        cohort.centres,
+        people=people,
+    )
+    templates = np.stack([template(lesson.clean(row)) for row in range(people)])
+    strangers = _spaced(lesson.clean(people), _MOST_STRANGERS)
+    plain = Normaliser(cohort.centres, cohort.top)
+    normaliser = plain.extended(strangers)
+    gallery = Gallery.of(templates, normaliser)
+    calibration = calibrate(
+        fpir,
+        people,
+        (cohort.impostor_far, cohort.impostor_threshold),
+        strangers=_score_strangers(templates, strangers, plain),
+        members=_score_members(lesson, gallery, normaliser),
+    )
+    made_up = in_between(lesson.vectors[lesson.labels < people, 0], cohort.centres, _MADE_UP)
+    scored, liked = gallery.normalised(made_up, normaliser), head.probabilities(made_up)[:, :-1]
+    calibration = replace(calibration, strangers_odds=odds_near(calibration.threshold, scored, liked))
+    return Family(lesson.people, gallery, head, calibration, normaliser)
+
+
+def _held_out(lesson: Lesson) -> NDArray[np.bool_]:
+    """(N,) true for the moments that say which state of the layers is kept."""
+    part = lesson.parts(_EARLY_STOP_PARTS)
+    many = np.bincount(lesson.labels, minlength=len(lesson.people) + 1) >= _LEAST_FOR_EARLY_STOP
+    return np.asarray((part == 0) & many[lesson.labels])
+
+
+def _spaced(vectors: Vectors, most: int) -> Vectors:
+    """At most so many rows, evenly taken."""
+    return vectors[np.linspace(0, len(vectors) - 1, min(len(vectors), most)).round().astype(np.int64)]
+
+
+def _score_strangers(templates: Vectors, strangers: Vectors, normaliser: Normaliser) -> Scores:
+    """Best score of each stranger's picture, normalised without the quarter of the pictures it is in.
+
+    The pictures are in the order of their names, so that those of one stranger are mostly in one part.
+    """
+    scored = []
+    for judged in np.array_split(np.arange(len(strangers)), _STRANGER_PARTS):
+        others = normaliser.extended(np.delete(strangers, judged, axis=0))
+        scores = Gallery.of(templates, others).normalised(strangers[judged], others)
+        scored.append(scores.max(axis=1, initial=-np.inf))
+    return np.concatenate(scored)
+
+
+def _score_members(lesson: Lesson, gallery: Gallery, normaliser: Normaliser) -> Scores:
+    """Median score of each member's photos against each other member."""
+    people: Sequence[int] = range(len(gallery.templates))
+    scored = []
+    for row in people:
+        middle = np.median(gallery.normalised(lesson.clean(row), normaliser), axis=0)
+        scored.append(np.delete(middle, row))
+    return np.concatenate(scored).astype(np.float32)

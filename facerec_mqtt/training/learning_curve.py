@@ -1,0 +1,57 @@
+"""Would more photos help? How many pictures are recognised with a template of one, two, four ... photos.
+
+Only the templates are made anew, since this takes no time; the family's layers, which add a little to
+what templates recognise, keep out of it. The curve shows where it rises, not where the model stands.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.recognition.calibration import Gallery, template
+from facerec_mqtt.recognition.error_rates import Curve
+from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.training.fit import Lesson
+
+_DRAWS = 8
+_JUDGED = 0.25
+_LEAST_MOMENTS = 4
+
+
+def learning_curves(lesson: Lesson, family: Family) -> tuple[Curve, ...]:
+    """Measure each person's curve. The same photos give the same curves.
+
+    Args:
+        lesson: all used photos; those of one moment are never on both sides.
+        family: the model that was made of them.
+
+    Returns:
+        A curve for each person, empty where there are too few moments to take any away.
+    """
+    clean = np.asarray(lesson.vectors[:, 0], np.float32)
+    everybody = family.gallery.normalised(clean, family.normaliser)
+    return tuple(_curve(row, lesson, clean, everybody, family) for row in range(len(lesson.people)))
+
+
+def _curve(
+    row: int, lesson: Lesson, vectors: Vectors, everybody: NDArray[np.float32], family: Family
+) -> Curve:
+    own, moments = np.flatnonzero(lesson.labels == row), lesson.moments
+    there = np.unique(moments[own])
+    if len(there) < _LEAST_MOMENTS:
+        return ()
+    to_beat = np.delete(everybody, row, axis=1).max(axis=1, initial=family.calibration.threshold)
+    rng = np.random.default_rng(row)
+    shares: dict[int, list[float]] = {}
+    for _ in range(_DRAWS):
+        judged_moments = rng.permutation(there)[: max(1, round(_JUDGED * len(there)))]
+        judged = own[np.isin(moments[own], judged_moments)]
+        learnt = rng.permutation(own[~np.isin(moments[own], judged_moments)])
+        count = 1
+        while count <= len(learnt):
+            gallery = Gallery.of(template(vectors[learnt[:count]])[None], family.normaliser)
+            scores = gallery.normalised(vectors[judged], family.normaliser)[:, 0]
+            shares.setdefault(count, []).append(float(np.mean(scores >= to_beat[judged])))
+            count *= 2
+    # What only some of the draws have enough photos for would compare different pictures.
+    return tuple((count, float(np.mean(each))) for count, each in shares.items() if len(each) == _DRAWS)
