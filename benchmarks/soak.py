@@ -33,7 +33,7 @@ from processes import arguments_of, cpu_seconds, family, files, pss, rss, thread
 from service import free_port, listen, percentile
 
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
-from facerec_mqtt.rendering.identity import Identity
+from facerec_mqtt.rendering.people import Identity
 
 ROOT = Path(__file__).parent.parent
 SYSTEM_PYTHON = "/usr/bin/python3"

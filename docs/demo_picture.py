@@ -13,7 +13,7 @@ from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition.model_store import load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame, write_enrollment
-from facerec_mqtt.rendering.identity import HALF_SMILE, NEUTRAL, SMILE, Light
+from facerec_mqtt.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Light
 
 SIZE = (800, 450)
 PEOPLE: tuple[tuple[Identity, Pose], ...] = (

@@ -1,1 +1,1 @@
-"""What every package builds on: errors, the values that flow, names, files and pictures that may be anything."""
+"""What every package builds on: errors, the values that flow, names, files and pictures."""

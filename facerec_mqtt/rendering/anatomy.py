@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facerec_mqtt.rendering.identity import Expression, Identity
+from facerec_mqtt.rendering.people import Expression, Identity
 from facerec_mqtt.rendering.surface import Array, bump, ramp
 
 CROWN_CM = 11.6

@@ -9,17 +9,18 @@ import numpy as np
 
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.rendering.drawing import draw_person
-from facerec_mqtt.rendering.identity import (
+from facerec_mqtt.rendering.people import (
+    FAMILY,
     HALF_SMILE,
     NEUTRAL,
     SMILE,
+    STRANGERS,
     TALKING,
     Expression,
     Identity,
     Light,
     Pose,
 )
-from facerec_mqtt.rendering.people import FAMILY, STRANGERS
 from facerec_mqtt.rendering.scene import paint_room, sense
 
 _EXPRESSIONS: tuple[Expression, ...] = (NEUTRAL, HALF_SMILE, SMILE, TALKING, NEUTRAL)

@@ -1,7 +1,8 @@
 """Whether TensorFlow can run here, told before it is imported.
 
 TensorFlow's wheels for x86-64 are compiled with AVX. Without it the import ends the process with
-"Illegal instruction" and no word of why; virtual machines hide AVX often. Importing Keras or matplotlib also writes a list of fonts, which is not to stay on disk.
+"Illegal instruction" and no word of why; virtual machines hide AVX often.
+Importing Keras or matplotlib also writes a list of fonts, which is not to stay on disk.
 """
 
 import contextlib

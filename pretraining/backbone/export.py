@@ -1,6 +1,7 @@
-"""Write a trained backbone as the package ships it: LiteRT for the service, Keras for training and comparing.
+r"""Write a trained backbone as the package ships it: for LiteRT, and for Keras to train and compare with.
 
-    python -m pretraining.backbone.export CHECKPOINT.weights.h5 --out facerec_mqtt/faces/weights --keras pretraining/backbone/backbone.weights.h5
+    python -m pretraining.backbone.export CHECKPOINT.weights.h5 --out facerec_mqtt/faces/weights \
+        --keras pretraining/backbone/backbone.weights.h5
 
 Both files keep their matrices as float16, which halves them; arithmetic stays float32.
 """

@@ -1,4 +1,4 @@
-"""The backbone as a Keras network: for training it, and for comparing it with the LiteRT file that is shipped."""
+"""The backbone as a Keras network: to train it, and to compare it with the LiteRT file."""
 
 from pathlib import Path
 from typing import Any
