@@ -3,8 +3,8 @@
     python benchmarks/soak.py --cameras 4 --minutes 120 --rebuild-minutes 10 --plot soak.png
 
 Drawn people come and go before each camera, each camera at another place of the film; they are enrolled
-first. The cameras are tests/rtsp_server.py, which needs GStreamer as the tests do; `--camera URL` with
-`--model-dir DIR` takes your own instead. Mosquitto must be installed; `--plot` needs matplotlib. Departures
+first. The cameras are tests/support/rtsp_server.py, which needs GStreamer as the tests do; `--camera URL`
+with `--model-dir DIR` takes your own instead. Mosquitto must be installed; `--plot` needs matplotlib. Departures
 are set to three seconds, so that every round of the film gives its events.
 
 Prints one line of JSON. Medians and slopes are of what was sampled after the first rebuild, or after the
@@ -162,7 +162,7 @@ def broker(folder: Path) -> Iterator[int]:
 def rtsp_server(clips: Sequence[Path]) -> Iterator[list[str]]:
     """Serve each clip as a camera; gives their URLs."""
     server = subprocess.Popen(
-        [SYSTEM_PYTHON, ROOT / "tests" / "rtsp_server.py"],
+        [SYSTEM_PYTHON, ROOT / "tests" / "support" / "rtsp_server.py"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -174,7 +174,7 @@ def rtsp_server(clips: Sequence[Path]) -> Iterator[list[str]]:
     server.stdin.flush()
     word, _, port = server.stdout.readline().strip().partition(" ")
     if word != "ready":
-        sys.exit("the RTSP server has not started; install what tests/rtsp_server.py names")
+        sys.exit("the RTSP server has not started; install what tests/support/rtsp_server.py names")
     try:
         yield [f"rtsp://127.0.0.1:{port}{mount}" for mount in mounts]
     finally:

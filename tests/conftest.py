@@ -1,10 +1,10 @@
 """Fixtures of all tests: real brokers and real cameras."""
 
 pytest_plugins = [
-    "tests.fixtures_broker",
-    "tests.fixtures_service",
-    "tests.fixtures_rtsp",
-    "tests.fixtures_ha",
-    "tests.fixtures_disk",
-    "tests.fixtures_forget",
+    "tests.support.broker",
+    "tests.support.service",
+    "tests.support.rtsp",
+    "tests.support.home_assistant",
+    "tests.support.disk",
+    "tests.support.forget",
 ]

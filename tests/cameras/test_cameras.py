@@ -1,0 +1,381 @@
+"""Cameras as the service uses them: real servers, real reader processes, real faults."""
+
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facerec_mqtt.cameras import Camera, probe
+from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.sources import open_source
+from facerec_mqtt.core.errors import CameraError
+from facerec_mqtt.core.records import Frame
+from facerec_mqtt.settings.schema import CameraSettings
+from tests.support.broker import wait_until
+from tests.support.rtsp import CLIP_FPS, CLIP_FRAMES, StartRtsp, number_of, numbered, write_clip
+
+PASSWORD = "p@ss:w/rd#%?"
+PATIENCE_S = 120.0
+
+
+def settings(url: str | Path, **others: Any) -> CameraSettings:
+    """Of a camera that is not taken for dead because the machine is busy."""
+    return CameraSettings(name="door", url=str(url), **{"read_timeout_s": 30, "fps": 60} | others)
+
+
+class Watched:
+    """A running camera and what it has told."""
+
+    def __init__(self, camera_settings: CameraSettings) -> None:
+        self._changed = threading.Condition()
+        self.told: list[tuple[bool, str]] = []
+        self.camera = Camera(camera_settings, self._hear)
+        self._last_s = 0.0
+
+    def _hear(self, camera: str, online: bool, reason: str) -> None:
+        assert camera == "door"
+        with self._changed:
+            self.told.append((online, reason))
+            self._changed.notify_all()
+
+    def wait_until_told(self, *onlines: bool) -> None:
+        """Wait for these changes, from the beginning, and no others."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.told) >= len(onlines), PATIENCE_S), self.told
+            assert tuple(online for online, _ in self.told) == onlines
+
+    def frame(self) -> Frame:
+        """The next frame after the one that was got before."""
+        frame = self.camera.latest(self._last_s, PATIENCE_S)
+        assert frame is not None, self.told
+        assert frame.captured_at_s > self._last_s
+        self._last_s = frame.captured_at_s
+        return frame
+
+    def frames(self, count: int) -> list[Frame]:
+        return [self.frame() for _ in range(count)]
+
+
+@contextmanager
+def watched(camera_settings: CameraSettings) -> Iterator[Watched]:
+    one = Watched(camera_settings)
+    one.camera.start()
+    try:
+        yield one
+    finally:
+        one.camera.stop()
+
+
+def assert_live(before: Frame, after: Frame) -> None:
+    """The clip has moved on between two frames by as much as their times of capture say."""
+    shown = (number_of(after.image) - number_of(before.image)) % CLIP_FRAMES
+    elapsed_s = after.captured_at_s - before.captured_at_s
+    assert elapsed_s < CLIP_FRAMES / CLIP_FPS, "too long to tell"
+    assert shown / CLIP_FPS == pytest.approx(elapsed_s, abs=1.5)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+# --- RTSP
+
+
+def test_frames_arrive_from_a_camera_with_a_login_and_then_all_is_given_back(
+    start_rtsp: StartRtsp, clip: Path
+) -> None:
+    files_before = open_files()
+    server = start_rtsp({"/front": [clip]}, login=("digest", "cam", PASSWORD))
+    files_of_server = open_files() - files_before
+    with watched(settings(server.url("/front"), username="cam", password=PASSWORD)) as door:
+        frames = door.frames(10)
+        pid = door.camera.reader_pid
+        assert pid is not None
+        secrets_seen = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+        assert door.camera.online
+        assert door.camera.counters.frames >= 10
+        assert door.camera.counters.reconnects == 0
+    assert {frame.image.shape for frame in frames} == {(240, 320, 3)}
+    assert not frames[0].image.flags.writeable
+    assert_live(frames[0], frames[-1])
+    assert door.told == [(True, "gives 320x240 pixels")]
+    assert not any(b"p@ss" in seen or b"p%40ss" in seen for seen in secrets_seen)
+    assert not is_running(pid)
+    assert open_files() == files_before + files_of_server
+    assert door.camera.latest(0.0, 0.0) is None
+
+
+def test_a_slow_consumer_gets_the_newest_frame(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"))) as door:
+        first = door.frame()
+        for _ in range(3):
+            read = door.camera.counters.frames
+            wait_until(lambda read=read: door.camera.counters.frames >= read + 20)  # type: ignore[misc]
+            waited_from_s = time.monotonic()
+            newest = door.frame()
+            assert newest.captured_at_s > waited_from_s - 1.0
+            assert_live(first, newest)
+            first = newest
+
+
+def test_a_frame_is_handed_out_once(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"), fps=0.1)) as door:
+        frame = door.frame()
+        assert door.camera.latest(frame.captured_at_s, 0.0) is None
+
+
+def test_no_more_frames_are_read_than_wanted(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"), fps=3)) as door:
+        frames = door.frames(8)
+    assert 7 / (frames[-1].captured_at_s - frames[0].captured_at_s) < 3.6
+
+
+def test_a_killed_server_is_said_once_and_its_return_too(
+    start_rtsp: StartRtsp, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"))) as door:
+        door.frame()
+        server.kill()
+        door.wait_until_told(True, False)
+        assert not door.camera.online
+        # It is tried more than once meanwhile.
+        wait_until(lambda: door.camera.counters.reconnects >= 2)
+        server.start()
+        door.wait_until_told(True, False, True)
+        door.frames(3)
+    said = [
+        record.getMessage() for record in caplog.records if record.name.startswith("facerec_mqtt.cameras")
+    ]
+    assert said[:2] == [
+        'Camera "door" gives 320x240 pixels',
+        'Camera "door" has ended its stream. It will be tried again, for ever',
+    ]
+    assert re.fullmatch(r'Camera "door" is back after \d+ s', said[2])
+    assert len(said) == 3
+
+
+def test_a_frozen_server_is_noticed_and_its_thaw_too(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"), read_timeout_s=10)) as door:
+        door.frame()
+        server.pause()
+        door.wait_until_told(True, False)
+        assert door.told[1][1] == "gave no picture for 10 s"
+        server.go_on()
+        door.wait_until_told(True, False, True)
+        before = door.frame()
+        assert_live(before, door.frames(5)[-1])
+
+
+def test_a_reader_that_dies_is_replaced(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"))) as door:
+        door.frame()
+        pid = door.camera.reader_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        door.wait_until_told(True, False, True)
+        door.frame()
+        assert door.camera.reader_pid != pid
+
+
+def test_what_was_held_up_is_not_taken_for_the_present(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]})
+    with watched(settings(server.url("/front"), read_timeout_s=20)) as door:
+        before = door.frames(15)[-1]
+        pid = door.camera.reader_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(4)  # as long as the network is to be dead
+        os.kill(pid, signal.SIGCONT)
+        for frame in door.frames(5):
+            assert_live(before, frame)
+        assert door.told == [(True, "gives 320x240 pixels")]
+
+
+def test_a_reader_ends_when_the_service_is_killed(start_rtsp: StartRtsp, clip: Path) -> None:
+    program = (
+        "import sys, time; from facerec_mqtt.cameras import Camera;"
+        "from facerec_mqtt.settings.schema import CameraSettings;"
+        "camera = Camera(CameraSettings(name='door', url=sys.argv[1])); camera.start();"
+        "assert camera.latest(0.0, 100.0); print(camera.reader_pid, flush=True); time.sleep(100)"
+    )
+    server = start_rtsp({"/front": [clip]})
+    command = [sys.executable, "-c", program, server.url("/front")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        pid = int(service.stdout.readline())
+        assert is_running(pid)
+        service.kill()
+    wait_until(lambda: not is_running(pid))
+
+
+def test_a_stream_that_changes_its_size_goes_on(start_rtsp: StartRtsp, tmp_path: Path) -> None:
+    sizes = [(320, 240), (640, 360)]
+    clips = [tmp_path / f"{width}.avi" for width, _ in sizes]
+    for index, (path, size) in enumerate(zip(clips, sizes, strict=True)):
+        write_clip(path, [numbered(100 * index + number, *size) for number in range(15)], CLIP_FPS)
+    server = start_rtsp({"/front": clips})
+    with watched(settings(server.url("/front"))) as door:
+        frames = door.frames(45)
+    # OpenCV scales to the size that the stream was opened with.
+    assert {frame.image.shape for frame in frames} == {(240, 320, 3)}
+    numbers = {number_of(frame.image) for frame in frames}
+    assert numbers & set(range(15))
+    assert numbers & set(range(100, 115))
+    assert numbers <= {*range(15), *range(100, 115)}
+    assert door.told == [(True, "gives 320x240 pixels")]
+
+
+@pytest.mark.parametrize(
+    ("login", "path", "said"),
+    [
+        (("cam", "guess-7391"), "/front", "refuses the login (401); check username and password"),
+        ((None, None), "/front", "asks for a login (401); set username and password"),
+        (("cam", PASSWORD), "/back", "knows no such path (404)"),
+    ],
+)
+def test_why_a_camera_cannot_be_opened_is_said_and_no_secret(
+    start_rtsp: StartRtsp,
+    clip: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    login: tuple[str | None, str | None],
+    path: str,
+    said: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = start_rtsp({"/front": [clip]}, login=("digest", "cam", PASSWORD))
+    front = settings(server.url(path), username=login[0], password=login[1])
+    with watched(front) as door:
+        door.wait_until_told(False)
+        wait_until(lambda: door.camera.counters.reconnects >= 2)
+    assert said in door.told[0][1]
+    with pytest.raises(CameraError) as caught:
+        probe(front, PATIENCE_S)
+    assert said in str(caught.value)
+    output = capfd.readouterr()
+    everything = "\n".join([caplog.text, str(door.told), str(caught.value), output.out, output.err])
+    for secret in ("p@ss", "p%40ss", "guess-7391"):
+        assert secret not in everything
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+
+
+def test_a_camera_that_swallows_everything_delays_no_other(clip: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hole,
+        watched(settings(f"rtsp://127.0.0.1:{hole.getsockname()[1]}/x", read_timeout_s=1)) as silent,
+        watched(settings(clip)) as door,
+    ):
+        before = door.frame()
+        while silent.camera.counters.reconnects < 2:
+            after = door.frame()
+            if after.captured_at_s > before.captured_at_s + 5:
+                assert_live(before, after)
+                before = after
+        assert_live(before, door.frame())
+        silent.wait_until_told(False)
+        assert door.told == [(True, "gives 320x240 pixels")]
+        assert "does not answer" in silent.told[0][1] or "gave no picture" in silent.told[0][1]
+
+
+def test_a_camera_that_does_not_describe_itself_is_opened_patiently(
+    start_rtsp: StartRtsp, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "")
+    url = start_rtsp({"/front": [clip]}).url("/front")
+    orders = Orders("rtsp", url, url, None, None, fps=60.0, timeout_s=30.0, patient=True)
+    shot = next(open_source(orders, lambda: None).shots)
+    assert shot.image.shape == (240, 320, 3)
+
+
+def test_a_probe_tells_size_and_rate(start_rtsp: StartRtsp, clip: Path) -> None:
+    server = start_rtsp({"/front": [clip]}, login=("basic", "cam", PASSWORD))
+    facts = probe(settings(server.url("/front"), username="cam", password=PASSWORD), PATIENCE_S)
+    assert (facts.width, facts.height, facts.fps) == (320, 240, CLIP_FPS)
+
+
+def test_a_probe_of_nothing_is_one_clear_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(CameraError, match=rf'^Camera "door" cannot be reached: .* port {port}; .*\.$'):
+        probe(settings(f"rtsp://127.0.0.1:{port}/x"), PATIENCE_S)
+
+
+def test_a_camera_that_was_never_started_can_be_stopped() -> None:
+    camera = Camera(settings("nowhere.avi"))
+    camera.stop()
+    assert camera.latest(0.0, 0.0) is None
+    assert not camera.online
+
+
+# --- Files
+
+
+def test_a_file_is_played_over_and_over(tmp_path: Path) -> None:
+    path = tmp_path / "short.avi"
+    write_clip(path, [numbered(number) for number in range(10)], 20)
+    with watched(settings(path)) as door:
+        numbers = [number_of(frame.image) for frame in door.frames(25)]
+        assert door.told == [(True, "gives 320x240 pixels")]
+    assert set(numbers) <= set(range(10))
+    assert sum(later < number for number, later in pairwise(numbers)) >= 2
+
+
+def test_a_file_is_played_at_its_own_speed(clip: Path) -> None:
+    with watched(settings(clip)) as door:
+        first = door.frame()
+        assert_live(first, door.frames(30)[-1])
+
+
+def test_of_a_fast_file_so_many_frames_are_taken_as_are_wanted(clip: Path) -> None:
+    with watched(settings(clip, fps=5)) as door:
+        frames = door.frames(8)
+    assert_live(frames[0], frames[-1])
+    assert 7 / (frames[-1].captured_at_s - frames[0].captured_at_s) < 6
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "there is no file or folder"), (b"not a video", "is not a video")]
+)
+def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "clip.avi"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CameraError, match=said):
+        probe(settings(path), PATIENCE_S)
+
+
+def test_a_path_that_the_system_will_not_even_look_at_is_a_file_that_is_not_there() -> None:
+    # As is one on a share that has dropped, which no test can have.
+    with pytest.raises(CameraError, match="there is no file or folder"):
+        probe(settings("/" + "x" * 300), PATIENCE_S)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(CameraError, match="there is no /dev/video963"):
+        probe(settings("963"), PATIENCE_S)

@@ -1,0 +1,186 @@
+"""Cameras that are folders of pictures or snapshot URLs."""
+
+import base64
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle, islice
+from pathlib import Path
+
+import cv2
+import pytest
+
+from facerec_mqtt.cameras import probe
+from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.sources import open_source
+from facerec_mqtt.core.errors import CameraError
+from tests.cameras.test_cameras import PASSWORD, PATIENCE_S, settings, watched
+from tests.support.rtsp import number_of, numbered
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def jpeg(number: int, width: int = 320, height: int = 240) -> bytes:
+    return cv2.imencode(".jpg", numbered(number, width, height))[1].tobytes()
+
+
+@contextmanager
+def http_camera(answer: Callable[[str | None], Answer]) -> Iterator[str]:
+    """A web server; `answer` gets each request's Authorization and gives status, headers and body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = answer(self.headers["Authorization"])
+            self.send_response(status)
+            for name, value in (
+                {"Content-Type": "image/jpeg", "Content-Length": str(len(body))} | headers
+            ).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/snapshot.jpg?channel=1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def basic(authorization: str | None) -> Answer:
+    expected = "Basic " + base64.b64encode(f"cam:{PASSWORD}".encode()).decode()
+    if authorization == expected:
+        return 200, {}, jpeg(7)
+    return 401, {"WWW-Authenticate": 'Basic realm="camera"'}, b""
+
+
+def digest(authorization: str | None) -> Answer:
+    given = dict(re.findall(r'(\w+)="?([^",]+)"?', authorization or ""))
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    mine = md5(f"cam:camera:{PASSWORD}")
+    asked = md5(f"GET:{given.get('uri')}")
+    middle = f"n0nce:{given.get('nc')}:{given.get('cnonce')}:auth"
+    if given.get("response") == md5(f"{mine}:{middle}:{asked}"):
+        return 200, {}, jpeg(9)
+    return 401, {"WWW-Authenticate": 'Digest realm="camera", nonce="n0nce", qop="auth"'}, b""
+
+
+def complaint(url: str | Path, **others: object) -> str:
+    with pytest.raises(CameraError) as caught:
+        probe(settings(url, **others), PATIENCE_S)
+    return str(caught.value)
+
+
+# --- HTTP
+
+
+@pytest.mark.parametrize(("answer", "number"), [(basic, 7), (digest, 9)])
+def test_pictures_are_asked_for_with_a_login(answer: Callable[[str | None], Answer], number: int) -> None:
+    with http_camera(answer) as url, watched(settings(url, username="cam", password=PASSWORD)) as door:
+        assert [number_of(frame.image) for frame in door.frames(3)] == [number] * 3
+        assert not door.frame().image.flags.writeable
+
+
+@pytest.mark.parametrize("answer", [basic, digest])
+def test_a_login_that_is_wanted_and_not_set_is_asked_for(answer: Callable[[str | None], Answer]) -> None:
+    with http_camera(answer) as url:
+        assert "asks for a login (401); set username and password" in complaint(url)
+
+
+def test_a_wrong_login_is_said_and_not_shown() -> None:
+    with http_camera(digest) as url:
+        said = complaint(url, username="cam", password="guess-7391")
+    assert "refuses the login (401); check username and password" in said
+    assert "guess" not in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((404, {}, b""), "knows no such path (404)"),
+        ((200, {}, b"<html>hello</html>"), "sends no picture: it is not a picture"),
+        ((200, {}, jpeg(1)[:500]), "sends no picture: the picture is cut short"),
+        ((200, {}, b"\xff" * (21 * 2**20)), "sends more than 20 MB"),
+        ((200, {"Content-Type": "multipart/x-mixed-replace; boundary=x"}, b""), "sends a film, not pictures"),
+        ((503, {}, b""), "HTTP status 503"),
+        ((302, {"Location": "file:///etc/passwd"}, b""), "refuses the picture (HTTP status 302)"),
+    ],
+)
+def test_what_is_no_picture_is_named(answer: Answer, said: str) -> None:
+    with http_camera(lambda _: answer) as url:
+        assert said in complaint(url)
+
+
+def test_nobody_listens_at_a_snapshot_url() -> None:
+    with http_camera(basic) as url:
+        pass
+    assert "it refuses connections; check the port in its URL" in complaint(url)
+
+
+def test_a_passing_fault_is_borne() -> None:
+    first_is_seen = threading.Event()
+
+    def answers() -> Iterator[Answer]:
+        yield 200, {}, jpeg(1)
+        first_is_seen.wait(PATIENCE_S)
+        yield 503, {}, b""
+        yield 200, {}, jpeg(2)[:300]
+
+    given = answers()
+    with http_camera(lambda _: next(given, (200, {}, jpeg(3)))) as url, watched(settings(url)) as door:
+        assert number_of(door.frame().image) == 1
+        first_is_seen.set()
+        assert number_of(door.frame().image) == 3
+        assert door.told == [(True, "gives 320x240 pixels")]
+
+
+def test_pictures_may_change_their_size() -> None:
+    sizes = [(320, 240), (1280, 720), (64, 48)]
+    answers: Iterator[Answer] = cycle([(200, {}, jpeg(1, *size)) for size in sizes])
+    seen: set[tuple[int, ...]] = set()
+    with http_camera(lambda _: next(answers)) as url, watched(settings(url, fps=5)) as door:
+        while len(seen) < 3:
+            frame = door.frame()
+            seen.add(frame.image.shape)
+            assert number_of(frame.image) == 1
+    assert seen == {(height, width, 3) for width, height in sizes}
+
+
+# --- Folders
+
+
+def test_a_folder_is_shown_in_the_order_of_names_over_and_over(tmp_path: Path) -> None:
+    for number, name in enumerate(["a.jpg", "b.JPEG", "c.png"]):
+        image = cv2.imencode(Path(name).suffix.lower(), numbered(number))[1]
+        (tmp_path / name).write_bytes(image.tobytes())
+    (tmp_path / "b2.jpg").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture either")
+    orders = Orders("folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, patient=False)
+    shots = islice(open_source(orders, lambda: None).shots, 7)
+    assert [number_of(shot.image) for shot in shots] == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_a_slow_folder_is_not_taken_for_dead(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    with watched(settings(tmp_path, fps=0.25, read_timeout_s=3)) as door:
+        door.frames(2)
+        assert [online for online, _ in door.told] == [True]
+
+
+@pytest.mark.parametrize("content", [{}, {"a.jpg": b"no picture"}, {"notes.txt": b"text"}])
+def test_a_folder_without_pictures_is_named(tmp_path: Path, content: dict[str, bytes]) -> None:
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    assert f'has no pictures: "{tmp_path}" holds no JPEG, PNG or WebP' in complaint(tmp_path)

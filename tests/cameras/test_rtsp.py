@@ -1,0 +1,116 @@
+"""Why a stream cannot be had is said clearly, from what the server itself answers."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from facerec_mqtt.cameras.rtsp import describe
+from facerec_mqtt.core.errors import CameraError
+from tests.support.rtsp import StartRtsp
+
+PASSWORD = "p@ss:w/rd#%?"
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def server_that_says(answers: Sequence[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """A server of one connection, which gives these answers, and the questions it was asked."""
+    asked: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        # Who asks may hang up before all is said.
+        with connection, suppress(ConnectionError):
+            for answer in answers:
+                asked.append(connection.recv(65536))
+                connection.sendall(answer)
+            # Not closed before the other has read all.
+            while connection.recv(65536):
+                pass
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with listener:
+        yield f"rtsp://127.0.0.1:{listener.getsockname()[1]}/sub", asked
+
+
+def complaint(url: str, username: str | None = None, password: str | None = None) -> str:
+    with pytest.raises(CameraError) as caught:
+        describe(url, username, password, PATIENCE_S)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n", "no such path (404)"),
+        (b"RTSP/1.0 403 Forbidden\r\n\r\n", "asks for a login (403)"),
+        (b"RTSP/1.0 453 Not Enough Bandwidth\r\n\r\n", "RTSP status 453"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak RTSP"),
+        (b"RTSP/x nonsense\r\n\r\n", "does not speak RTSP"),
+        (b"RTSP/1.0 200" + b"x" * 70000, "does not speak RTSP"),
+    ],
+)
+def test_the_answer_is_put_into_words(answer: bytes, said: str) -> None:
+    with server_that_says([answer]) as (url, _):
+        assert said in complaint(url)
+
+
+def test_a_stream_that_is_offered_is_no_complaint() -> None:
+    with server_that_says([b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 0\r\n\r\n"]) as (url, asked):
+        describe(url, None, None, PATIENCE_S)
+    assert asked[0].startswith(f"DESCRIBE {url} RTSP/1.0\r\n".encode())
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert f"refuses connections at port {port}" in complaint(f"rtsp://127.0.0.1:{port}/sub")
+
+
+def test_a_name_that_nobody_has() -> None:
+    assert '"nobody.invalid" is not known' in complaint("rtsp://nobody.invalid/sub")
+
+
+def test_a_server_that_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"rtsp://127.0.0.1:{listener.getsockname()[1]}/sub"
+        with pytest.raises(CameraError, match="does not answer"):
+            describe(url, None, None, 0.2)
+
+
+def test_the_example_of_the_standard_is_answered_as_it_says() -> None:
+    # RFC 2617, 3.5, but with the method and URI of this server and without qop, as RTSP cameras ask.
+    challenge = b'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="r,s", nonce="dcd98b"\r\n\r\n'
+    with server_that_says([challenge, b"RTSP/1.0 200 OK\r\n\r\n"]) as (url, asked):
+        describe(url, "cam", PASSWORD, PATIENCE_S)
+    assert b'realm="r,s", nonce="dcd98b"' in asked[1]
+    assert PASSWORD.encode() not in asked[1]
+
+
+@pytest.mark.parametrize("kind", ["digest", "basic"])
+def test_a_real_server_takes_the_right_login_only(start_rtsp: StartRtsp, kind: str, clip: object) -> None:
+    server = start_rtsp({"/front": [clip]}, login=(kind, "cam", PASSWORD))
+    url = server.url("/front")
+    describe(url, "cam", PASSWORD, PATIENCE_S)
+    assert "refuses the login (401)" in complaint(url, "cam", "wrong")
+    assert "asks for a login (401)" in complaint(url)
+    assert "no such path (404)" in complaint(server.url("/back"), "cam", PASSWORD)
+
+
+@pytest.mark.parametrize("extra", [', qop="auth"', ", algorithm=SHA-256", ', opaque="x", stale=FALSE'])
+def test_other_kinds_of_digest_are_answered_too(extra: str) -> None:
+    challenge = f'RTSP/1.0 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n"{extra}\r\n\r\n'
+    with server_that_says([challenge.encode(), b"RTSP/1.0 200 OK\r\n\r\n"]) as (url, asked):
+        describe(url, "cam", PASSWORD, PATIENCE_S)
+    assert b'response="' in asked[1]
+
+
+def test_a_login_that_nobody_knows_is_not_tried() -> None:
+    with server_that_says([b"RTSP/1.0 401 No\r\nWWW-Authenticate: Kerberos x\r\n\r\n"]) as (url, asked):
+        assert "refuses the login (401)" in complaint(url, "cam", PASSWORD)
+    assert len(asked) == 1

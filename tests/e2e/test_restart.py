@@ -1,0 +1,156 @@
+"""What a restart of the real program leaves as it was."""
+
+import json
+import shutil
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from tests.support.broker import Broker, Ear, Message
+from tests.support.service import Home, RunningService, write_film
+
+EVENT = "facerec/camera/front_door/event"
+ENABLED = "facerec/camera/front_door/enabled"
+
+
+def person(ear: Ear, present: str) -> dict[str, Any]:
+    """Anna's first state with this presence and a place where she was seen."""
+
+    def fits(message: Message) -> bool:
+        if message.topic != "facerec/person/anna/state" or message.retained or not message.payload:
+            return False
+        state = json.loads(message.payload)
+        return bool(state["present"] == present and state["camera"])
+
+    state: dict[str, Any] = json.loads(ear.wait(fits).payload)
+    return state
+
+
+def settings_without_a_model(broker: Broker, folder: Path) -> dict[str, str]:
+    """One camera, at which there is nobody."""
+    cv2.imwrite(str(folder / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+    return broker.environment() | {
+        "FACEREC_CAMERAS": json.dumps([{"name": "front_door", "url": str(folder)}]),
+        "FACEREC_MODEL_DIR": str(folder / "models"),
+    }
+
+
+def test_a_switch_stays_off_over_a_restart_without_the_brokers_help(broker: Broker, tmp_path: Path) -> None:
+    settings = settings_without_a_model(broker, tmp_path)
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        ear.wait_for(f"{ENABLED}/state", b"ON")
+        ear.say(f"{ENABLED}/set", "OFF")
+        ear.wait_for(f"{ENABLED}/state", b"OFF")
+        assert service.terminate() == 0
+    broker.stop()  # and forgets all
+    broker.start()
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online")
+        assert [message.payload for message in ear.on(f"{ENABLED}/state")] == [b"OFF"]
+        ear.say(f"{ENABLED}/set", "ON")
+        ear.wait_for(f"{ENABLED}/state", b"ON")
+        assert service.terminate() == 0
+
+
+def test_a_camera_that_is_no_more_leaves_no_topic_though_nothing_is_announced(
+    broker: Broker, tmp_path: Path
+) -> None:
+    settings = settings_without_a_model(broker, tmp_path) | {"FACEREC_MQTT__DISCOVERY": "false"}
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        ear.wait_for(f"{ENABLED}/state", b"ON")
+        ear.wait_for("facerec/camera/front_door/status", b"online")
+        assert service.terminate() == 0
+    settings["FACEREC_CAMERAS"] = json.dumps([{"name": "gate", "url": str(tmp_path)}])
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online")
+        for topic in ("status", "state", "enabled/state"):
+            ear.wait_for(f"facerec/camera/front_door/{topic}", b"")
+        assert service.terminate() == 0
+    with broker.ear() as ear:
+        ear.settle()
+        kept = {message.topic for message in ear.messages}
+    assert "facerec/camera/gate/status" in kept
+    assert not [topic for topic in kept if "front_door" in topic]
+
+
+def test_where_somebody_was_last_seen_outlasts_a_restart(home: Home, broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    write_film(tmp_path / "film", ["Anna"])
+    shutil.copytree(home.models, tmp_path / "models")
+    camera = {"name": "front_door", "url": str(tmp_path / "film"), "fps": 5}
+    settings = home.environment(camera, **broker.environment())
+    settings["FACEREC_MODEL_DIR"] = str(tmp_path / "models")
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        seen = person(ear, "ON")
+        ear.say(f"{ENABLED}/set", "OFF")
+        last = person(ear, "OFF")
+        assert service.terminate() == 0
+    broker.stop()
+    broker.start()
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        again = person(ear, "OFF")
+        ear.say(f"{ENABLED}/set", "ON")
+        person(ear, "ON")
+        assert service.terminate() == 0
+    assert again == last
+    assert again["camera"] == seen["camera"] == "front_door"
+    assert again["last_seen"] >= seen["last_seen"]
+
+
+def test_a_restart_ends_no_visit_and_lets_nobody_arrive_twice(
+    home: Home, broker: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "film").mkdir()
+    (tmp_path / "hall").mkdir()
+    write_film(tmp_path / "film", ["Anna"])
+    cv2.imwrite(str(tmp_path / "hall" / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+
+    def settings(pictures: str, departure_s: float) -> dict[str, str]:
+        camera = {"name": "front_door", "url": str(tmp_path / pictures), "fps": 5}
+        departure = {"FACEREC_RECOGNITION__DEPARTURE_S": str(departure_s)}
+        return home.environment(camera, **broker.environment()) | departure
+
+    with broker.ear() as ear:
+        with RunningService(settings("film", 600.0), tmp_path / "log" / "first") as service:
+            arrived = json.loads(ear.wait_for(EVENT).payload)
+            person(ear, "ON")
+            assert service.terminate() == 0
+        broker.stop()
+        broker.start()
+    with broker.ear() as ear, RunningService(settings("hall", 3.0), tmp_path / "log" / "second") as service:
+        ear.wait_for("facerec/status", b"online")
+        before = takewhile(lambda message: message.topic != "facerec/status", ear.messages)
+        states = [json.loads(m.payload) for m in before if m.topic == "facerec/person/anna/state"]
+        assert [state["present"] for state in states] == ["ON"]
+        departed = json.loads(ear.wait_for(EVENT).payload)
+        person(ear, "OFF")
+        assert service.terminate() == 0
+    assert (arrived["event_type"], departed["event_type"]) == ("arrived", "departed")
+    assert arrived["visit_id"] == departed["visit_id"]
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_model_that_is_gone_takes_nobodys_entities_away(
+    broker: Broker, tmp_path: Path, remembered: bool
+) -> None:
+    settings = settings_without_a_model(broker, tmp_path)
+    if remembered:
+        seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
+        MemoryFile(tmp_path / "models", "home").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
+        ear.wait_for("facerec/status", b"online")
+        announced = json.loads(ear.wait_for("homeassistant/device/home/config").payload)["components"]
+        model = json.loads(ear.wait_for("facerec/model/state").payload)
+        assert (model["status"], model["people"]) == ("missing", [])
+        assert ("person_anna" in announced) == remembered
+        if remembered:
+            state = person(ear, "OFF")
+            assert (state["name"], state["camera"]) == ("Anna", "front_door")
+            topics = [message.topic for message in ear.messages]
+            assert topics.index("facerec/person/anna/state") < topics.index("facerec/status")

@@ -1,0 +1,323 @@
+"""What the system does to the program: the model in use stays whole, and the service lives on."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.recognition.model_store import load_current, versions
+from tests.cameras.test_cameras import is_running
+from tests.e2e.test_end_to_end import REBUILD_PATIENCE_S, camera, events, wait_for_event, wait_for_model
+from tests.enrollment.test_rebuild import rebuild_patterns
+from tests.faults.test_camera_faults import tells_of
+from tests.support.broker import PATIENCE_S, Broker, Ear, wait_until
+from tests.support.disk import fill
+from tests.support.paths import ROOT
+from tests.support.pattern_world import write_photos
+from tests.support.service import Home, RunningService, program, wait_for_child
+
+RESULT = "facerec/command/result"
+
+# Does something again and again, killed before the first, the second, ... of all its steps on the disk,
+# until it comes to its end; after each, says what a service would find.
+KILLED_AT_EACH_STEP = """
+import json, os, pathlib, signal, sys
+from facerec_mqtt.artifact import load_current
+from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
+from tests.enrollment.test_rebuild import rebuild_patterns
+
+WRITING = os.O_WRONLY | os.O_RDWR
+STEPS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")
+what, enrollment, models = sys.argv[1], *map(pathlib.Path, sys.argv[2:])
+
+def act():
+    if what == "rebuild":
+        rebuild_patterns(enrollment, models)
+    else:
+        MemoryFile(models, "home").keep(Memory(frozenset({"garden"})))
+
+def killed_at(step):
+    count = 0
+    def watch(event, arguments):
+        nonlocal count
+        is_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
+        if is_write or event in STEPS:
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(watch)
+        act()
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+step, was_killed = 0, True
+while was_killed:
+    step += 1
+    was_killed = killed_at(step)
+    model = load_current(models)
+    print(json.dumps({
+        "version": model and model.version,
+        "switched_off": sorted(MemoryFile(models, "home").recall().switched_off),
+    }))
+"""
+
+
+def kill_at_each_step(what: str, enrollment: Path, models: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_EACH_STEP, what, enrollment, models],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cannot be read" not in done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_rebuild_that_is_killed_at_any_step_leaves_a_whole_model_and_the_next_one_clears_up(
+    tmp_path: Path,
+) -> None:
+    enrollment, models = tmp_path / "enrollment", tmp_path / "models"
+    write_photos(enrollment / "Anna", 1, 3)
+    old = rebuild_patterns(enrollment, models).version
+    write_photos(enrollment / "Tom", 2, 3)
+    found = [after["version"] for after in kill_at_each_step("rebuild", enrollment, models)]
+    assert len(found) > 10
+    assert None not in found
+    # The old one until the switch, then a new one; each was whole when it was loaded.
+    assert found[0] == old
+    assert found == sorted(found)
+    assert found[-1] != old
+    rebuild_patterns(enrollment, models)
+    assert not [path for path in models.rglob("*") if path.name.startswith(".unfinished")]
+    assert len(versions(models)) <= 3
+    model = load_current(models)
+    assert model is not None
+    assert [person.name for person in model.people] == ["Anna", "Tom"]
+
+
+def test_a_memory_whose_writing_is_killed_at_any_step_is_the_old_or_the_new_one(tmp_path: Path) -> None:
+    MemoryFile(tmp_path, "home").keep(Memory(frozenset({"front_door"})))
+    found = [after["switched_off"] for after in kill_at_each_step("memory", tmp_path, tmp_path)]
+    assert found[0] == ["front_door"]
+    assert found[-1] == ["garden"]
+    assert all(switched_off in (["front_door"], ["garden"]) for switched_off in found)
+
+
+def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    folder = tmp_path / "models"
+    folder.write_text("in the way")
+    memory = MemoryFile(folder, "home")
+    for camera_name in ("attic", "cellar", "garden"):
+        memory.keep(Memory(frozenset({camera_name})))
+    assert len(caplog.messages) == 1
+    assert "cannot be written" in caplog.messages[0]
+    folder.unlink()
+    memory.keep(memory.kept)
+    assert "can be written again" in caplog.messages[1]
+    assert MemoryFile(folder, "home").recall() == Memory(frozenset({"garden"}))
+    memory.keep(memory.kept)
+    assert len(caplog.messages) == 2
+
+
+def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_told_and_the_service_goes_on(
+    home: Home, annas_film: Path, broker: Broker, tmp_path: Path
+) -> None:
+    environment = home.environment(camera(annas_film), **broker.environment())
+    with RunningService(environment, tmp_path / "log" / "log") as service:
+        with broker.ear() as ear:
+            wait_for_model(ear, status="ready")
+            ear.say("facerec/command/rebuild")
+            limit = 250 * 2**20
+            resource.prlimit(wait_for_child(service, "rebuild"), resource.RLIMIT_AS, (limit, limit))
+            short = json.loads(ear.wait_for(RESULT, timeout_s=REBUILD_PATIENCE_S).payload)
+            wait_for_model(ear, status="failed")
+        with broker.ear() as ear:
+            ear.say("facerec/command/rebuild")
+            os.kill(wait_for_child(service, "rebuild"), signal.SIGKILL)
+            killed = json.loads(ear.wait_for(RESULT, timeout_s=REBUILD_PATIENCE_S).payload)
+            state = wait_for_model(ear, status="failed")
+            wait_for_event(ear, "arrived", "anna")
+        assert service.terminate() == 0
+    assert not short["ok"]
+    assert "memory" in short["message"]
+    assert not killed["ok"]
+    assert killed["message"].startswith("it was ended by signal 9, perhaps for want of memory")
+    assert "\n" not in short["message"] + killed["message"]
+    assert set(state["people"]) == {"anna", "tom"}
+    assert state["version"] == home.report["version"]
+    assert "Traceback" not in service.log
+
+
+def test_a_service_that_is_killed_in_a_rebuild_leaves_no_process_and_finds_its_model_again(
+    home: Home, annas_film: Path, broker: Broker, tmp_path: Path
+) -> None:
+    environment = home.environment(camera(annas_film), **broker.environment())
+    with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "first") as service:
+        wait_for_model(ear, status="ready")
+        wait_for_event(ear, "arrived", "anna")
+        ear.say("facerec/command/rebuild")
+        wait_for_model(ear, status="training")
+        children = [wait_for_child(service, "rebuild"), wait_for_child(service, "front_door")]
+        service.terminate(signal.SIGKILL)
+        # The rebuild finds nobody to tell how far it is.
+        wait_until(lambda: not any(map(is_running, children)), timeout_s=REBUILD_PATIENCE_S)
+    model = load_current(home.models)
+    assert model is not None
+    assert [person.slug for person in model.people] == ["anna", "tom"]
+    with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "second") as service:
+        wait_for_event(ear, "arrived", "anna")
+        assert wait_for_model(ear, status="ready")["version"] == model.version
+        assert service.terminate() == 0
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_model_folder_that_takes_nothing_more_costs_only_what_is_remembered(
+    home: Home, annas_film: Path, broker: Broker, tmp_path: Path, small_disk: Path, fault: str
+) -> None:
+    models = small_disk / "models"
+    shutil.copytree(home.models, models)
+    if fault == "full":
+        fill(small_disk)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    environment = replace(home, models=models).environment(camera(annas_film), **broker.environment())
+    with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
+        wait_for_model(ear, status="ready")
+        ear.say("facerec/command/rebuild")
+        answer = json.loads(ear.wait_for(RESULT, timeout_s=REBUILD_PATIENCE_S).payload)
+        state = wait_for_model(ear, status="failed")
+        wait_for_event(ear, "arrived", "anna")
+        wait_for_event(ear, "departed", "anna")
+        assert service.terminate() == 0
+    reason = "No space left on device" if fault == "full" else "Read-only file system"
+    assert not answer["ok"]
+    assert f"cannot be written ({reason})" in answer["message"]
+    assert state["version"] == home.report["version"]
+    assert service.log.count("memory-home.json cannot be written") == 1
+    assert "Traceback" not in service.log
+    assert load_current(models) is not None
+
+
+# Nowhere is there room for a thread's stack of a petabyte, so that the system refuses to start one.
+WITHOUT_THREADS = """
+import sys, threading
+from facerec_mqtt.cli import main
+threading.stack_size(1 << 50)
+sys.exit(main())
+"""
+
+
+def test_a_service_that_can_start_no_thread_ends_with_one_sentence(tmp_path: Path) -> None:
+    nobody = Home(tmp_path / "enrollment", tmp_path / "models", {})
+    environment = nobody.environment(camera(tmp_path / "film.mp4"))
+    command = [program()[0], "-c", WITHOUT_THREADS, "run"]
+    with RunningService(environment, tmp_path / "log" / "log", command) as service:
+        assert service.process is not None
+        assert service.process.wait(PATIENCE_S) == 1
+    assert service.log.splitlines()[-1].startswith("facerec-mqtt: No more threads can be started; end other")
+    assert "Traceback" not in service.log
+
+
+def test_a_log_that_takes_nothing_more_stops_nobody(home: Home, annas_film: Path, broker: Broker) -> None:
+    environment = home.environment(camera(annas_film), **broker.environment())
+    with broker.ear() as ear, RunningService(environment, Path("/dev/full")) as service:
+        wait_for_event(ear, "arrived", "anna")
+        wait_for_event(ear, "departed", "anna")
+        service.terminate()
+        ear.wait_for("facerec/status", b"offline")
+
+
+# The service with a wall clock that jumps back and forth by up to a year, several times a visit.
+JUMPING_CLOCK = """
+import itertools, sys, time
+true_time, true_time_ns, start = time.time, time.time_ns, time.monotonic()
+JUMPS_S = (0, 86_400, -3600, 31_536_000, -31_536_000, 7)
+def jump_s():
+    return JUMPS_S[int((time.monotonic() - start) / 0.7) % len(JUMPS_S)]
+time.time = lambda: true_time() + jump_s()
+time.time_ns = lambda: true_time_ns() + jump_s() * 1_000_000_000
+from facerec_mqtt.cli import main
+sys.exit(main())
+"""
+
+
+def spread_s(ear: Ear) -> float:
+    """Between the earliest and the latest time that an event has told."""
+    epochs = [event["epoch"] for event in events(ear)]
+    return float(max(epochs) - min(epochs))
+
+
+def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
+    home: Home, annas_film: Path, broker: Broker, tmp_path: Path
+) -> None:
+    environment = home.environment(camera(annas_film), **broker.environment())
+    command = [program()[0], "-c", JUMPING_CLOCK, "run"]
+    with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:
+        began_s = time.monotonic()
+        arrived = wait_for_event(ear, "arrived", "anna")
+        departed = wait_for_event(ear, "departed", "anna")
+        ear.wait(lambda m: tells_of("arrived", m) and arrived["visit_id"] not in m.text, PATIENCE_S)
+        # It is the clock of the events that jumps, by chance not between the first few; what is measured
+        # does not.
+        wait_until(lambda: spread_s(ear) > time.monotonic() - began_s + 1000, "the clock does not jump")
+        told = events(ear)
+        assert service.terminate() == 0
+    assert departed["visit_id"] == arrived["visit_id"]
+    kinds = [(event["event_type"], event["visit_id"]) for event in told]
+    assert len(kinds) == len(set(kinds))
+    assert all(0 <= event["latency_ms"] < 1000 * PATIENCE_S for event in told if event["latency_ms"])
+    assert "Traceback" not in service.log
+
+
+# The service on a machine without a battery for its clock, which learns the time after its start.
+LATE_CLOCK = """
+import sys, time
+from pathlib import Path
+true_time, told = time.time, Path(sys.argv.pop())
+time.time = lambda: true_time() - (0 if told.exists() else 36_000)
+from facerec_mqtt.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
+    home: Home, broker: Broker, tmp_path: Path
+) -> None:
+    hall = tmp_path / "hall"
+    hall.mkdir()
+    cv2.imwrite(str(hall / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+    seen = LastSeen("hall", round(time.time()) - 1000.0, 0.9)
+    memory = MemoryFile(home.models, "home")
+    memory.keep(Memory(people=(Person("anna", "Anna"),), last_seen={"anna": seen}))
+    environment = home.environment({"name": "hall", "url": str(hall)}, **broker.environment())
+    command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "told")]
+    with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:
+        wait_for_model(ear, status="ready")
+        (tmp_path / "told").touch()
+        ear.say("facerec/camera/hall/enabled/set", "OFF")
+        ear.wait_for("facerec/camera/hall/enabled/state", b"OFF")
+        assert service.terminate() == 0
+    kept = memory.recall()
+    assert kept.switched_off == {"hall"}
+    assert abs(kept.last_seen["anna"].epoch_s - seen.epoch_s) < 1

@@ -1,0 +1,173 @@
+"""People and cameras that are no more, on a real broker."""
+
+import json
+from typing import Any
+
+import pytest
+
+from facerec_mqtt.core.records import Person, PersonState
+from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
+from tests.service.test_publisher import ANNA, HERE, let_answer, running
+from tests.support.broker import Broker, Ear
+
+TOM = Person("tom", "Tom")
+TOM_AWAY = PersonState(TOM, False, None, None, None)
+DISCOVERY = "homeassistant/device/home/config"
+REMOVED = {"platform": "binary_sensor"}
+
+
+def test_a_removed_person_leaves_no_topic(broker: Broker) -> None:
+    with broker.ear() as ear, running(broker.settings()) as publisher:
+        publisher.publish_state(HERE)
+        publisher.publish_camera_status("front_door", True)
+        ear.wait_for("facerec/status", b"online")
+        publisher.remove_person("anna")
+        ear.wait_for("facerec/person/anna/state", b"")
+    with broker.ear("facerec/#") as late:
+        late.settle()
+        kept = {message.topic for message in late.messages}
+        assert kept == {"facerec/status", "facerec/camera/front_door/status"}
+
+
+def entities(ear: Ear) -> list[dict[str, Any]]:
+    """The components of every discovery message, in order."""
+    return [json.loads(m.payload)["components"] for m in ear.on(DISCOVERY)]
+
+
+def announcement(settings: MqttSettings, *people: Person) -> dict[str, object]:
+    return discovery_payload(settings, [], people, "1")[1]
+
+
+def test_entities_that_are_no_more_are_removed_and_then_their_topics_emptied(broker: Broker) -> None:
+    settings = broker.settings()
+    with broker.ear() as ear:
+        with running(settings) as publisher:
+            publisher.publish_discovery(announcement(settings, ANNA, TOM))
+            publisher.publish_state(TOM_AWAY)
+            ear.wait_for("facerec/status", b"online")
+            publisher.remove_person("tom")
+            publisher.publish_discovery(announcement(settings, ANNA))
+            ear.wait_for("facerec/person/tom/state", b"")
+        said = entities(ear)
+    assert said[-2]["person_tom"] == REMOVED
+    assert "person_tom" not in said[-1]
+    first_empty = next(n for n, m in enumerate(ear.messages) if not m.payload)
+    assert max(n for n, m in enumerate(ear.messages) if m.topic == DISCOVERY) < first_empty
+
+
+@pytest.mark.parametrize("broker_forgets", [False, True])
+def test_entities_that_an_earlier_run_announced_are_removed(broker: Broker, broker_forgets: bool) -> None:
+    settings = broker.settings()
+    with broker.ear() as ear, running(settings) as publisher:
+        publisher.publish_discovery(announcement(settings, ANNA, TOM))
+        publisher.publish_state(TOM_AWAY)
+        publisher.publish_state(HERE)
+        ear.wait_for("facerec/status", b"online")
+        announced = publisher.announced
+    if broker_forgets:
+        broker.stop()
+        broker.start()
+    with broker.ear() as ear:
+        with running(settings, announced=announced if broker_forgets else {}) as publisher:
+            publisher.publish_discovery(announcement(settings, ANNA))
+            publisher.publish_state(HERE)
+            ear.wait_for("facerec/person/tom/state", b"")
+        said = entities(ear)
+        # First as it was, since only what is known to Home Assistant can be removed there.
+        assert said[-3]["person_tom"]["state_topic"] == "facerec/person/tom/state"
+        assert said[-2]["person_tom"] == REMOVED
+        assert "person_tom" not in said[-1]
+        assert not [m for m in ear.on("facerec/person/anna/state") if not m.payload]
+    with broker.ear() as late:
+        late.settle()
+        kept = {m.topic for m in late.messages}
+        assert kept == {DISCOVERY, "facerec/status", "facerec/person/anna/state"}
+
+
+@pytest.mark.parametrize("away", ["Home Assistant", "we", "nobody"])
+def test_what_goes_while_somebody_is_away_is_removed_once_more_when_home_assistant_starts(
+    broker: Broker, away: str
+) -> None:
+    settings = broker.settings()
+    told, wanted = announcement(settings, ANNA, TOM), announcement(settings, ANNA)
+    present = wanted["components"]
+    earlier: Any = told["components"] if away == "we" else {}
+    # Whether something goes that Home Assistant has is looked at when the connection is made.
+    first = wanted if away == "we" else told
+    with broker.ear() as ear, running(settings, announced=earlier, discovery=first) as publisher:
+        ear.wait_for(DISCOVERY)
+        if away == "Home Assistant":
+            ear.say("homeassistant/status", "offline")
+        if away != "we":
+            let_answer(ear)
+            publisher.publish_discovery(wanted)
+        ear.wait(lambda _: REMOVED in [said.get("person_tom") for said in entities(ear)])
+        ear.wait(lambda _: entities(ear)[-1] == present)
+        assert ("person_tom" in publisher.announced) == (away != "nobody")
+        before = len(entities(ear))
+        ear.say("homeassistant/status", "online")
+        if away == "nobody":
+            ear.wait(lambda _: len(entities(ear)) == before + 1)
+            assert entities(ear)[-1] == present
+            return
+        ear.wait(lambda _: len(entities(ear)) > before + 2 and entities(ear)[-1] == present)
+        assert publisher.announced == present
+        later = entities(ear)[before:]
+        assert "state_topic" in later[0]["person_tom"]
+        assert later[-2]["person_tom"] == REMOVED
+
+
+@pytest.mark.parametrize("broker_forgets", [False, True])
+def test_where_discovery_is_switched_off_our_earlier_announcement_is_removed_and_no_others(
+    broker: Broker, broker_forgets: bool
+) -> None:
+    settings = broker.settings()
+    topic, payload = discovery_payload(settings, [], [ANNA], "1")
+    foreign = "homeassistant/device/other/config"
+    with broker.ear() as ear:
+        ear.say(foreign, json.dumps(payload), retain=True)
+        with running(settings) as publisher:
+            publisher.publish_discovery(payload)
+            publisher.publish_state(HERE)
+            ear.wait_for(topic)
+            announced = publisher.announced
+        if broker_forgets:
+            ear.say(topic, b"", retain=True)
+        silent = broker.settings(discovery=False)
+        with running(silent, announced=announced if broker_forgets else {}) as publisher:
+            publisher.publish_state(HERE)
+            ear.wait(lambda _: [m.payload for m in ear.on(topic)].count(b"") == 1 + broker_forgets)
+    with broker.ear() as late:
+        late.settle()
+        kept = {message.topic for message in late.messages}
+    assert kept == {foreign, "facerec/status", "facerec/person/anna/state"}
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_pictures_that_the_broker_may_not_keep_any_more_are_removed(broker: Broker, allowed: bool) -> None:
+    face = "facerec/camera/front_door/face"
+    with broker.ear() as ear:
+        ear.say(face, b"jpeg", retain=True)
+        with running(broker.settings(), privacy=PrivacySettings(retain_images=allowed)) as publisher:
+            ear.wait_for("facerec/status", b"online")
+            publisher.remove_person("marker")
+            ear.wait_for("facerec/person/marker/state", b"")
+    with broker.ear() as late:
+        late.settle()
+        assert bool(late.on(face)) is allowed
+
+
+def test_faces_that_the_broker_keeps_can_be_removed(broker: Broker) -> None:
+    face = "facerec/camera/front_door/face"
+    with (
+        broker.ear() as ear,
+        running(broker.settings(), privacy=PrivacySettings(retain_images=True)) as publisher,
+    ):
+        publisher.publish_face("front_door", b"jpeg")
+        ear.wait_for(face, b"jpeg")
+        publisher.remove_faces()
+        ear.wait_for(face, b"")
+    with broker.ear() as late:
+        late.settle()
+        assert late.on(face) == []

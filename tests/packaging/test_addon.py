@@ -1,0 +1,232 @@
+"""The Home Assistant add-on: its options, with a supervisor's answers, to a service's settings."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from facerec_mqtt import __version__
+from facerec_mqtt.settings.schema import CameraSettings, Settings, load_settings, setting_names
+from tests.support.paths import ROOT
+from tests.support.service import clean_environment
+
+ADDON = ROOT / "docker" / "addon"
+DOCKERFILE = ADDON.parent / "Dockerfile"
+CONFIG = yaml.safe_load((ADDON / "config.yaml").read_text(encoding="utf-8"))
+BROKER = {
+    "addon": "core_mosquitto",
+    "host": "core-mosquitto",
+    "port": 1884,
+    "ssl": False,
+    "username": "addons",
+    "password": "p@ss:w/rd#%?",
+    "protocol": "3.1.1",
+}
+TOKEN = "t0k3n"
+CAMERA = {"name": "Front door", "url": "rtsp://10.0.0.7/sub", "username": "cam", "password": "", "fps": 4}
+
+
+@dataclass(slots=True, eq=False)
+class Supervisor:
+    """Answers as Home Assistant's supervisor does."""
+
+    offers: dict[str, Any] | None
+    asked: list[str] = field(default_factory=list)
+    server: ThreadingHTTPServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        supervisor = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                supervisor.asked.append(self.path)
+                allowed = self.headers["Authorization"] == f"Bearer {TOKEN}"
+                offered = allowed and self.path == "/services/mqtt" and supervisor.offers is not None
+                answer = {"result": "ok", "data": supervisor.offers} if offered else {"result": "error"}
+                self.send_response(200 if offered else 400)
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def supervisor(request: pytest.FixtureRequest) -> Iterator[Supervisor]:
+    serving = Supervisor(getattr(request, "param", BROKER))
+    thread = threading.Thread(target=serving.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield serving
+    serving.server.shutdown()
+    thread.join()
+    serving.server.server_close()
+
+
+def start(folder: Path, options: object, supervisor: str, token: str = TOKEN) -> Any:
+    """Run the start script with a command that tells our part of its environment."""
+    (folder / "options.json").write_text(options if isinstance(options, str) else json.dumps(options))
+    tell = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if 'FACEREC_' in k}))"
+    arguments = ["--options", str(folder / "options.json"), "--supervisor", supervisor]
+    return subprocess.run(
+        [sys.executable, ADDON / "run.py", *arguments, "--", sys.executable, "-c", tell],
+        env=clean_environment(SUPERVISOR_TOKEN=token, http_proxy="http://127.0.0.1:9"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def settings_of(done: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Settings:
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
+    for name, value in json.loads(done.stdout).items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def test_the_defaults_and_a_camera_with_the_supervisors_broker(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = CONFIG["options"] | {"cameras": [CAMERA | {"region": "0, 0.2, 0.7,1"}]}
+    settings = settings_of(start(tmp_path, options, supervisor.url), monkeypatch, tmp_path)
+    assert supervisor.asked == ["/services/mqtt"]
+    assert (settings.mqtt.host, settings.mqtt.port, settings.mqtt.tls) == ("core-mosquitto", 1884, False)
+    assert settings.mqtt.username == "addons"
+    assert settings.mqtt.password is not None
+    assert settings.mqtt.password.get_secret_value() == BROKER["password"]
+    assert settings.cameras == (
+        CameraSettings(
+            name="Front door",
+            url="rtsp://10.0.0.7/sub",
+            username="cam",
+            password=None,
+            fps=4,
+            region=(0, 0.2, 0.7, 1),
+        ),
+    )
+    assert settings.enrollment_dir == Path("/share/facerec")
+    assert settings.model_dir == Path("/data/models")
+    # An image's volume there would hide the add-on's own data, and go with each container.
+    assert not re.search(r"^VOLUME", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert settings.privacy.publish_images
+    assert not settings.privacy.retain_images
+
+
+def test_the_users_own_broker_and_other_settings_win(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {
+        "mqtt_host": "broker.lan",
+        "mqtt_port": 8883,
+        "mqtt_tls": True,
+        "mqtt_tls_ca": "/ssl/ca.crt",
+        "mqtt_node_id": "barn",
+        "publish_images": False,
+        "departure_s": 300,
+        "other_settings": [{"name": "FACEREC_RECOGNITION__VOTES", "value": "4"}],
+    }
+    settings = settings_of(start(tmp_path, CONFIG["options"] | own, supervisor.url), monkeypatch, tmp_path)
+    assert supervisor.asked == []
+    assert (settings.mqtt.host, settings.mqtt.port, settings.mqtt.tls) == ("broker.lan", 8883, True)
+    assert (settings.mqtt.tls_ca, settings.mqtt.node_id) == (Path("/ssl/ca.crt"), "barn")
+    assert settings.mqtt.username is None
+    assert settings.mqtt.password is None
+    assert not settings.privacy.publish_images
+    assert settings.recognition.departure_s == 300
+    assert settings.recognition.votes == 4
+
+
+@pytest.mark.parametrize(("supervisor", "token"), [(None, TOKEN), (BROKER, "wrong")], indirect=["supervisor"])
+def test_without_any_broker_one_sentence_says_what_to_do(
+    supervisor: Supervisor, token: str, tmp_path: Path
+) -> None:
+    done = start(tmp_path, CONFIG["options"], supervisor.url, token)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(r"There is no MQTT broker: .*mqtt_host\.\n", done.stderr)
+
+
+def test_a_supervisor_that_does_not_answer_is_as_one_without_a_broker(tmp_path: Path) -> None:
+    done = start(tmp_path, CONFIG["options"], "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+
+
+def test_damaged_options_are_told_of(tmp_path: Path) -> None:
+    done = start(tmp_path, "{", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "options.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_schema_the_script_and_the_settings_know_the_same_names() -> None:
+    script = (ADDON / "run.py").read_text(encoding="utf-8")
+    names = dict(re.findall(r'^    "(\w+)": "(FACEREC_\w+)",$', script, re.MULTILINE))
+    assert set(names) | {"cameras", "other_settings"} == set(CONFIG["schema"])
+    assert set(names.values()) <= set(setting_names())
+    assert set(CONFIG["schema"]["cameras"][0]) == set(CameraSettings.model_fields)
+    assert set(CONFIG["options"]) <= set(CONFIG["schema"])
+    translations = yaml.safe_load((ADDON / "translations" / "en.yaml").read_text(encoding="utf-8"))
+    assert set(translations["configuration"]) == set(CONFIG["schema"])
+    for option in ("cameras", "other_settings"):
+        fields = translations["configuration"][option]["fields"]
+        assert set(fields) == set(CONFIG["schema"][option][0])
+        assert all(field["name"] for field in fields.values())
+
+
+@pytest.mark.parametrize("options", [CONFIG["options"], {"cameras": []}], ids=["defaults", "too few"])
+def test_the_supervisor_misses_no_option_in_the_defaults(options: dict[str, Any]) -> None:
+    """It refuses to start without an option that the schema, or a list's element there, has without `?`."""
+    elements = {name: kind[0] if isinstance(kind, list) else kind for name, kind in CONFIG["schema"].items()}
+    needed = {name for name, kind in elements.items() if not (isinstance(kind, str) and kind.endswith("?"))}
+    assert (needed <= set(options)) == (options is CONFIG["options"])
+
+
+def kinds(schema: object) -> Iterator[str]:
+    """Every type in an add-on's schema."""
+    if isinstance(schema, str):
+        yield schema
+    else:
+        for inner in schema.values() if isinstance(schema, dict) else schema:  # type: ignore[attr-defined]
+            yield from kinds(inner)
+
+
+def test_the_schema_has_only_types_that_the_supervisor_knows() -> None:
+    number = r"(\([\d.]*,[\d.]*\))?"
+    known = re.compile(
+        rf"(bool|email|url|port|(str|password){number}|(int|float){number}|match\(.*\)|list\(.+\))\??"
+    )
+    found = list(kinds(CONFIG["schema"]))
+    assert len(found) > len(CONFIG["schema"])
+    assert [kind for kind in found if not known.fullmatch(kind)] == []
+    assert not known.fullmatch("text")
+
+
+def test_the_add_on_is_of_this_version_for_both_processors_and_without_a_page() -> None:
+    assert CONFIG["version"] == __version__
+    assert set(CONFIG["arch"]) == {"amd64", "aarch64"}
+    assert "ingress" not in CONFIG
+    assert CONFIG["services"] == ["mqtt:want"]
+
+
+def test_the_image_that_the_add_on_is_built_from_is_named_where_every_supervisor_leaves_it_alone() -> None:
+    assert not (ADDON / "build.yaml").exists()  # of which the supervisor warns
+    (image,) = re.findall(r"^FROM (.*)$", (ADDON / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.fullmatch(r"[\w.-]+/[\w-]+:\w+", image)
+    assert image.partition(":")[0] in (ADDON / "DOCS.md").read_text(encoding="utf-8")

@@ -1,0 +1,217 @@
+"""Pictures for review: which faces are worth a look, how long they are kept, that they can be enrolled."""
+
+import json
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facerec_mqtt.core.records import PresenceChange, Sighting
+from facerec_mqtt.presence.review import Gleaner, Review, ReviewFolder, ReviewPicture
+from facerec_mqtt.settings.schema import ReviewSettings
+from tests.support.broker import Broker, wait_until
+from tests.support.service import Home, RunningService, run_program, write_film
+from tests.support.sightings import face
+
+DOOR = "front_door"
+QUIET_S = 60.0
+STEP_S = 0.2
+PATIENCE_S = 120.0
+NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
+
+
+class Watch:
+    """Shows faces to a gleaner, one frame every `STEP_S`."""
+
+    def __init__(self) -> None:
+        self.gleaner = Gleaner(QUIET_S)
+        self.now_s = 1000.0
+        self.pictures: list[ReviewPicture] = []
+
+    def show(self, *sightings: Sighting, shade: int = 128) -> "Watch":
+        """Frames with one face each; the picture is all of one shade."""
+        for sighting in sightings:
+            self.now_s += STEP_S
+            image = np.full((360, 640, 3), shade, np.uint8)
+            self.gleaner.observe(DOOR, self.now_s, [sighting], image)
+            self.pictures += self.gleaner.due(self.now_s)
+        return self
+
+    def announce(self, sighting: Sighting) -> "Watch":
+        """The visits have called this face, which was in the last frame, a stranger."""
+        self.gleaner.told([PresenceChange(DOOR, None, "stranger", self.now_s, "V", 6, 6, sighting)])
+        return self
+
+    def wait(self, seconds: float) -> "Watch":
+        self.now_s += seconds
+        self.pictures += self.gleaner.due(self.now_s)
+        return self
+
+    @property
+    def kinds(self) -> list[str]:
+        return [picture.kind for picture in self.pictures]
+
+
+def shade_of(picture: ReviewPicture) -> int:
+    image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return round(float(image.mean()))
+
+
+def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None:
+    watch = Watch().show(face(sharpness=30), shade=10).show(face(sharpness=55), shade=200)
+    last = face(sharpness=40)
+    watch.show(last, shade=90).announce(last).wait(2.9)
+    assert watch.pictures == []
+    watch.wait(0.2)
+    [picture] = watch.pictures
+    assert (picture.kind, picture.camera) == ("stranger", DOOR)
+    assert picture.at_s == pytest.approx(1000.4)
+    assert abs(shade_of(picture) - 200) < 3
+
+
+def test_a_face_that_was_not_announced_and_is_clearly_nobody_is_not_kept() -> None:
+    assert Watch().show(*[face()] * 9).wait(200).pictures == []
+
+
+def test_somebody_of_the_family_is_not_kept() -> None:
+    watch = Watch().show(*[face("anna")] * 9, *[face(score=0.4)] * 4).wait(200)
+    assert watch.pictures == []
+
+
+def test_a_face_that_came_near_and_was_mostly_not_named_is_doubtful() -> None:
+    watch = Watch().show(
+        *[face(score=0.42)] * 5, face("anna", score=0.55), face(score=0.6, refusal="ambiguous")
+    )
+    assert watch.wait(200).kinds == ["doubtful"]
+
+
+@pytest.mark.parametrize(
+    "faces",
+    [
+        [face(score=0.42)] * 2,
+        [face(score=0.42, refusal="blurred")] * 9,
+        [face(score=0.42, refusal="face too small")] * 9,
+        [face(score=0.0, refusal="no model")] * 9,
+    ],
+)
+def test_a_face_that_was_hardly_seen_or_cannot_be_judged_is_not_doubtful(faces: list[Sighting]) -> None:
+    assert Watch().show(*faces).wait(200).pictures == []
+
+
+def test_a_doubtful_face_that_comes_back_within_the_quiet_time_is_one_visit() -> None:
+    watch = Watch()
+    for shade, sharpness in ((50, 30.0), (150, 55.0), (90, 40.0)):
+        watch.show(*[face(score=0.42, sharpness=sharpness)] * 4, shade=shade).wait(20)
+    assert watch.pictures == []
+    watch.wait(QUIET_S)
+    assert watch.kinds == ["doubtful"]
+    assert abs(shade_of(watch.pictures[0]) - 150) < 3
+    watch.show(*[face(score=0.42)] * 4).wait(100)
+    assert watch.kinds == ["doubtful", "doubtful"]
+
+
+def test_somebody_who_does_not_move_is_still_the_same() -> None:
+    last = face()
+    watch = Watch().show(*[face()] * 3, last).announce(last)
+    for _ in range(50):
+        watch.wait(STEP_S)
+        watch.gleaner.unchanged(DOOR, watch.now_s)
+    assert watch.pictures == []
+    assert watch.wait(5).kinds == ["stranger"]
+
+
+def picture(kind: str = "stranger") -> ReviewPicture:
+    return ReviewPicture("doubtful" if kind == "doubtful" else "stranger", DOOR, 0.0, b"jpeg")
+
+
+def test_a_picture_is_private_and_its_name_says_when_and_where(tmp_path: Path) -> None:
+    folder = ReviewFolder(ReviewSettings(folder=tmp_path / "review"))
+    path = folder.add(picture("doubtful"), NOON)
+    assert path == tmp_path / "review" / "2026-11-23" / "120000-345_front_door_doubtful.jpg"
+    assert path.read_bytes() == b"jpeg"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_old_pictures_go_and_so_do_their_days(tmp_path: Path) -> None:
+    folder = ReviewFolder(ReviewSettings(folder=tmp_path, max_days=10))
+    for day in (1, 13, 14, 23):
+        folder.add(picture(), NOON.replace(day=day))
+    folder.prune(date(2026, 11, 24))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-11-14", "2026-11-23"]
+
+
+def test_of_too_many_pictures_the_oldest_go(tmp_path: Path) -> None:
+    folder = ReviewFolder(ReviewSettings(folder=tmp_path, max_pictures=3))
+    paths = [
+        folder.add(picture(), NOON.replace(day=day, hour=hour)) for day in (22, 23) for hour in (8, 9, 10)
+    ]
+    folder.prune(date(2026, 11, 23))
+    assert [path for path in paths if path.exists()] == paths[3:]
+
+
+def test_what_is_not_ours_is_never_deleted(tmp_path: Path) -> None:
+    folder = ReviewFolder(ReviewSettings(folder=tmp_path, max_days=1, max_pictures=1))
+    kept = [tmp_path / "2020-01-01" / "holiday.jpg", tmp_path / "holiday" / "120000-345_x_stranger.jpg"]
+    for path in kept:
+        path.parent.mkdir()
+        path.write_bytes(b"mine")
+    folder.prune(date(2026, 11, 23))
+    assert all(path.exists() for path in kept)
+
+
+def test_a_review_that_is_not_switched_on_writes_nothing(tmp_path: Path) -> None:
+    review = Review(ReviewSettings(folder=tmp_path / "review"), QUIET_S)
+    last = face()
+    for number in range(9):
+        review.observe(DOOR, number * STEP_S, [last], np.zeros((360, 640, 3), np.uint8))
+    review.told([PresenceChange(DOOR, None, "stranger", 0.0, "V", 6, 6, last)])
+    review.stop(10.0)
+    assert not (tmp_path / "review").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "review").write_text("a file")
+    review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S)
+    for start_s in (0.0, 100.0):
+        last = face()
+        review.observe(DOOR, start_s, [last], np.zeros((360, 640, 3), np.uint8))
+        review.told([PresenceChange(DOOR, None, "stranger", start_s, "V", 6, 6, last)])
+        review.due(start_s + 10)
+    assert caplog.text.count("FACEREC_REVIEW__FOLDER") == 1
+
+
+def test_a_strangers_picture_that_is_moved_into_a_folder_is_learnt_from(
+    home: Home, broker: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "film").mkdir()
+    write_film(tmp_path / "film", ["Anna", None])
+    settings = home.environment(
+        {"name": DOOR, "url": str(tmp_path / "film"), "fps": 5}, **broker.environment()
+    ) | {"FACEREC_REVIEW__ENABLED": "true", "FACEREC_REVIEW__FOLDER": str(tmp_path / "review")}
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
+        ear.wait(lambda m: m.topic.endswith("/event") and b'"stranger"' in m.payload, PATIENCE_S)
+        wait_until(lambda: list((tmp_path / "review").glob("*/*.jpg")))
+        found = next((tmp_path / "review").glob("*/*.jpg"))
+        ear.wait(lambda m: m.topic.endswith("/event") and b'"anna"' in m.payload, PATIENCE_S)
+        assert service.terminate() == 0
+    assert found.name.endswith("_front_door_stranger.jpg")
+    assert not [path for path in (tmp_path / "review").rglob("*") if "anna" in path.name.lower()]
+    shutil.copytree(home.enrollment, tmp_path / "enrollment")
+    (tmp_path / "enrollment" / "Neighbour").mkdir()
+    found.rename(tmp_path / "enrollment" / "Neighbour" / found.name)
+    done = run_program(
+        *("rebuild", "--json", "--force"),
+        *("--enrollment", tmp_path / "enrollment", "--model-dir", home.models),
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert "neighbour" in report["people"]
+    [photo] = [each for each in report["photos"] if each["file"] == f"Neighbour/{found.name}"]
+    assert photo["used"]

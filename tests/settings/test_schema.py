@@ -1,0 +1,209 @@
+"""The settings: read, checked, and documented."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from facerec_mqtt.core.errors import SettingsError
+from facerec_mqtt.settings.schema import CameraSettings, Settings, load_settings, setting_names
+from tests.support.paths import ROOT
+
+EXAMPLE = ROOT / "config.example.env"
+CANARY = "c4n4ry-p@ss:w/rd#%?"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in setting_names():
+        monkeypatch.delenv(name, raising=False)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def complaint(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read(monkeypatch, **environment)
+    return str(caught.value)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = load_settings()
+    assert settings.cameras == ()
+    assert settings.mqtt.host == "localhost"
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("FACEREC_MQTT__HOST=file\nFACEREC_MQTT__PORT=1999\nOTHER_PROGRAM=1\n")
+    settings = read(monkeypatch, FACEREC_MQTT__HOST="environment")
+    assert (settings.mqtt.host, settings.mqtt.port) == ("environment", 1999)
+
+
+def test_a_missing_settings_file_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.env does not exist"):
+        load_settings(Path("nowhere.env"))
+
+
+def test_cameras_have_logins_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = read(
+        monkeypatch,
+        FACEREC_CAMERAS='[{"name":"Front door","url":"rtsp://10.0.0.7:554/sub","username":"cam",'
+        f'"password":"{CANARY}"}},{{"name":"attic","url":0}}]',
+    ).cameras
+    assert [camera.slug for camera in cameras] == ["front_door", "attic"]
+    assert [camera.kind for camera in cameras] == ["rtsp", "device"]
+
+
+def test_a_password_is_encoded_once() -> None:
+    camera = CameraSettings(
+        name="a", url="rtsp://h:554/sub?x=1", username="u@x", password=SecretStr("p@ss:w/rd#%?")
+    )
+    assert camera.address() == "rtsp://u%40x:p%40ss%3Aw%2Frd%23%25%3F@h:554/sub?x=1"
+    assert CameraSettings(name="a", url="rtsp://h/").address() == "rtsp://h/"
+
+
+def test_no_representation_holds_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(
+        monkeypatch,
+        FACEREC_MQTT__USERNAME="u",
+        FACEREC_MQTT__PASSWORD=CANARY,
+        FACEREC_CAMERAS=f'[{{"name":"a","url":"rtsp://h/","password":"{CANARY}"}}]',
+    )
+    assert CANARY not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "cameras",
+    [
+        f'[{{"name":"a","url":"rtsp://h/","password":"{CANARY}"',
+        f'[{{"name":"a","url":"rtsp://u:{CANARY}@h/"}}]',
+        f'[{{"name":"a","url":"rtsp://h/","pasword":"{CANARY}"}}]',
+        f'[{{"name":"a","url":"rtsp://h/","fps":0,"password":"{CANARY}"}}]',
+        f'{{"name":"a","url":"rtsp://h/","password":"{CANARY}"}}',
+        f'["{CANARY}"]',
+    ],
+)
+def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras: str) -> None:
+    message = complaint(monkeypatch, FACEREC_CAMERAS=cameras)
+    assert "FACEREC_CAMERAS" in message
+    assert CANARY not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("FACEREC_MQTT__HSOT", "FACEREC_MQTT__HOST"),
+        ("FACEREC_MODELDIR", "FACEREC_MODEL_DIR"),
+        ("FACEREC_CAMERA", "FACEREC_CAMERAS"),
+    ],
+)
+def test_an_unknown_name_is_told_its_nearest(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == complaint(
+        monkeypatch, **{name: "x"}
+    )
+
+
+def test_an_unknown_name_in_the_file_is_found_too() -> None:
+    Path(".env").write_text(f"FACEREC_MQTT__PASSWROD={CANARY}\n")
+    with pytest.raises(SettingsError, match="did you mean FACEREC_MQTT__PASSWORD") as caught:
+        load_settings()
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"FACEREC_MQTT__PORT": "x7"}, "FACEREC_MQTT__PORT is 'x7'"),
+        ({"FACEREC_MQTT__PROTOCOL": "4"}, "should be '3.1.1' or '5'"),
+        ({"FACEREC_MQTT__TLS_INSECURE": "true"}, "need FACEREC_MQTT__TLS=true"),
+        ({"FACEREC_MQTT__PASSWORD": "x"}, "set FACEREC_MQTT__USERNAME"),
+        ({"FACEREC_MQTT__BASE_TOPIC": "a/#"}, "FACEREC_MQTT__BASE_TOPIC"),
+        ({"FACEREC_CAMERAS": '["rtsp://h/"]'}, "camera 1: input should be a JSON object"),
+        ({"FACEREC_CAMERAS": '[{"name":"a"}]'}, 'camera 1, "url": field required'),
+        ({"FACEREC_CAMERAS": '[{"name":"\N{FOX FACE}","url":"0"}]'}, "no letter or digit"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"ftp://h"}]'}, "rtsp, rtsps, http and https"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"rtsp://h:99999/"}]'}, "port"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","region":[0.5,0,0.5,1]}]'}, "region"),
+        ({"FACEREC_CAMERAS": '[{"name":"a b","url":"0"},{"name":"A-B","url":"1"}]'}, '"a b" and "A-B"'),
+    ],
+)
+def test_a_wrong_value_gets_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
+) -> None:
+    message = complaint(monkeypatch, **environment)
+    assert sentence in message
+    assert "\n" not in message
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    lines = re.findall(r"^# (FACEREC_\w+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE)
+    documented = dict(lines)  # the last one of a name is its default
+
+    def as_text(default: object) -> str:
+        if default is None:
+            return ""
+        if isinstance(default, bool):
+            return str(default).lower()
+        return "[]" if default == () else str(default)
+
+    assert documented == {name: as_text(default) for name, default in setting_names().items()}
+
+
+def test_the_example_says_a_sentence_before_each_setting() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for before, line in pairwise(lines):
+        if line.startswith("# FACEREC_") and "CAMERAS" not in line:
+            assert before.startswith("# "), line
+            assert before.endswith("."), line
+
+
+def test_the_example_lists_every_field_of_a_camera() -> None:
+    listed = re.findall(r"^#   (\w+) \(", EXAMPLE.read_text(), re.MULTILINE)
+    assert listed == list(CameraSettings.model_fields)
+
+
+def test_the_example_can_be_used_with_every_line_switched_on(tmp_path: Path) -> None:
+    filled = tmp_path / "filled.env"
+    filled.write_text(re.sub(r"^# (FACEREC_)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE))
+    assert load_settings(filled) == Settings()
+
+
+def test_a_value_in_the_file_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL_VARIABLE", "replaced")
+    Path(".env").write_text(
+        "# a remark\n\nexport FACEREC_MQTT__USERNAME=u\n"
+        "FACEREC_MQTT__PASSWORD='a${SHELL_VARIABLE}$b #%?\\'\\\\'\n"
+        'FACEREC_CAMERAS=\'[{"name":"a","url":"rtsp://h/","password":"${SHELL_VARIABLE}"}]\'\n'
+        "FACEREC_MQTT__CLIENT_ID=\n"
+    )
+    settings = load_settings()
+    assert settings.mqtt.password is not None
+    assert settings.mqtt.password.get_secret_value() == "a${SHELL_VARIABLE}$b #%?'\\"
+    assert settings.cameras[0].address() == "rtsp://:%24%7BSHELL_VARIABLE%7D@h/"
+    assert settings.mqtt.client_id is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"FACEREC_MQTT__HOST=a\n\nFACEREC_MQTT__PASSWORD='it's c4n4ry'\n", "Line 3 of .env"),
+        (b"FACEREC_MQTT__HOST=a\nFACEREC_MQTT__PORT 1883\n", "Line 2 of .env"),
+        (b"FACEREC_MQTT__PASSWORD=c4n4ry\xff\n", "not UTF-8"),
+    ],
+)
+def test_a_settings_file_that_is_not_understood_gets_one_sentence(content: bytes, said: str) -> None:
+    Path(".env").write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "c4n4ry" not in str(caught.value)
