@@ -4,8 +4,8 @@
 
 Drawn people come and go before each camera, each camera at another place of the film; they are enrolled
 first. The cameras are tests/support/rtsp_server.py, which needs GStreamer as the tests do; `--camera URL`
-with `--model-dir DIR` takes your own instead. Mosquitto must be installed; `--plot` needs matplotlib. Departures
-are set to three seconds, so that every round of the film gives its events.
+with `--model-dir DIR` takes your own instead. Mosquitto must be installed; `--plot` needs matplotlib.
+Departures are set to three seconds, so that every round of the film gives its events.
 
 Prints one line of JSON. Medians and slopes are of what was sampled after the first rebuild, or after the
 first quarter where there is none; the child that rebuilds is not counted in.

@@ -1,8 +1,8 @@
 """Run by test_forget.py: forget somebody, be killed before each change on the disk, and do it again.
 
 `python -m tests.support.killed_forgets FOLDER`, where FOLDER holds `enrollment`, `models` and `review` of a
-family of patterns. Writes a line of JSON for each place at which it was killed: what was found then, and what was left
-after the command was given again.
+family of patterns. Writes a line of JSON for each place at which it was killed: what was found then, and
+what was left after the command was given again.
 """
 
 import json
