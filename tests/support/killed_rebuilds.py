@@ -2,8 +2,8 @@
 
 Run as `python -m tests.support.killed_rebuilds ENROLLMENT OLD_MODELS WORK MOST`. The world of patterns is
 imported once; each rebuild is then a forked process of its own on a fresh copy `WORK/<n>` of OLD_MODELS,
-and sends itself SIGKILL just before its n-th change. The first that lives to its end is the last; its number is
-printed, and what each was about to do.
+and sends itself SIGKILL just before its n-th change. The first that lives to its end is the last; its
+number is printed, and what each was about to do.
 """
 
 import os
