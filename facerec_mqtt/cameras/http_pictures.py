@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Self
 
-from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.core.errors import CameraError, CameraRefusedError, PictureError
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.core.records import Image
@@ -29,7 +29,7 @@ class Snapshots:
         self._has_given = False
 
     @classmethod
-    def of(cls, orders: Orders) -> Self:
+    def of(cls, orders: ReaderRequest) -> Self:
         """Prepare to ask a camera; nothing is sent yet."""
         # A proxy is for the world outside; the camera is in the house.
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]

@@ -7,7 +7,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class ReaderRequest:
     """One connection to one camera."""
 
     kind: str

@@ -20,7 +20,7 @@ import time
 
 import cv2
 
-from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.cameras.sources import open_source
 from facerec_mqtt.core.errors import CameraError, CameraRefusedError
@@ -28,7 +28,7 @@ from facerec_mqtt.core.errors import CameraError, CameraRefusedError
 _ALIVE_EVERY_S = 0.25
 
 
-class Words:
+class StatusPipe:
     """What this process says to the service."""
 
     def __init__(self, descriptor: int) -> None:
@@ -47,7 +47,7 @@ class Words:
             self.say("alive")
 
 
-def read(orders: Orders, words: Words, frame: SharedFrame) -> None:
+def read(orders: ReaderRequest, words: StatusPipe, frame: SharedFrame) -> None:
     """Read the camera until it fails.
 
     Raises:
@@ -71,8 +71,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A core file would hold the camera's password.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    words, frame = Words(int(sys.argv[1])), SharedFrame(int(sys.argv[2]))
-    orders = Orders.from_line(sys.stdin.buffer.readline())
+    words, frame = StatusPipe(int(sys.argv[1])), SharedFrame(int(sys.argv[2]))
+    orders = ReaderRequest.from_line(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_service, daemon=True).start()
     cv2.setNumThreads(1)
     try:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.errors import CameraError
 
@@ -50,13 +50,13 @@ class ReaderProcess:
             settings: which camera.
             frame: where its pictures are put.
             timeout_s: for how long it may be silent; kept by who listens.
-            patient: as in `Orders`.
+            patient: as in `ReaderRequest`.
 
         Raises:
             CameraError: the system gives no process.
         """
         password = None if settings.password is None else settings.password.get_secret_value()
-        orders = Orders(
+        orders = ReaderRequest(
             kind=settings.kind,
             url=settings.url,
             address=settings.address() if settings.kind == "rtsp" else settings.url,

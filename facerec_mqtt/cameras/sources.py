@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.cameras.pacing import Backlog, Pacer
-from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.core.errors import CameraError, CameraRefusedError, PictureError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Image
@@ -53,7 +53,7 @@ class Source:
     """Its pictures, for ever; ends by `CameraError`."""
 
 
-def open_source(orders: Orders, alive: Alive) -> Source:
+def open_source(orders: ReaderRequest, alive: Alive) -> Source:
     """Open a camera.
 
     Args:
@@ -80,7 +80,7 @@ def open_source(orders: Orders, alive: Alive) -> Source:
             return _open_file(orders, alive)
 
 
-def _open_stream(orders: Orders, alive: Alive) -> Source:
+def _open_stream(orders: ReaderRequest, alive: Alive) -> Source:
     for options in (_PATIENT,) if orders.patient else (_QUICK, _PATIENT):
         os.environ[_OPTIONS] = options
         alive()
@@ -109,7 +109,7 @@ def _open_stream(orders: Orders, alive: Alive) -> Source:
     raise CameraRefusedError("offers a stream that cannot be decoded; choose H.264 in its settings")
 
 
-def _open_device(orders: Orders, alive: Alive) -> Source:
+def _open_device(orders: ReaderRequest, alive: Alive) -> Source:
     device = Path(f"/dev/video{int(orders.url)}")
     if not device.exists():
         raise CameraError(f"does not exist: there is no {device}")
@@ -135,7 +135,7 @@ def _grab(capture: cv2.VideoCapture, fps: float, alive: Alive, settled_s: float 
             raise CameraError("has ended its stream")
 
 
-def _open_file(orders: Orders, alive: Alive) -> Source:
+def _open_file(orders: ReaderRequest, alive: Alive) -> Source:
     path = Path(orders.url)
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a share has dropped
         raise CameraError(f'does not exist: there is no file or folder "{path}"')

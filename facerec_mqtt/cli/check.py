@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facerec_mqtt.cameras import probe
 from facerec_mqtt.core.errors import FacerecError, SettingsError
-from facerec_mqtt.enrollment.folder import is_of_somebody, read_roster
+from facerec_mqtt.enrollment.folder import is_of_somebody, read_enrollment_folder
 from facerec_mqtt.monitoring.prometheus import require_client
 from facerec_mqtt.mqtt.connection import check_login
 from facerec_mqtt.recognition.model_store import load_current
@@ -50,7 +50,7 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
     yield "model", lambda: _check_model(settings)
     yield "broker", lambda: _check_broker(settings)
     if not settings.cameras:
-        yield "cameras", _complain_of_no_camera
+        yield "cameras", _require_cameras
     if settings.review.enabled:
         folder = settings.review.folder
         yield (
@@ -99,7 +99,7 @@ def _check_enrollment(folder: Path) -> str:
     if not people:
         raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
     files = sum(map(_count_files, people))
-    read_roster(folder)  # whatever else a rebuild would refuse
+    read_enrollment_folder(folder)  # whatever else a rebuild would refuse
     return f"{len(people)} people, {files} files"
 
 
@@ -157,7 +157,7 @@ def _check_broker(settings: Settings) -> str:
     return f"{settings.mqtt.host}:{settings.mqtt.port} lets us in"
 
 
-def _complain_of_no_camera() -> str:
+def _require_cameras() -> str:
     raise SettingsError("none is set; set FACEREC_CAMERAS, see config.example.env.")
 
 

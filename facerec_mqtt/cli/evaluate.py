@@ -16,8 +16,8 @@ from facerec_mqtt.core.errors import FacerecError, PictureError
 from facerec_mqtt.core.files import replace_file
 from facerec_mqtt.core.images import decode_picture, read_bytes
 from facerec_mqtt.core.records import AlignedFace
-from facerec_mqtt.enrollment.folder import Photo, Roster, read_roster
-from facerec_mqtt.enrollment.photos import MIN_FACE_PX, FindingCache, Networks, content_key
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.enrollment.photos import MIN_FACE_PX, Networks, PhotoCache, content_key
 from facerec_mqtt.faces.alignment import align
 from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import Embedder, load_cohort
@@ -116,7 +116,7 @@ def evaluate(folder: Path, settings: Settings, *, as_json: bool, html: Path | No
             f'There is no model in "{settings.model_dir}"; make one with "facerec-mqtt rebuild", or name '
             "another folder with --model-dir."
         )
-    roster = read_roster(folder, called="folder", strangers_suffice=True)
+    roster = read_enrollment_folder(folder, called="folder", strangers_suffice=True)
     with progress_on_terminal() as progress:
         found = _judge(
             model, folder, roster, settings, lambda share: progress("Looking at the pictures", share)
@@ -169,7 +169,7 @@ class _Judge:
 def _judge(
     model: FamilyModel,
     folder: Path,
-    roster: Roster,
+    roster: EnrollmentFolder,
     settings: Settings,
     progress: Callable[[float], None],
 ) -> Evaluation:
@@ -186,7 +186,7 @@ def _judge(
         prepare(model, embedder.digest, load_cohort()),
         settings.recognition.min_margin,
     )
-    learnt = FindingCache.open(settings.model_dir / "cache" / "photos.npz", networks)
+    learnt = PhotoCache.open(settings.model_dir / "cache" / "photos.npz", networks)
     rows = {person.slug: row for row, person in enumerate(model.people)}
     names = {person.slug: person.name for person in model.people}
     # Whoever is not in the model counts as a stranger, with what is set aside too.

@@ -6,9 +6,9 @@ import sys
 from facerec_mqtt.cli.output import progress_on_terminal
 from facerec_mqtt.core.errors import BrokerError, FacerecError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.enrollment.forget import Places, Traces, find_traces, forget, forget_in_memory, mentions
+from facerec_mqtt.enrollment.forget import Places, Traces, find_traces, forget, mentions, remove_from_state
 from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.mqtt.removal import say_farewell
+from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.settings.schema import Settings
 from facerec_mqtt.training.requirements import require_tensorflow
@@ -77,10 +77,10 @@ def _take_off_broker(settings: Settings, person: Person) -> str:
         What was done, in sentences.
     """
     try:
-        done = say_farewell(settings.mqtt, person.slug, lambda text: mentions(text, person))
+        done = remove_person_from_broker(settings.mqtt, person.slug, lambda text: mentions(text, person))
     except BrokerError as error:
         said = f"{str(error).rstrip('.')}."
-        if forget_in_memory(settings.model_dir, person, told=False):
+        if remove_from_state(settings.model_dir, person, told=False):
             return (
                 f"{said} What the broker and Home Assistant still keep of {person.name} is removed when the"
                 f' service next connects; until then its memory in "{settings.model_dir}" holds the name.'
@@ -89,7 +89,7 @@ def _take_off_broker(settings: Settings, person: Person) -> str:
             f"{said} The service remembers nothing by which it would remove what the broker may still keep of"
             f' {person.name}; empty such topics by hand, as README says under "Remove it".'
         )
-    forget_in_memory(settings.model_dir, person)
+    remove_from_state(settings.model_dir, person)
     return done
 
 

@@ -27,7 +27,7 @@ from facerec_mqtt.settings.schema import CameraSettings, Settings
 _log = logging.getLogger(__name__)
 _OPEN_WITHIN_S = 15.0
 _FRAME_WITHIN_S = 0.5
-_HOLDS_LOGIN = (
+_CONTAINS_LOGIN = (
     "The camera that was given holds a user or password; set the camera in FACEREC_CAMERAS and give its name."
 )
 Progress = Callable[[str, float], None]
@@ -179,7 +179,7 @@ def _camera(settings: Settings, source: str) -> CameraSettings:
             return camera
     unknown = "://" not in source and not source.isdecimal() and not Path(source).exists()
     if unknown and "@" in source:
-        raise CameraError(_HOLDS_LOGIN)
+        raise CameraError(_CONTAINS_LOGIN)
     if unknown:
         there = ", ".join(camera.name for camera in settings.cameras) or "none"
         raise CameraError(
@@ -190,7 +190,7 @@ def _camera(settings: Settings, source: str) -> CameraSettings:
         return CameraSettings(name="camera", url=source)
     except ValidationError as error:
         if "@" in source:
-            raise CameraError(_HOLDS_LOGIN) from None
+            raise CameraError(_CONTAINS_LOGIN) from None
         first = error.errors(include_url=False, include_input=False)[0]
         raise CameraError(f"The camera that was given {reason(first)}.") from None
 

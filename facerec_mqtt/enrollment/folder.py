@@ -82,7 +82,7 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class EnrollmentFolder:
     """Who is to be enrolled with what."""
 
     people: tuple[Person, ...]
@@ -94,9 +94,9 @@ class Roster:
     """Folders that are not used, each in a sentence."""
 
 
-def read_roster(
+def read_enrollment_folder(
     enrollment_dir: Path, *, called: str = "enrollment folder", strangers_suffice: bool = False
-) -> Roster:
+) -> EnrollmentFolder:
     """List the people and their pictures.
 
     Args:
@@ -170,7 +170,7 @@ def read_roster(
             f'The {called} "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
             f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in notes)}"
         )
-    return Roster(
+    return EnrollmentFolder(
         people=tuple(people[key] for key in sorted(people)),
         photos=tuple(photos),
         set_aside=tuple(set_aside),

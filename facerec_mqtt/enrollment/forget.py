@@ -30,7 +30,7 @@ from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.core.slugs import SlugError, slug
 from facerec_mqtt.enrollment.folder import ENDINGS, TEST, folders_in, is_of_somebody, parents_in
 from facerec_mqtt.enrollment.set_aside import SetAside, remove_if_empty
-from facerec_mqtt.presence.state_file import memory_files
+from facerec_mqtt.presence.state_file import state_files
 from facerec_mqtt.recognition.model_store import current_version, load_version, rebuilding, versions, writing
 from facerec_mqtt.recognition.recognizer import Recognizer
 
@@ -152,7 +152,7 @@ def forget(
     remove_if_empty(places.enrollment / TEST)
 
 
-def forget_in_memory(models: Path, person: Person, *, told: bool = True) -> bool:
+def remove_from_state(models: Path, person: Person, *, told: bool = True) -> bool:
     """Take a person out of what services know after a restart; the last step.
 
     Args:
@@ -164,7 +164,7 @@ def forget_in_memory(models: Path, person: Person, *, told: bool = True) -> bool
         Whether a service has kept anything.
     """
     kept = False
-    for memory in memory_files(models):
+    for memory in state_files(models):
         before = memory.recall()
         without = before.without(person.slug)
         after = without
@@ -185,7 +185,7 @@ def mentions(text: str, person: Person) -> bool:
 
 def _everybody(places: Places) -> Iterator[Person]:
     """Everybody of whom there is a trace; the folders last, since they tell how a name is spelt now."""
-    for memory in memory_files(places.models):
+    for memory in state_files(places.models):
         yield from memory.recall().people
     for version in versions(places.models):
         yield from _members(places.models, version)

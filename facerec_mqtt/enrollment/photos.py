@@ -57,7 +57,7 @@ class Networks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finding:
+class PhotoAnalysis:
     """What a photo gave."""
 
     vectors: NDArray[np.float16] | None
@@ -72,19 +72,19 @@ class Finding:
     """When it was taken by the camera's clock, in seconds; `None` where the file does not say it."""
 
 
-class FindingCache:
+class PhotoCache:
     """Findings by the SHA-256 of the photo's content."""
 
-    def __init__(self, path: Path, recipe: str, findings: dict[str, Finding]) -> None:
+    def __init__(self, path: Path, recipe: str, findings: dict[str, PhotoAnalysis]) -> None:
         self._path = path
         self._recipe = recipe
         self._findings = findings
 
     @classmethod
-    def open(cls, path: Path, networks: Networks) -> "FindingCache":
+    def open(cls, path: Path, networks: Networks) -> "PhotoCache":
         """Read what former rebuilds kept; nothing, where other networks made it or it is damaged."""
         recipe = f"{_RECIPE} {VERSIONS} {networks.detector_digest} {networks.backbone_digest}"
-        findings: dict[str, Finding] = {}
+        findings: dict[str, PhotoAnalysis] = {}
         try:
             kept = read_arrays(read_plain(path, _MOST_CACHE_BYTES))
             if str(kept["recipe"]) == recipe:
@@ -92,7 +92,7 @@ class FindingCache:
                 columns = [kept[name] for name in ("keys", "words", "sharpness", "taken_s")]
                 for row, key, words, sharpness, taken_s in zip(rows, *columns, strict=True):
                     used = row >= 0
-                    findings[str(key)] = Finding(
+                    findings[str(key)] = PhotoAnalysis(
                         vectors=vectors[row] if used else None,
                         reason=None if used else str(words),
                         note=str(words) or None if used else None,
@@ -103,11 +103,11 @@ class FindingCache:
             findings = {}  # a cache: the photos are looked at again
         return cls(path, recipe, findings)
 
-    def get(self, key: str) -> Finding | None:
+    def get(self, key: str) -> PhotoAnalysis | None:
         """What is known of a photo, or `None`."""
         return self._findings.get(key)
 
-    def put(self, key: str, finding: Finding) -> None:
+    def put(self, key: str, finding: PhotoAnalysis) -> None:
         """Remember what a photo gave, until `save` for good."""
         self._findings[key] = finding
 
@@ -149,7 +149,7 @@ def content_key(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def examine(data: bytes, networks: Networks) -> Finding:
+def examine(data: bytes, networks: Networks) -> PhotoAnalysis:
     """Find the one face that a photo is about, and embed it with its augmented versions.
 
     Args:
@@ -159,37 +159,37 @@ def examine(data: bytes, networks: Networks) -> Finding:
     try:
         image = decode_picture(data, enough_px=ENOUGH_PX)
     except PictureError as error:
-        return Finding(None, str(error))
+        return PhotoAnalysis(None, str(error))
     try:
         return replace(_examine(image, int(content_key(data)[:8], 16), networks), taken_s=taken_at(data))
     except cv2.error as error:
         # One photo, whatever is odd about it, does not keep the family from its model.
-        return Finding(None, f"OpenCV cannot work with it ({error.err}).")
+        return PhotoAnalysis(None, f"OpenCV cannot work with it ({error.err}).")
 
 
-def _examine(image: Image, seed: int, networks: Networks) -> Finding:
+def _examine(image: Image, seed: int, networks: Networks) -> PhotoAnalysis:
     detections = (
         find_faces(networks.detector, image)
         or networks.close_detector.detect(image)
         or detect_in_crop(networks.detector, image)
     )
     if not detections:
-        return Finding(None, "No face was found in it.")
+        return PhotoAnalysis(None, "No face was found in it.")
     chosen = choose(detections, image)
     if chosen is None:
-        return Finding(
+        return PhotoAnalysis(
             None,
             f"It shows {len(detections)} faces, none of them clearly the largest; cut out the right one.",
         )
     face = align(image, chosen)
     if face.width_px < MIN_FACE_PX:
-        return Finding(
+        return PhotoAnalysis(
             None, f"The face is only {face.width_px:.0f} pixels wide, and {MIN_FACE_PX:.0f} are the least."
         )
     if face.sharpness < MIN_SHARPNESS:
-        return Finding(None, "The face is too blurred.")
+        return PhotoAnalysis(None, "The face is too blurred.")
     faces = [face, *augment(face, seed)]
-    return Finding(
+    return PhotoAnalysis(
         vectors=networks.backbone.embed(faces).astype(np.float16),
         reason=None,
         note=None if len(detections) == 1 else _which(chosen, len(detections), image),
@@ -227,9 +227,9 @@ def open_networks(load_networks: Callable[[], Networks], photos: int) -> tuple[N
     return tuple(load_networks() for _ in range(workers))
 
 
-def look_at_photos(
+def analyse_photos(
     photos: Sequence[Photo], model_dir: Path, networks: Sequence[Networks], progress: Callable[[float], None]
-) -> dict[Photo, Finding]:
+) -> dict[Photo, PhotoAnalysis]:
     """Look at photos, several at once; those that are known are only read.
 
     Args:
@@ -244,13 +244,13 @@ def look_at_photos(
     idle: queue.SimpleQueue[Networks] = queue.SimpleQueue()
     for each in networks:
         idle.put(each)
-    cache = FindingCache.open(model_dir / "cache" / "photos.npz", networks[0])
+    cache = PhotoCache.open(model_dir / "cache" / "photos.npz", networks[0])
 
-    def look(photo: Photo) -> tuple[str | None, Finding]:
+    def look(photo: Photo) -> tuple[str | None, PhotoAnalysis]:
         try:
             data = read_bytes(photo.path)
         except PictureError as error:
-            return None, Finding(None, str(error))
+            return None, PhotoAnalysis(None, str(error))
         key = content_key(data)
         known = cache.get(key)
         if known is not None:
@@ -261,7 +261,7 @@ def look_at_photos(
         finally:
             idle.put(mine)
 
-    findings: dict[Photo, Finding] = {}
+    findings: dict[Photo, PhotoAnalysis] = {}
     keys: set[str] = set()
     unsaved = 0
     with ThreadPoolExecutor(len(networks), "photos") as pool:

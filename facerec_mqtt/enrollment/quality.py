@@ -106,7 +106,7 @@ def moments(
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class MislabelledPhoto:
     """A photo that is not like the others of its folder."""
 
     photo: int
@@ -114,13 +114,13 @@ class Misfit:
     """Row of the person whom it resembles instead; `None` when nobody enrolled."""
 
 
-def misfits(
+def mislabelled_photos(
     vectors: Vectors,
     labels: NDArray[np.int64],
     people: int,
     normaliser: Normaliser,
     table: tuple[Scores, Scores],
-) -> tuple[Misfit, ...]:
+) -> tuple[MislabelledPhoto, ...]:
     """Photos that are probably in a wrong person's folder.
 
     Each is compared with the others of its folder and with the other people. Of somebody whose photos
@@ -135,7 +135,7 @@ def misfits(
         table: (K,) false accept rates and (K,) the normalised scores that let them through.
     """
     unlike, like_another = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
-    found: dict[int, Misfit] = {}
+    found: dict[int, MislabelledPhoto] = {}
     # Templates are spoilt by the very photos that are looked for, so the second look is without them.
     for _ in range(2):
         trusted = np.array([photo not in found for photo in range(len(labels))])
@@ -154,7 +154,7 @@ def misfits(
                 nowhere[:] = False
             for place in np.flatnonzero(elsewhere | nowhere):
                 like = int(best[place]) if elsewhere[place] else None
-                found[int(own[place])] = Misfit(int(own[place]), like)
+                found[int(own[place])] = MislabelledPhoto(int(own[place]), like)
     return tuple(found[photo] for photo in sorted(found))
 
 

@@ -14,9 +14,21 @@ import numpy as np
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.enrollment.folder import Photo, Roster, read_roster
-from facerec_mqtt.enrollment.photos import Finding, Networks, look_at_photos, open_networks, shipped_networks
-from facerec_mqtt.enrollment.quality import lookalikes, misfits, moments, repeats, repeats_of_members
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.enrollment.photos import (
+    Networks,
+    PhotoAnalysis,
+    analyse_photos,
+    open_networks,
+    shipped_networks,
+)
+from facerec_mqtt.enrollment.quality import (
+    lookalikes,
+    mislabelled_photos,
+    moments,
+    repeats,
+    repeats_of_members,
+)
 from facerec_mqtt.faces.embedding import Cohort, load_cohort
 from facerec_mqtt.recognition.calibration import Normaliser
 from facerec_mqtt.recognition.error_rates import Outcomes
@@ -26,10 +38,10 @@ from facerec_mqtt.reports.advice import FEW_PHOTOS
 from facerec_mqtt.reports.html import rebuild_page, render_page
 from facerec_mqtt.reports.rebuild_report import AuditReport, PhotoReport, RebuildReport, first_reason
 from facerec_mqtt.training.augmentation import VERSIONS
-from facerec_mqtt.training.classifier_trainer import HeadTrainer
+from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
 from facerec_mqtt.training.comparison import compare_with_current
 from facerec_mqtt.training.cross_validation import cross_validate
-from facerec_mqtt.training.fit import Lesson, Trainer, learn
+from facerec_mqtt.training.fit import Trainer, TrainingSet, learn
 from facerec_mqtt.training.learning_curve import learning_curves
 
 ProgressCallback = Callable[[str, float], None]
@@ -72,36 +84,36 @@ def rebuild(
     """
     begun_s = time.monotonic()
     progress("Reading the enrollment folder", 0.0)
-    roster = read_roster(enrollment_dir)
+    roster = read_enrollment_folder(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
         if train is None:
-            train = HeadTrainer()
+            train = ClassifierTrainer()
             threading.Thread(target=train.prepare, name="prepare training").start()
         networks = open_networks(load_networks or shipped_networks, len(roster.photos))
-        findings = look_at_photos(
+        findings = analyse_photos(
             roster.photos,
             model_dir,
             networks,
             lambda share: progress("Looking at the photos", _LOOKED * share),
         )
-        audit, lesson = _audit(roster, findings, cohort)
+        audit, training_set = _audit(roster, findings, cohort)
         if not audit.people:
             raise EnrollmentError(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
                 f"{first_reason([photo for photo in audit.photos if photo.person is not None], audit.notes)}"
             )
 
-        _see_that_nobody_is_lost(must_know, audit)
+        _require_usable_photos(must_know, audit)
 
-        def make(some: Lesson) -> Family:
+        def make(some: TrainingSet) -> Family:
             return learn(some, cohort, fpir, train)
 
         progress("Training the family's layers", _LOOKED)
-        family = make(lesson)
+        family = make(training_set)
         progress("Judging photos that were not learnt from", _TRAINED)
         outcomes = cross_validate(
-            lesson,
+            training_set,
             make,
             min_margin=min_margin,
             progress=lambda share: progress(
@@ -120,11 +132,11 @@ def rebuild(
             fpir=fpir,
             threshold=family.calibration.threshold,
             outcomes=outcomes,
-            moments={person.slug: lesson.moments_of(row) for row, person in enumerate(audit.people)},
-            curves=learning_curves(lesson, family),
+            moments={person.slug: training_set.moments_of(row) for row, person in enumerate(audit.people)},
+            curves=learning_curves(training_set, family),
             comparison=compare_with_current(
                 model_dir,
-                lesson,
+                training_set,
                 outcomes,
                 audit.left_out,
                 backbone_digest=networks[0].backbone_digest,
@@ -172,10 +184,10 @@ def check_enrollment(
         ModelError: the model folder cannot be written, a rebuild is running, or a network is damaged.
     """
     progress("Reading the enrollment folder", 0.0)
-    roster = read_roster(enrollment_dir)
+    roster = read_enrollment_folder(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
-        findings = look_at_photos(
+        findings = analyse_photos(
             roster.photos,
             model_dir,
             open_networks(load_networks or shipped_networks, len(roster.photos)),
@@ -186,7 +198,9 @@ def check_enrollment(
     return audit
 
 
-def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) -> tuple[AuditReport, Lesson]:
+def _audit(
+    roster: EnrollmentFolder, findings: Mapping[Photo, PhotoAnalysis], cohort: Cohort
+) -> tuple[AuditReport, TrainingSet]:
     """Sort out what cannot be learnt from, and make a lesson of the rest."""
     rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(roster.people)}
     rows[None] = len(roster.people)
@@ -206,7 +220,7 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
         Normaliser(cohort.centres, cohort.top),
         (cohort.impostor_far, cohort.impostor_threshold),
     )
-    for misfit in misfits(vectors[single, 0], labels[single], len(names), normaliser, table):
+    for misfit in mislabelled_photos(vectors[single, 0], labels[single], len(names), normaliser, table):
         at = single[misfit.photo]
         own = names[labels[at]]
         reasons[photos[at]] = (
@@ -228,7 +242,7 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
         photos[left[photo]]: names[row]
         for photo, row in lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table).items()
     }
-    lesson = Lesson(
+    training_set = TrainingSet(
         people=roster.people,
         files=tuple(photo.file for photo in photos),
         vectors=vectors,
@@ -236,15 +250,15 @@ def _audit(roster: Roster, findings: Mapping[Photo, Finding], cohort: Cohort) ->
         moments=moments(vectors, labels, [findings[photo].taken_s for photo in photos]),
     ).only(kept)
     report = AuditReport(
-        people=lesson.people,
-        left_out=tuple(person for person in roster.people if person not in lesson.people),
+        people=training_set.people,
+        left_out=tuple(person for person in roster.people if person not in training_set.people),
         photos=_photo_reports(roster, findings, reasons, alike),
         notes=(*roster.notes, *_alike_in_short(alike)),
     )
-    return report, lesson
+    return report, training_set
 
 
-def _see_that_nobody_is_lost(must_know: Collection[str], audit: AuditReport) -> None:
+def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> None:
     """Check that there is a usable photo of all who must be known.
 
     Raises:
@@ -283,8 +297,8 @@ def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
 
 
 def _photo_reports(
-    roster: Roster,
-    findings: Mapping[Photo, Finding],
+    roster: EnrollmentFolder,
+    findings: Mapping[Photo, PhotoAnalysis],
     reasons: Mapping[Photo, str | None],
     alike: Mapping[Photo, str],
 ) -> tuple[PhotoReport, ...]:

@@ -24,7 +24,7 @@ class Tally:
     """That were looked at, or left alone for a reason of their own: nothing moves, switched off."""
 
 
-class Capacity:
+class OverloadMonitor:
     """Compares what came with what was taken. Of one thread."""
 
     def __init__(self) -> None:

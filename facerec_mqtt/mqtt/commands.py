@@ -159,7 +159,7 @@ class RateLimit:
         return first
 
 
-class Intake:
+class CommandIntake:
     """Turns messages into commands or refusals.
 
     Args:

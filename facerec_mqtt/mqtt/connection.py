@@ -120,7 +120,7 @@ def open_connection(
         client = _client(settings, client_id, tell)
         if will is not None:
             client.will_set(will[0], will[1], qos=1, retain=True)
-        client.connect(settings.host, settings.port, settings.keepalive_s, **_wishes(settings))
+        client.connect(settings.host, settings.port, settings.keepalive_s, **_connect_properties(settings))
     except (OSError, ValueError) as error:
         raise BrokerError(_explain(error, settings)) from error
     try:
@@ -143,7 +143,7 @@ def close_connection(client: Client) -> None:
     client.loop_stop()
 
 
-class Attempts:
+class ReconnectPolicy:
     """Says once that the connection is lost and once that it is back, and how long to wait in between.
 
     Times are arguments, in seconds of `time.monotonic`.
@@ -268,7 +268,7 @@ def closed_before_login(settings: MqttSettings) -> str:
     return "it closed the connection before the login; does it accept our client certificate?"
 
 
-def _wishes(settings: MqttSettings) -> dict[str, Any]:
+def _connect_properties(settings: MqttSettings) -> dict[str, Any]:
     """What only the newer version of the protocol can ask a broker for when connecting."""
     if settings.protocol != "5":
         return {}

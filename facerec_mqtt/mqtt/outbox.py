@@ -218,7 +218,7 @@ class Refusals:
         )
         self._waiting.clear()
 
-    def tell_of_subscription(self) -> None:
+    def log_denied_subscription(self) -> None:
         """Say once that we may not read something."""
         if "commands" not in self._told:
             self._told.add("commands")

@@ -34,7 +34,7 @@ Names = Callable[[str], bool]
 """Tells whether a text names the person."""
 
 
-def say_farewell(settings: MqttSettings, person: str, names: Names) -> str:
+def remove_person_from_broker(settings: MqttSettings, person: str, names: Names) -> str:
     """Remove what the broker keeps of a person.
 
     Args:
@@ -53,7 +53,7 @@ def say_farewell(settings: MqttSettings, person: str, names: Names) -> str:
     try:
         visit.begin()
         if visit.kept.get(visit.topics.status) == payloads.ONLINE.encode():
-            if not visit.hear_until(lambda: not visit.is_announced(), SERVICE_WITHIN_S):
+            if not visit.wait_until(lambda: not visit.is_announced(), SERVICE_WITHIN_S):
                 raise BrokerError(
                     f"{address(settings)}: the running service still names the person; does it use this"
                     " model folder? Restart it, and give the same command again."
@@ -83,13 +83,13 @@ class _Visit:
 
     def begin(self) -> None:
         """Log in, and hear all that is kept."""
-        if not self.hear_until(lambda: self._all_heard, _ANSWER_WITHIN_S):
+        if not self.wait_until(lambda: self._all_heard, _ANSWER_WITHIN_S):
             raise BrokerError(f"{address(self._settings)}: {no_answer(self._settings)}")
 
     def end(self) -> None:
         close_connection(self._client)
 
-    def hear_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
+    def wait_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Take in what the broker says until something is so; whether it came to be."""
         deadline_s = time.monotonic() + timeout_s
         while not done():
@@ -141,7 +141,7 @@ class _Visit:
             announcements.announce({**json.loads(announced), "components": kept})
             self._keep(self._discovery, payloads.encode(announcements.whole()))
             # Home Assistant is to know the entities, to drop them before their topics are emptied.
-            self.hear_until(lambda: False, _ENTITIES_FIRST_S)
+            self.wait_until(lambda: False, _ENTITIES_FIRST_S)
             self._keep(self._discovery, payloads.encode(announcements.farewell()))
             self._keep(self._discovery, payloads.encode(announcements.present()))
         for topic in sorted(gone - {self._discovery}):

@@ -79,7 +79,7 @@ class _Face:
         return "doubtful" if doubtful else None
 
 
-class Gleaner:
+class ReviewCollector:
     """Follows the faces before all cameras and keeps the best picture of each that was not named. Pure.
 
     Args:
@@ -221,7 +221,7 @@ class Review:
 
     def __init__(self, settings: ReviewSettings, quiet_s: float) -> None:
         self._enabled = settings.enabled
-        self._gleaner = Gleaner(quiet_s)
+        self._collector = ReviewCollector(quiet_s)
         self._folder = ReviewFolder(settings)
         self._prune_s = 0.0
         self._failed = False
@@ -231,18 +231,18 @@ class Review:
         if not self._enabled:
             return
         if sightings is None:
-            self._gleaner.unchanged(camera, at_s)
+            self._collector.unchanged(camera, at_s)
         else:
-            self._gleaner.observe(camera, at_s, sightings, image)
+            self._collector.observe(camera, at_s, sightings, image)
 
     def told(self, changes: Sequence[PresenceChange]) -> None:
         """Take in what was made of the last frame."""
-        self._gleaner.told(changes)
+        self._collector.told(changes)
 
     def due(self, now_s: float) -> None:
         """Write the pictures of visits that have ended, and delete old ones."""
         try:
-            for picture in self._gleaner.due(now_s):
+            for picture in self._collector.due(now_s):
                 moment = datetime.fromtimestamp(time.time() - time.monotonic() + picture.at_s).astimezone()
                 self._folder.add(picture, moment)
                 self._prune_s = 0.0

@@ -42,7 +42,7 @@ class LastSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ServiceState:
     """What outlasts the service."""
 
     switched_off: frozenset[str] = frozenset()
@@ -69,13 +69,13 @@ class Memory:
         )
 
 
-def memory_files(model_dir: Path) -> tuple["MemoryFile", ...]:
+def state_files(model_dir: Path) -> tuple["StateFile", ...]:
     """Find the memories of all services that use a model folder."""
     names = sorted(path.stem.removeprefix(_NAME) for path in model_dir.glob(f"{_NAME}*.json"))
-    return tuple(MemoryFile(model_dir, node) for node in names)
+    return tuple(StateFile(model_dir, node) for node in names)
 
 
-class MemoryFile:
+class StateFile:
     """The memory on disk.
 
     Args:
@@ -85,11 +85,11 @@ class MemoryFile:
 
     def __init__(self, model_dir: Path, node: str) -> None:
         self._path = model_dir / f"{_NAME}{node}.json"
-        self.kept = Memory()
+        self.kept = ServiceState()
         """As it was last read, or was to be written."""
         self._is_unwritten = False
 
-    def recall(self) -> Memory:
+    def recall(self) -> ServiceState:
         """Read what an earlier run has kept; one that cannot be read is told of, and is as none."""
         try:
             self.kept = _parse(read_plain(self._path, _MOST_BYTES))
@@ -99,7 +99,7 @@ class MemoryFile:
             logger.warning("%s cannot be read (%s); all cameras are switched on.", self._path, error)
         return self.kept
 
-    def keep(self, memory: Memory) -> None:
+    def keep(self, memory: ServiceState) -> None:
         """Write down what is to be known after a restart, if that has changed; said once if it cannot be."""
         if memory == self.kept and not self._is_unwritten:
             return
@@ -175,7 +175,7 @@ def _moved(visit: OpenVisit, by_s: float) -> OpenVisit:
     return replace(visit, began_s=began_s, last_seen_s=last_seen_s, score=float(visit.score))
 
 
-def _parse(content: bytes) -> Memory:
+def _parse(content: bytes) -> ServiceState:
     """Read a memory.
 
     Raises:
@@ -183,7 +183,7 @@ def _parse(content: bytes) -> Memory:
     """
     values = json.loads(content)
     try:
-        return Memory(
+        return ServiceState(
             frozenset(_text(camera) for camera in values["switched_off"]),
             tuple(Person(_slug(person), _text(name)) for person, name in values["people"].items()),
             {
@@ -212,7 +212,7 @@ def _parse(content: bytes) -> Memory:
         raise ValueError(f"it is damaged: {error}") from error
 
 
-def _written(memory: Memory) -> bytes:
+def _written(memory: ServiceState) -> bytes:
     values = {
         "switched_off": sorted(memory.switched_off),
         "cameras": sorted(memory.cameras),

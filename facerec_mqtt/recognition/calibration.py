@@ -149,7 +149,7 @@ class Calibration:
         return np.asarray(1 / (1 + np.exp(-(evidence - self.threshold) / self.scale)), np.float32)
 
 
-def in_between(photos: Vectors, centres: Vectors, count: int) -> Vectors:
+def interpolate(photos: Vectors, centres: Vectors, count: int) -> Vectors:
     """Make up strangers who resemble a member more or less: faces on the way from a photo to a centre.
 
     Real strangers who come near the threshold are too rare to be had; what the family's layers say of

@@ -15,7 +15,7 @@ from facerec_mqtt.core.records import Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Head:
+class Classifier:
     """Trained layers."""
 
     kernels: tuple[NDArray[np.float32], ...]
@@ -48,7 +48,9 @@ class Head:
         return named
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]], *, inputs: int, people: int) -> "Head":
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[np.float32]], *, inputs: int, people: int
+    ) -> "Classifier":
         """Put a saved head together again.
 
         Args:

@@ -20,7 +20,7 @@ from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import Cohort, Embedder, load_cohort
 from facerec_mqtt.faces.selection import Backbone, Detector, find_faces
 from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import FamilyModel
 
 
@@ -39,7 +39,7 @@ class Family:
 
     people: tuple[Person, ...]
     gallery: Gallery
-    head: Head
+    head: Classifier
     calibration: Calibration
     normaliser: Normaliser
 
@@ -217,7 +217,7 @@ def prepare(model: FamilyModel, backbone_digest: str, cohort: Cohort) -> Family:
         gallery=Gallery(
             *(model.arrays[name] for name in ("templates", "template_mean", "template_deviation"))
         ),
-        head=Head.from_arrays(model.arrays, inputs=dimensions, people=people),
+        head=Classifier.from_arrays(model.arrays, inputs=dimensions, people=people),
         calibration=Calibration(*(float(number) for number in model.arrays["calibration"])),
         normaliser=Normaliser(cohort.centres, cohort.top).extended(model.arrays["strangers"]),
     )

@@ -41,7 +41,7 @@ def draw_glasses(
         opacity: (H, W) float32, changed in place.
         nearness: (H, W) float32, 1 / distance of what is there already.
         identity: whose glasses.
-        landmarks: (5, 3) cm, as in `Head.landmarks`.
+        landmarks: (5, 3) cm, as in `Classifier.landmarks`.
         view: the camera.
     """
     if identity.glasses == "none":

@@ -246,7 +246,7 @@ class Figure:
     """All that is drawn of a person, by what it turns with."""
 
     head: tuple[Surface, ...]
-    """Ears and bun; the face itself is a `Head`."""
+    """Ears and bun; the face itself is a `Classifier`."""
     neck: Surface
     body: tuple[Surface, ...]
     hair: Surface

@@ -16,7 +16,7 @@ from facerec_mqtt.service.publisher import Publisher
 _log = logging.getLogger(__name__)
 
 
-class CaptureDesk:
+class CaptureController:
     """Carries out the capture commands that come to the service, one at a time.
 
     Args:

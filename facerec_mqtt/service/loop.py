@@ -22,19 +22,19 @@ from facerec_mqtt.faces.motion import MotionGate
 from facerec_mqtt.faces.region import Region
 from facerec_mqtt.monitoring.heartbeat import Heartbeat
 from facerec_mqtt.monitoring.metrics import Metrics
-from facerec_mqtt.monitoring.overload import Capacity, Tally
+from facerec_mqtt.monitoring.overload import OverloadMonitor, Tally
 from facerec_mqtt.monitoring.prometheus import Endpoint
 from facerec_mqtt.mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.review import Review
 from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.state_file import MemoryFile, last_seen, of_people, to_resume
+from facerec_mqtt.presence.state_file import StateFile, last_seen, of_people, to_resume
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.service.capture import CaptureDesk
-from facerec_mqtt.service.model_manager import ModelDesk
-from facerec_mqtt.service.pipeline import Watch
+from facerec_mqtt.service.capture import CaptureController
+from facerec_mqtt.service.model_manager import ModelManager
+from facerec_mqtt.service.pipeline import CameraPipeline
 from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.schema import Settings
 
@@ -63,22 +63,22 @@ class Service:
         self._settings = settings
         self._recognizer = recognizer
         self._publisher = publisher
-        self._tell_all = explain
+        self._explain_all = explain
         self._visits = Visits(settings.recognition, explain=self._explain)
         self._presence = Presence([camera.slug for camera in settings.cameras])
-        self._camera_news: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-        self._watches = {
-            camera.slug: Watch(
-                camera, Camera(camera, self._hear_of_camera), MotionGate(), Region(camera.region)
+        self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._pipelines = {
+            camera.slug: CameraPipeline(
+                camera, Camera(camera, self._on_camera_status), MotionGate(), Region(camera.region)
             )
             for camera in settings.cameras
         }
-        self._models = ModelDesk(settings)
-        self._captures = CaptureDesk(settings.enrollment_dir, publisher)
+        self._models = ModelManager(settings)
+        self._captures = CaptureController(settings.enrollment_dir, publisher)
         self._review = Review(settings.review, settings.recognition.departure_s)
-        self._capacity = Capacity()
-        self._memory = MemoryFile(settings.model_dir, settings.mqtt.node_id)
-        self._metrics = Metrics(self._watches, __version__, time.monotonic())
+        self._capacity = OverloadMonitor()
+        self._state_file = StateFile(settings.model_dir, settings.mqtt.node_id)
+        self._metrics = Metrics(self._pipelines, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
         self._heartbeat = Heartbeat(settings.heartbeat_file)
@@ -98,22 +98,22 @@ class Service:
                 'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
                 self._settings.model_dir,
             )
-        self._recall()
+        self._restore_state()
         self._publish_model_state()
         self._publisher.publish_state(CaptureState())
         self._publish_discovery()
-        for slug, watch in self._watches.items():
+        for slug, watch in self._pipelines.items():
             self._publisher.publish_camera_status(slug, online=False)
             self._publisher.publish_camera_enabled(slug, enabled=watch.enabled)
             watch.camera.start()
         # What is known by now is told at once on connecting, before "online".
-        self._keep_house(time.monotonic())
+        self._housekeeping(time.monotonic())
         self._publisher.start()
         self._heartbeat.ready()
         try:
             while not stop.is_set():
-                looked = [self._look(watch) for watch in self._watches.values()]
-                self._keep_house(time.monotonic())
+                looked = [self._look(watch) for watch in self._pipelines.values()]
+                self._housekeeping(time.monotonic())
                 self._heartbeat.beat(time.monotonic())
                 if not any(looked):
                     stop.wait(_IDLE_S)
@@ -124,19 +124,19 @@ class Service:
         self._heartbeat.stopping()
         # "offline" goes out first: nobody waits for cameras to close before the entities are told.
         self._publisher.stop()
-        self._remember()
+        self._save_state()
         self._captures.stop()
         self._review.stop(time.monotonic())
-        with ThreadPoolExecutor(len(self._watches) + 2) as pool:
+        with ThreadPoolExecutor(len(self._pipelines) + 2) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
-            for watch in self._watches.values():
+            for watch in self._pipelines.values():
                 pool.submit(watch.camera.stop)
             pool.submit(self._models.stop)
 
     # --- Frames
 
-    def _look(self, watch: Watch) -> bool:
+    def _look(self, watch: CameraPipeline) -> bool:
         """Take a camera's newest frame, if there is one, and act on it."""
         frame = watch.newest()
         if frame is None:
@@ -186,17 +186,17 @@ class Service:
         self._presence.visits(self._visits.open_visits())
         if changes:
             self._metrics.told(changes)
-            self._remember()
+            self._save_state()
 
     def _explain(self, why: Explanation) -> None:
         """Say why; a name that was refused is said only where the user asked for it."""
-        level = logging.INFO if self._tell_all else logging.DEBUG
+        level = logging.INFO if self._explain_all else logging.DEBUG
         if _log.isEnabledFor(level):
-            _log.log(level, "%s", why.sentence(self._names(), tell_all=self._tell_all))
+            _log.log(level, "%s", why.sentence(self._names(), tell_all=self._explain_all))
 
-    def _hear_of_camera(self, camera: str, online: bool, _reason: str) -> None:
+    def _on_camera_status(self, camera: str, online: bool, _reason: str) -> None:
         """Take a camera's news from its thread to the loop."""
-        self._camera_news.put((camera, online))
+        self._camera_status.put((camera, online))
 
     # --- Everything that is not a frame
 
@@ -206,11 +206,11 @@ class Service:
         self._due_s[what] = now_s + every_s
         return True
 
-    def _keep_house(self, now_s: float) -> None:
+    def _housekeeping(self, now_s: float) -> None:
         if not self._is_due("housekeeping", now_s, _HOUSEKEEPING_S):
             return
-        self._mind_the_clock()
-        self._take_camera_news()
+        self._detect_clock_step()
+        self._handle_camera_status()
         self._take_commands()
         self._watch_rebuild()
         self._captures.due(now_s)
@@ -221,11 +221,11 @@ class Service:
         self._tell(self._visits.due(now_s))
         for state in self._presence.due(now_s):
             self._publisher.publish_state(state)
-        changed = self._publisher.announced != self._memory.kept.announced
+        changed = self._publisher.announced != self._state_file.kept.announced
         if self._is_due("memory", now_s, _MEMORY_S) or changed:
-            self._remember()
-        came = sum(watch.camera.counters.frames for watch in self._watches.values())
-        tally = Tally(came, sum(watch.taken for watch in self._watches.values()))
+            self._save_state()
+        came = sum(watch.camera.counters.frames for watch in self._pipelines.values())
+        tally = Tally(came, sum(watch.taken for watch in self._pipelines.values()))
         if (sentence := self._capacity.judge(tally, now_s)) is not None:
             _log.warning("%s", sentence)
         self._count(now_s)
@@ -234,7 +234,7 @@ class Service:
         """Show the counts to whoever asked for them."""
         publish = self._is_due("metrics", now_s, self._settings.metrics.interval_s)
         if publish or (self._endpoint is not None and self._is_due("counts", now_s, _COUNT_S)):
-            fared = {slug: watch.camera.counters for slug, watch in self._watches.items()}
+            fared = {slug: watch.camera.counters for slug, watch in self._pipelines.items()}
             cameras = {slug: (counts.frames, counts.reconnects) for slug, counts in fared.items()}
             snapshot = self._metrics.snapshot(now_s, cameras, self._publisher.counts)
             if publish:
@@ -242,13 +242,15 @@ class Service:
             if self._endpoint is not None:
                 self._endpoint.show(snapshot)
 
-    def _take_camera_news(self) -> None:
+    def _handle_camera_status(self) -> None:
         while True:
             try:
-                name, online = self._camera_news.get_nowait()
+                name, online = self._camera_status.get_nowait()
             except queue.Empty:
                 return
-            slug = next(slug for slug, watch in self._watches.items() if name in (slug, watch.settings.name))
+            slug = next(
+                slug for slug, watch in self._pipelines.items() if name in (slug, watch.settings.name)
+            )
             self._publisher.publish_camera_status(slug, online=online)
             if online:
                 self._visits.camera_back(slug, time.monotonic())
@@ -271,11 +273,11 @@ class Service:
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture():
-                    enabled = self._watches[command.camera].enabled
+                    enabled = self._pipelines[command.camera].enabled
                     self._captures.start(command, self._recognizer, enabled=enabled)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
-        watch = self._watches[camera]
+        watch = self._pipelines[camera]
         if watch.enabled != enabled:
             _log.info("Recognition at %s is switched %s", watch.settings.name, "on" if enabled else "off")
         watch.enabled = enabled
@@ -284,18 +286,18 @@ class Service:
             self._tell(self._visits.end_camera(camera, time.monotonic()))
             self._presence.frame(camera, time.monotonic(), 0)
         self._publisher.publish_camera_enabled(camera, enabled=enabled)
-        self._remember()
+        self._save_state()
 
-    def _recall(self) -> None:
+    def _restore_state(self) -> None:
         """Take up what an earlier run has kept."""
-        memory = self._memory.recall()
+        memory = self._state_file.recall()
         self._publisher.recall(memory.announced)
-        for slug, watch in self._watches.items():
+        for slug, watch in self._pipelines.items():
             watch.enabled = slug not in memory.switched_off
         known = self._names()
         if not known:
             self._presence.set_people(memory.people)
-        for camera in memory.cameras - set(self._watches):
+        for camera in memory.cameras - set(self._pipelines):
             self._publisher.remove_camera(camera)
         gone = [person.slug for person in memory.people if known and person.slug not in known]
         self._remove(gone)
@@ -303,24 +305,24 @@ class Service:
         self._at_zero_s = at_zero_s = time.time() - now_s
         for slug, seen in memory.last_seen.items():
             self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
-        for visit in to_resume(memory.visits, known, self._watches, at_zero_s, now_s):
+        for visit in to_resume(memory.visits, known, self._pipelines, at_zero_s, now_s):
             self._visits.resume(visit, now_s)
         self._presence.visits(self._visits.open_visits())
 
-    def _mind_the_clock(self) -> None:
+    def _detect_clock_step(self) -> None:
         """Notice when the wall clock is set: a small box may learn the time minutes after its start."""
         at_zero_s = time.time() - time.monotonic()
         if abs(at_zero_s - self._at_zero_s) > _CLOCK_STEP_S:
             self._presence.clock_was_set(at_zero_s - self._at_zero_s)
             self._at_zero_s = at_zero_s
 
-    def _remember(self) -> None:
+    def _save_state(self) -> None:
         """Keep for the next run what it is to know."""
-        off = frozenset(slug for slug, watch in self._watches.items() if not watch.enabled)
+        off = frozenset(slug for slug, watch in self._pipelines.items() if not watch.enabled)
         known = replace(
-            self._memory.kept,
+            self._state_file.kept,
             switched_off=off,
-            cameras=frozenset(self._watches),
+            cameras=frozenset(self._pipelines),
             announced=self._publisher.announced,
         )
         if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
@@ -328,7 +330,7 @@ class Service:
             seen = last_seen(self._presence.people, at_zero_s)
             visits = of_people(self._visits.open_visits(), at_zero_s)
             known = replace(known, people=people, last_seen=seen, visits=visits)
-        self._memory.keep(known)
+        self._state_file.keep(known)
 
     def _remove(self, people: Sequence[str]) -> None:
         """Take people, given by slug, off the broker; whose the faces are that it keeps, nobody knows."""
@@ -364,7 +366,7 @@ class Service:
         self._recognizer = recognizer
         self._presence.set_people(people)
         if self._models.version is None:
-            self._memory.keep(replace(self._memory.kept, people=(), last_seen={}, visits=()))
+            self._state_file.keep(replace(self._state_file.kept, people=(), last_seen={}, visits=()))
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:
             names = ", ".join(person.name for person in people)
@@ -387,9 +389,9 @@ class Service:
         self._publisher.publish_state(self._models.state(self._recognizer.model))
 
     def _publish_discovery(self) -> None:
-        self._remember()
+        self._save_state()
         if self._settings.mqtt.discovery:
-            cameras = [(slug, watch.settings.name) for slug, watch in self._watches.items()]
-            people, images = self._memory.kept.people, self._settings.privacy.publish_images
+            cameras = [(slug, watch.settings.name) for slug, watch in self._pipelines.items()]
+            people, images = self._state_file.kept.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)

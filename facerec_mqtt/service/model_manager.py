@@ -17,7 +17,7 @@ from facerec_mqtt.settings.schema import Settings
 _log = logging.getLogger(__name__)
 
 
-class ModelDesk:
+class ModelManager:
     """Follows the model folder, and rebuilds on command, one rebuild at a time.
 
     Args:

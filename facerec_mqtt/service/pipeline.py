@@ -11,7 +11,7 @@ from facerec_mqtt.settings.schema import CameraSettings, RecognitionSettings
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class CameraPipeline:
     """One camera and what the loop remembers of it."""
 
     settings: CameraSettings

@@ -23,11 +23,11 @@ from facerec_mqtt.mqtt.connection import (
     CONNECT_TIMEOUT_S,
     MAX_WAITING_MESSAGES,
     Acknowledged,
-    Attempts,
     Connected,
     Lost,
     Outage,
     Received,
+    ReconnectPolicy,
     Signal,
     Subscribed,
     address,
@@ -73,14 +73,14 @@ class Publisher:
         self._privacy = privacy
         self._topics = Topics(settings.base_topic)
         self._cameras = tuple(cameras)
-        self._intake = commands.Intake(settings.base_topic, cameras)
+        self._intake = commands.CommandIntake(settings.base_topic, cameras)
         self._refusals = Refusals(address(settings))
         self._inbox: queue.SimpleQueue[tuple[int, Signal | _Tidy | None]] = queue.SimpleQueue()
         self._session = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._client_id = settings.client_id or f"facerec-{settings.node_id}"
-        self._attempts = Attempts(address(settings), self._client_id)
+        self._attempts = ReconnectPolicy(address(settings), self._client_id)
         self._all_faces = self._topics.all_faces
         self._outbox = Outbox(self._topics.status, f"{settings.discovery_prefix}/")
         self._discovery_topic = f"{settings.discovery_prefix}/device/{settings.node_id}/config"
@@ -312,7 +312,7 @@ class Publisher:
                         due_s.setdefault("refusals", time.monotonic() + REFUSALS_DELAY_S)
                 case Subscribed(refused):
                     if refused:
-                        self._refusals.tell_of_subscription()
+                        self._refusals.log_denied_subscription()
                 case Received(topic, payload, retained) if topic == self._settings.birth_topic:
                     if not retained:
                         self._announcer.home_assistant_is(there=payload == b"online")

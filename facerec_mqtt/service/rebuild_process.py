@@ -17,7 +17,7 @@ from facerec_mqtt.settings.schema import PREFIX, Settings
 _log = logging.getLogger(__name__)
 _NICENESS = 15
 # Begins the one sentence that the command line says of an error; libraries may write before it and after.
-_OUR_WORD = "facerec-mqtt: "
+_ERROR_PREFIX = "facerec-mqtt: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RebuildProcess:
         self._force = force
         self._process: subprocess.Popen[str] | None = None
         self._report = ""
-        self._last_words = ""
+        self._last_error = ""
         self._readers: tuple[threading.Thread, ...] = ()
         self.percent = 0
         self.stage: str | None = None
@@ -82,7 +82,7 @@ class RebuildProcess:
         status = self._process.returncode
         if status == 0:
             return RebuildResult(report=json.loads(self._report), error=None)
-        said = self._last_words.removeprefix(_OUR_WORD)
+        said = self._last_error.removeprefix(_ERROR_PREFIX)
         if status < 0:
             said = f"it was ended by signal {-status}, perhaps for want of memory. {said}".rstrip()
         return RebuildResult(report=None, error=said or f"it ended with status {status} and said nothing.")
@@ -114,8 +114,8 @@ class RebuildProcess:
                     self.percent = int(said["progress"])
                 elif line.strip():
                     _log.debug("rebuild: %s", line.rstrip())
-                    if not self._last_words.startswith(_OUR_WORD):
-                        self._last_words = line.strip()
+                    if not self._last_error.startswith(_ERROR_PREFIX):
+                        self._last_error = line.strip()
 
 
 def _environment() -> dict[str, str]:

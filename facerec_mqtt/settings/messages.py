@@ -17,7 +17,7 @@ def reason(error: Any) -> str:
     return re.sub("valid dictionary or instance of .*", "JSON object", said)
 
 
-def complaint(error: Any, prefix: str, known: Collection[str], known_of_camera: Collection[str]) -> str:
+def describe_error(error: Any, prefix: str, known: Collection[str], known_of_camera: Collection[str]) -> str:
     """One sentence on one of pydantic's errors, with the value unless it may hold a secret.
 
     Args:

@@ -28,7 +28,7 @@ from pydantic_settings import SettingsError as SourceError
 from facerec_mqtt.core.errors import FacerecError, SettingsError
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.settings.env_file import read_settings_file
-from facerec_mqtt.settings.messages import complaint, nearest
+from facerec_mqtt.settings.messages import describe_error, nearest
 
 PREFIX = "FACEREC_"
 SourceKind = Literal["rtsp", "http", "file", "folder", "device"]
@@ -344,7 +344,7 @@ def load_settings(env_file: Path | None = None) -> Settings:
             return Settings(_env_file=path)  # type: ignore[call-arg]
         except ValidationError as error:
             complaints = [
-                complaint(item, PREFIX, setting_names(), CameraSettings.model_fields)
+                describe_error(item, PREFIX, setting_names(), CameraSettings.model_fields)
                 for item in error.errors(include_url=False)
             ]
         except SourceError as error:

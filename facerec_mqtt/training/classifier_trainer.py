@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.training.requirements import unlisted_fonts
 
 HIDDEN = (128, 64)
@@ -25,7 +25,7 @@ _MIN_HELD_OUT = 10
 _SPARE_OUTPUTS = 8
 
 
-class HeadTrainer:
+class ClassifierTrainer:
     """Trains layers with Keras; of several trainings only the first has to make its graph."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -44,7 +44,7 @@ class HeadTrainer:
         nobody: Vectors,
         *,
         people: int,
-    ) -> Head:
+    ) -> Classifier:
         """Train the family's layers.
 
         Every person is drawn equally often, however many photos they have, and nobody as often as half of
@@ -66,7 +66,7 @@ class HeadTrainer:
         if size not in self._networks:
             self._networks[size] = _Network.of(*size, self._seed)
         network = self._networks[size]
-        network.begin_again()
+        network.reset()
         checked, truth = vectors[held_out], labels[held_out]
         states, losses = [], []
         for _ in range(_STEPS // _CHECK_EVERY):
@@ -123,7 +123,7 @@ class _Network:
         beginning = tuple(np.array(variable.numpy()) for variable in variables)
         return cls(network, steps, variables, beginning)
 
-    def begin_again(self) -> None:
+    def reset(self) -> None:
         """Forget all that was learnt."""
         for variable, value in zip(self.variables, self.beginning, strict=True):
             variable.assign(value)
@@ -132,11 +132,11 @@ class _Network:
         """Learn from (S, B, D) faces and (S, B) labels in S steps."""
         self.steps(faces, targets)
 
-    def layers(self, outputs: int) -> Head:
+    def layers(self, outputs: int) -> Classifier:
         """Copy the layers with their first outputs out of Keras, the rescaling of the input included."""
         weights = [np.array(weight, np.float32) for weight in self.layers_in_keras.get_weights()]
         scale = np.float32(np.sqrt(weights[0].shape[0]))
-        return Head(
+        return Classifier(
             kernels=(weights[0] * scale, *weights[2:-2:2], weights[-2][:, :outputs]),
             biases=(*weights[1:-2:2], weights[-1][:outputs]),
         )

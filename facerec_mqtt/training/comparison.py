@@ -31,7 +31,7 @@ from facerec_mqtt.faces.embedding import Cohort
 from facerec_mqtt.recognition.error_rates import Outcomes
 from facerec_mqtt.recognition.model_store import load_current
 from facerec_mqtt.recognition.recognizer import prepare
-from facerec_mqtt.training.fit import Lesson
+from facerec_mqtt.training.fit import TrainingSet
 
 LEVEL = 0.05
 """Worse by chance alone in at most this share of comparisons."""
@@ -179,7 +179,7 @@ def _fewer(tally: Tally, what: str, version: str) -> str:
 
 def compare_with_current(
     model_dir: Path,
-    lesson: Lesson,
+    training_set: TrainingSet,
     outcomes: Outcomes,
     left_out: Sequence[Person],
     *,
@@ -192,7 +192,7 @@ def compare_with_current(
 
     Args:
         model_dir: where the model in use is.
-        lesson: what the new one is made of.
+        training_set: what the new one is made of.
         outcomes: what was said of its photos when they were held out from it.
         left_out: who has a folder, but no usable photo.
         backbone_digest: of the backbone that the photos were embedded with.
@@ -211,40 +211,42 @@ def compare_with_current(
         family = prepare(model, backbone_digest, cohort)
     except ModelError:
         return None
-    shown = _shown(lesson)
-    later = _later(lesson, model.report)
-    said = family.identify(np.asarray(lesson.vectors[later, 0], np.float32), min_margin=min_margin)
+    shown = _shown(training_set)
+    later = _later(training_set, model.report)
+    said = family.identify(np.asarray(training_set.vectors[later, 0], np.float32), min_margin=min_margin)
     now = {
-        lesson.files[photo]: Answer(shown[lesson.files[photo]], identification.person)
+        training_set.files[photo]: Answer(shown[training_set.files[photo]], identification.person)
         for photo, identification in zip(later, said, strict=True)
     }
     return compare(
         model.version,
         _held_out(model.report) | now,
-        _answers(lesson.people, outcomes, shown),
-        both_know={person.slug: person.name for person in lesson.people if person in model.people},
+        _answers(training_set.people, outcomes, shown),
+        both_know={person.slug: person.name for person in training_set.people if person in model.people},
         lost_people=[person.name for person in left_out if person in model.people],
         fpir_before=float(model.report.get("fpir", fpir)),
         fpir_after=fpir,
     )
 
 
-def _shown(lesson: Lesson) -> dict[str, str | None]:
+def _shown(training_set: TrainingSet) -> dict[str, str | None]:
     """Slug of the person in each photo, `None` for a stranger."""
-    slugs = [*(person.slug for person in lesson.people), None]
-    return {file: slugs[label] for file, label in zip(lesson.files, lesson.labels, strict=True)}
+    slugs = [*(person.slug for person in training_set.people), None]
+    return {file: slugs[label] for file, label in zip(training_set.files, training_set.labels, strict=True)}
 
 
-def _later(lesson: Lesson, report: Mapping[str, Any]) -> NDArray[np.int64]:
+def _later(training_set: TrainingSet, report: Mapping[str, Any]) -> NDArray[np.int64]:
     """Which photos the model of this report has not seen, nor any other of their moment."""
     listed = {photo["file"]: bool(photo["used"]) for photo in report.get("photos", ())}
     if not any(listed.values()):
         return np.zeros(0, np.int64)  # what it was made of is not known
     before = Counter(_folder(file) for file, used in listed.items() if used)
-    still = Counter(_folder(file) for file in lesson.files if listed.get(file))
-    known = np.array([file in listed for file in lesson.files], np.bool_)
-    sure = np.array([2 * still[folder] >= before[folder] for folder in map(_folder, lesson.files)], np.bool_)
-    return np.flatnonzero(~known & sure & ~np.isin(lesson.moments, lesson.moments[known]))
+    still = Counter(_folder(file) for file in training_set.files if listed.get(file))
+    known = np.array([file in listed for file in training_set.files], np.bool_)
+    sure = np.array(
+        [2 * still[folder] >= before[folder] for folder in map(_folder, training_set.files)], np.bool_
+    )
+    return np.flatnonzero(~known & sure & ~np.isin(training_set.moments, training_set.moments[known]))
 
 
 def _folder(file: str) -> str:

@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
 from facerec_mqtt.recognition.recognizer import Family
-from facerec_mqtt.training.fit import Lesson
+from facerec_mqtt.training.fit import TrainingSet
 
 PARTS = 4
 MOST_LEFT_OUT = 5
-Learner = Callable[[Lesson], Family]
+Learner = Callable[[TrainingSet], Family]
 """Makes a model of photos."""
 
 
 def cross_validate(
-    lesson: Lesson,
+    training_set: TrainingSet,
     learn: Learner,
     *,
     min_margin: float,
@@ -35,7 +35,7 @@ def cross_validate(
     """Judge every photo by models that have not learnt from it.
 
     Args:
-        lesson: all used photos.
+        training_set: all used photos.
         learn: makes each of the models.
         min_margin: the least lead over the runner-up, [0, 1].
         progress: told the share that is done, [0, 1].
@@ -45,29 +45,33 @@ def cross_validate(
         picture, and once more for each member's photo, with nobody as the truth, where there is another
         member to be taken for. A person whom the model did not know has score 0 in it.
     """
-    part = lesson.parts(PARTS)
-    people = len(lesson.people)
-    rounds = [(part == number, lesson.labels) for number in range(PARTS)]
+    part = training_set.parts(PARTS)
+    people = len(training_set.people)
+    rounds = [(part == number, training_set.labels) for number in range(PARTS)]
     if people > 1:
-        nobody = np.full(len(lesson.labels), people)
+        nobody = np.full(len(training_set.labels), people)
         groups = np.array_split(np.arange(people), min(people, MOST_LEFT_OUT))
-        rounds += [(np.isin(lesson.labels, group), nobody) for group in groups]
+        rounds += [(np.isin(training_set.labels, group), nobody) for group in groups]
     outcomes = []
     for done, (judged, labels) in enumerate(rounds):
         if judged.any():
-            family = learn(lesson.only(~judged))
-            outcomes.append(_judge(lesson, judged, labels, family, min_margin))
+            family = learn(training_set.only(~judged))
+            outcomes.append(_judge(training_set, judged, labels, family, min_margin))
         progress((done + 1) / len(rounds))
     return _joined(outcomes, people)
 
 
 def _judge(
-    lesson: Lesson, judged: NDArray[np.bool_], labels: NDArray[np.int64], family: Family, min_margin: float
+    training_set: TrainingSet,
+    judged: NDArray[np.bool_],
+    labels: NDArray[np.int64],
+    family: Family,
+    min_margin: float,
 ) -> Outcomes:
-    rows = {person.slug: row for row, person in enumerate(lesson.people)}
+    rows = {person.slug: row for row, person in enumerate(training_set.people)}
     columns = [rows[person.slug] for person in family.people]
-    vectors = lesson.vectors[judged, 0]
-    scores = np.zeros((len(vectors), len(lesson.people)), np.float32)
+    vectors = training_set.vectors[judged, 0]
+    scores = np.zeros((len(vectors), len(training_set.people)), np.float32)
     scores[:, columns] = family.scores(vectors)
     named = [
         NOBODY if answer.person is None else rows[answer.person]
@@ -75,8 +79,8 @@ def _judge(
     ]
     true = labels[judged]
     return Outcomes(
-        files=tuple(np.array(lesson.files)[judged]),
-        true=np.where(true == len(lesson.people), NOBODY, true),
+        files=tuple(np.array(training_set.files)[judged]),
+        true=np.where(true == len(training_set.people), NOBODY, true),
         scores=scores,
         named=np.array(named, np.int64),
     )

@@ -18,11 +18,11 @@ from facerec_mqtt.recognition.calibration import (
     Normaliser,
     Scores,
     calibrate,
-    in_between,
+    interpolate,
     odds_near,
     template,
 )
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.recognizer import Family
 
 _EARLY_STOP_PARTS = 5
@@ -33,7 +33,7 @@ _MADE_UP = 6000
 
 
 class Trainer(Protocol):
-    """Makes the family's layers; `head.HeadTrainer` is one."""
+    """Makes the family's layers; `head.ClassifierTrainer` is one."""
 
     def __call__(
         self,
@@ -43,12 +43,12 @@ class Trainer(Protocol):
         nobody: Vectors,
         *,
         people: int,
-    ) -> Head:
-        """As `head.HeadTrainer`."""
+    ) -> Classifier:
+        """As `head.ClassifierTrainer`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class TrainingSet:
     """What all used photos have to teach."""
 
     people: tuple[Person, ...]
@@ -70,12 +70,12 @@ class Lesson:
         """From how many different moments the photos of one person are."""
         return len(np.unique(self.moments[self.labels == row]))
 
-    def only(self, kept: NDArray[np.bool_]) -> "Lesson":
+    def only(self, kept: NDArray[np.bool_]) -> "TrainingSet":
         """The same of these (N,) photos alone; people without any are not in it."""
         rows = [row for row in range(len(self.people)) if np.any(kept & (self.labels == row))]
         renumbered = np.full(len(self.people) + 1, len(rows))
         renumbered[rows] = np.arange(len(rows))
-        return Lesson(
+        return TrainingSet(
             people=tuple(self.people[row] for row in rows),
             files=tuple(file for file, wanted in zip(self.files, kept, strict=True) if wanted),
             vectors=self.vectors[kept],
@@ -114,25 +114,25 @@ class Lesson:
         return part
 
 
-def learn(lesson: Lesson, cohort: Cohort, fpir: float, train: Trainer) -> Family:
+def learn(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) -> Family:
     """Make a model of photos that were found good.
 
     Args:
-        lesson: with at least one photo of each person.
+        training_set: with at least one photo of each person.
         cohort: of the backbone's scores.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         train: makes the layers.
     """
-    people, versions = len(lesson.people), lesson.vectors.shape[1]
+    people, versions = len(training_set.people), training_set.vectors.shape[1]
     head = train(
-        lesson.vectors.reshape(-1, lesson.vectors.shape[-1]),
-        np.repeat(lesson.labels, versions),
-        np.repeat(_held_out(lesson), versions),
+        training_set.vectors.reshape(-1, training_set.vectors.shape[-1]),
+        np.repeat(training_set.labels, versions),
+        np.repeat(_held_out(training_set), versions),
         cohort.centres,
         people=people,
     )
-    templates = np.stack([template(lesson.clean(row)) for row in range(people)])
-    strangers = _spaced(lesson.clean(people), _MOST_STRANGERS)
+    templates = np.stack([template(training_set.clean(row)) for row in range(people)])
+    strangers = _spaced(training_set.clean(people), _MOST_STRANGERS)
     plain = Normaliser(cohort.centres, cohort.top)
     normaliser = plain.extended(strangers)
     gallery = Gallery.of(templates, normaliser)
@@ -141,19 +141,19 @@ def learn(lesson: Lesson, cohort: Cohort, fpir: float, train: Trainer) -> Family
         people,
         (cohort.impostor_far, cohort.impostor_threshold),
         strangers=_score_strangers(templates, strangers, plain),
-        members=_score_members(lesson, gallery, normaliser),
+        members=_score_members(training_set, gallery, normaliser),
     )
-    made_up = in_between(lesson.vectors[lesson.labels < people, 0], cohort.centres, _MADE_UP)
+    made_up = interpolate(training_set.vectors[training_set.labels < people, 0], cohort.centres, _MADE_UP)
     scored, liked = gallery.normalised(made_up, normaliser), head.probabilities(made_up)[:, :-1]
     calibration = replace(calibration, strangers_odds=odds_near(calibration.threshold, scored, liked))
-    return Family(lesson.people, gallery, head, calibration, normaliser)
+    return Family(training_set.people, gallery, head, calibration, normaliser)
 
 
-def _held_out(lesson: Lesson) -> NDArray[np.bool_]:
+def _held_out(training_set: TrainingSet) -> NDArray[np.bool_]:
     """(N,) true for the moments that say which state of the layers is kept."""
-    part = lesson.parts(_EARLY_STOP_PARTS)
-    many = np.bincount(lesson.labels, minlength=len(lesson.people) + 1) >= _LEAST_FOR_EARLY_STOP
-    return np.asarray((part == 0) & many[lesson.labels])
+    part = training_set.parts(_EARLY_STOP_PARTS)
+    many = np.bincount(training_set.labels, minlength=len(training_set.people) + 1) >= _LEAST_FOR_EARLY_STOP
+    return np.asarray((part == 0) & many[training_set.labels])
 
 
 def _spaced(vectors: Vectors, most: int) -> Vectors:
@@ -174,11 +174,11 @@ def _score_strangers(templates: Vectors, strangers: Vectors, normaliser: Normali
     return np.concatenate(scored)
 
 
-def _score_members(lesson: Lesson, gallery: Gallery, normaliser: Normaliser) -> Scores:
+def _score_members(training_set: TrainingSet, gallery: Gallery, normaliser: Normaliser) -> Scores:
     """Median score of each member's photos against each other member."""
     people: Sequence[int] = range(len(gallery.templates))
     scored = []
     for row in people:
-        middle = np.median(gallery.normalised(lesson.clean(row), normaliser), axis=0)
+        middle = np.median(gallery.normalised(training_set.clean(row), normaliser), axis=0)
         scored.append(np.delete(middle, row))
     return np.concatenate(scored).astype(np.float32)

@@ -11,32 +11,34 @@ from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.recognition.calibration import Gallery, template
 from facerec_mqtt.recognition.error_rates import Curve
 from facerec_mqtt.recognition.recognizer import Family
-from facerec_mqtt.training.fit import Lesson
+from facerec_mqtt.training.fit import TrainingSet
 
 _DRAWS = 8
 _JUDGED = 0.25
 _LEAST_MOMENTS = 4
 
 
-def learning_curves(lesson: Lesson, family: Family) -> tuple[Curve, ...]:
+def learning_curves(training_set: TrainingSet, family: Family) -> tuple[Curve, ...]:
     """Measure each person's curve. The same photos give the same curves.
 
     Args:
-        lesson: all used photos; those of one moment are never on both sides.
+        training_set: all used photos; those of one moment are never on both sides.
         family: the model that was made of them.
 
     Returns:
         A curve for each person, empty where there are too few moments to take any away.
     """
-    clean = np.asarray(lesson.vectors[:, 0], np.float32)
+    clean = np.asarray(training_set.vectors[:, 0], np.float32)
     everybody = family.gallery.normalised(clean, family.normaliser)
-    return tuple(_curve(row, lesson, clean, everybody, family) for row in range(len(lesson.people)))
+    return tuple(
+        _curve(row, training_set, clean, everybody, family) for row in range(len(training_set.people))
+    )
 
 
 def _curve(
-    row: int, lesson: Lesson, vectors: Vectors, everybody: NDArray[np.float32], family: Family
+    row: int, training_set: TrainingSet, vectors: Vectors, everybody: NDArray[np.float32], family: Family
 ) -> Curve:
-    own, moments = np.flatnonzero(lesson.labels == row), lesson.moments
+    own, moments = np.flatnonzero(training_set.labels == row), training_set.moments
     there = np.unique(moments[own])
     if len(there) < _LEAST_MOMENTS:
         return ()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.cameras import Camera, probe
-from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.sources import open_source
 from facerec_mqtt.core.errors import CameraError
 from facerec_mqtt.core.records import Frame
@@ -308,7 +308,7 @@ def test_a_camera_that_does_not_describe_itself_is_opened_patiently(
 ) -> None:
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "")
     url = start_rtsp({"/front": [clip]}).url("/front")
-    orders = Orders("rtsp", url, url, None, None, fps=60.0, timeout_s=30.0, patient=True)
+    orders = ReaderRequest("rtsp", url, url, None, None, fps=60.0, timeout_s=30.0, patient=True)
     shot = next(open_source(orders, lambda: None).shots)
     assert shot.image.shape == (240, 320, 3)
 

@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from facerec_mqtt.cameras import probe
-from facerec_mqtt.cameras.protocol import Orders
+from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.sources import open_source
 from facerec_mqtt.core.errors import CameraError
 from tests.cameras.test_cameras import PASSWORD, PATIENCE_S, settings, watched
@@ -77,7 +77,7 @@ def digest(authorization: str | None) -> Answer:
     return 401, {"WWW-Authenticate": 'Digest realm="camera", nonce="n0nce", qop="auth"'}, b""
 
 
-def complaint(url: str | Path, **others: object) -> str:
+def describe_error(url: str | Path, **others: object) -> str:
     with pytest.raises(CameraError) as caught:
         probe(settings(url, **others), PATIENCE_S)
     return str(caught.value)
@@ -96,12 +96,12 @@ def test_pictures_are_asked_for_with_a_login(answer: Callable[[str | None], Answ
 @pytest.mark.parametrize("answer", [basic, digest])
 def test_a_login_that_is_wanted_and_not_set_is_asked_for(answer: Callable[[str | None], Answer]) -> None:
     with http_camera(answer) as url:
-        assert "asks for a login (401); set username and password" in complaint(url)
+        assert "asks for a login (401); set username and password" in describe_error(url)
 
 
 def test_a_wrong_login_is_said_and_not_shown() -> None:
     with http_camera(digest) as url:
-        said = complaint(url, username="cam", password="guess-7391")
+        said = describe_error(url, username="cam", password="guess-7391")
     assert "refuses the login (401); check username and password" in said
     assert "guess" not in said
 
@@ -120,13 +120,13 @@ def test_a_wrong_login_is_said_and_not_shown() -> None:
 )
 def test_what_is_no_picture_is_named(answer: Answer, said: str) -> None:
     with http_camera(lambda _: answer) as url:
-        assert said in complaint(url)
+        assert said in describe_error(url)
 
 
 def test_nobody_listens_at_a_snapshot_url() -> None:
     with http_camera(basic) as url:
         pass
-    assert "it refuses connections; check the port in its URL" in complaint(url)
+    assert "it refuses connections; check the port in its URL" in describe_error(url)
 
 
 def test_a_passing_fault_is_borne() -> None:
@@ -167,7 +167,7 @@ def test_a_folder_is_shown_in_the_order_of_names_over_and_over(tmp_path: Path) -
         (tmp_path / name).write_bytes(image.tobytes())
     (tmp_path / "b2.jpg").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture either")
-    orders = Orders("folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, patient=False)
+    orders = ReaderRequest("folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, patient=False)
     shots = islice(open_source(orders, lambda: None).shots, 7)
     assert [number_of(shot.image) for shot in shots] == [0, 1, 2, 0, 1, 2, 0]
 
@@ -183,4 +183,4 @@ def test_a_slow_folder_is_not_taken_for_dead(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_named(tmp_path: Path, content: dict[str, bytes]) -> None:
     for name, data in content.items():
         (tmp_path / name).write_bytes(data)
-    assert f'has no pictures: "{tmp_path}" holds no JPEG, PNG or WebP' in complaint(tmp_path)
+    assert f'has no pictures: "{tmp_path}" holds no JPEG, PNG or WebP' in describe_error(tmp_path)

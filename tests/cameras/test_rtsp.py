@@ -38,7 +38,7 @@ def server_that_says(answers: Sequence[bytes]) -> Iterator[tuple[str, list[bytes
         yield f"rtsp://127.0.0.1:{listener.getsockname()[1]}/sub", asked
 
 
-def complaint(url: str, username: str | None = None, password: str | None = None) -> str:
+def describe_error(url: str, username: str | None = None, password: str | None = None) -> str:
     with pytest.raises(CameraError) as caught:
         describe(url, username, password, PATIENCE_S)
     return str(caught.value)
@@ -57,7 +57,7 @@ def complaint(url: str, username: str | None = None, password: str | None = None
 )
 def test_the_answer_is_put_into_words(answer: bytes, said: str) -> None:
     with server_that_says([answer]) as (url, _):
-        assert said in complaint(url)
+        assert said in describe_error(url)
 
 
 def test_a_stream_that_is_offered_is_no_complaint() -> None:
@@ -69,11 +69,11 @@ def test_a_stream_that_is_offered_is_no_complaint() -> None:
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert f"refuses connections at port {port}" in complaint(f"rtsp://127.0.0.1:{port}/sub")
+    assert f"refuses connections at port {port}" in describe_error(f"rtsp://127.0.0.1:{port}/sub")
 
 
 def test_a_name_that_nobody_has() -> None:
-    assert '"nobody.invalid" is not known' in complaint("rtsp://nobody.invalid/sub")
+    assert '"nobody.invalid" is not known' in describe_error("rtsp://nobody.invalid/sub")
 
 
 def test_a_server_that_is_silent() -> None:
@@ -97,9 +97,9 @@ def test_a_real_server_takes_the_right_login_only(start_rtsp: StartRtsp, kind: s
     server = start_rtsp({"/front": [clip]}, login=(kind, "cam", PASSWORD))
     url = server.url("/front")
     describe(url, "cam", PASSWORD, PATIENCE_S)
-    assert "refuses the login (401)" in complaint(url, "cam", "wrong")
-    assert "asks for a login (401)" in complaint(url)
-    assert "no such path (404)" in complaint(server.url("/back"), "cam", PASSWORD)
+    assert "refuses the login (401)" in describe_error(url, "cam", "wrong")
+    assert "asks for a login (401)" in describe_error(url)
+    assert "no such path (404)" in describe_error(server.url("/back"), "cam", PASSWORD)
 
 
 @pytest.mark.parametrize("extra", [', qop="auth"', ", algorithm=SHA-256", ', opaque="x", stale=FALSE'])
@@ -112,5 +112,5 @@ def test_other_kinds_of_digest_are_answered_too(extra: str) -> None:
 
 def test_a_login_that_nobody_knows_is_not_tried() -> None:
     with server_that_says([b"RTSP/1.0 401 No\r\nWWW-Authenticate: Kerberos x\r\n\r\n"]) as (url, asked):
-        assert "refuses the login (401)" in complaint(url, "cam", PASSWORD)
+        assert "refuses the login (401)" in describe_error(url, "cam", PASSWORD)
     assert len(asked) == 1

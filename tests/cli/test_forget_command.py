@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.enrollment.forget import mentions
-from facerec_mqtt.mqtt.removal import say_farewell
+from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.enrollment.test_forget import secrets_of, traces_of
 from tests.support.broker import PATIENCE_S, Broker
@@ -59,10 +59,10 @@ def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(own_home: Home, answer
         cwd=own_home.models.parent,
     ) as asking:
         os.write(ours, answer)
-        said, complaint = asking.communicate(timeout=PATIENCE_S)
+        said, describe_error = asking.communicate(timeout=PATIENCE_S)
     os.close(ours)
     os.close(theirs)
-    assert (asking.returncode, complaint) == (1, "")
+    assert (asking.returncode, describe_error) == (1, "")
     assert "Anna: 8 pictures in 1 folders, 1 versions of the model" in said
     assert said.rstrip().endswith("Nothing was removed.")
     assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
@@ -181,6 +181,6 @@ def test_where_no_service_was_and_no_broker_is_the_rest_is_done(own_home: Home) 
 def test_a_broker_that_keeps_nothing_is_left_as_it_is(broker: Broker) -> None:
     with broker.ear() as ear:
         ear.say("facerec/person/tom/state", '{"name":"Tom"}', retain=True)
-        said = say_farewell(broker.settings(), "anna", lambda text: mentions(text, ANNA))
+        said = remove_person_from_broker(broker.settings(), "anna", lambda text: mentions(text, ANNA))
     assert "kept 0 topics" in said
     assert list(broker.retained()) == ["facerec/person/tom/state"]

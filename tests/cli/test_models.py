@@ -15,7 +15,7 @@ from facerec_mqtt.cli.main import main
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.faces.embedding import Embedder, load_cohort
 from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import (
     FamilyModel,
     current_version,
@@ -41,7 +41,7 @@ def a_model(minute: int, people: tuple[Person, ...] = (ANNA, TOM), **report: Any
     templates = rng.normal(size=(len(people), cohort.centres.shape[1])).astype(np.float32)
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
     kernel = rng.normal(size=(templates.shape[1], len(people) + 1)).astype(np.float32)
-    head = Head((kernel,), (np.zeros(len(people) + 1, np.float32),))
+    head = Classifier((kernel,), (np.zeros(len(people) + 1, np.float32),))
     normaliser = Normaliser(cohort.centres, cohort.top)
     gallery = Gallery.of(templates, normaliser)
     family = Family(people, gallery, head, Calibration(2.0, 1.0, 0.0), normaliser)

@@ -19,7 +19,7 @@ from facerec_mqtt.core.records import (
 )
 from facerec_mqtt.monitoring.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.commands import Capture, Intake, parse_capture, parse_rebuild
+from facerec_mqtt.mqtt.commands import Capture, CommandIntake, parse_capture, parse_rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.mqtt.payloads import Clock
 from facerec_mqtt.service.publisher import Publisher
@@ -127,7 +127,7 @@ def test_every_key_of_an_event_is_explained() -> None:
 
 def test_the_documented_commands_are_those_that_are_taken() -> None:
     listened = {topic.strip("`") for topic, _ in rows("What the service listens to")}
-    intake = Intake("facerec", ["front_door"])
+    intake = CommandIntake("facerec", ["front_door"])
     assert {topic.replace("<camera>", "+") for topic in listened} == {*intake.topics, "homeassistant/status"}
     texts = {topic.strip("`"): text for topic, text in rows("What the service listens to")}
     (force,) = re.findall(r"`(\{.*?\})`", texts["facerec/command/rebuild"])

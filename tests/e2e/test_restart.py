@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from tests.support.broker import Broker, Ear, Message
 from tests.support.service import Home, RunningService, write_film
 
@@ -142,7 +142,9 @@ def test_a_model_that_is_gone_takes_nobodys_entities_away(
     settings = settings_without_a_model(broker, tmp_path)
     if remembered:
         seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
-        MemoryFile(tmp_path / "models", "home").keep(Memory(frozenset(), (Person("anna", "Anna"),), seen))
+        StateFile(tmp_path / "models", "home").keep(
+            ServiceState(frozenset(), (Person("anna", "Anna"),), seen)
+        )
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
         ear.wait_for("facerec/status", b"online")
         announced = json.loads(ear.wait_for("homeassistant/device/home/config").payload)["components"]

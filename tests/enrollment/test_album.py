@@ -12,7 +12,7 @@ import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.enrollment.album import Album
-from facerec_mqtt.enrollment.folder import folders_in, read_roster
+from facerec_mqtt.enrollment.folder import folders_in, read_enrollment_folder
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
 
@@ -35,10 +35,10 @@ def test_the_rebuild_learns_from_one_folder_and_says_nothing_of_the_other(tmp_pa
     album = Album.open(tmp_path, "Anna")
     album.add("learn", b"one", NOON, "door")
     album.add("test", b"two", NOON, "door")
-    roster = read_roster(tmp_path)
+    roster = read_enrollment_folder(tmp_path)
     assert [photo.file for photo in roster.photos] == ["Anna/20261123-120000-345_door.jpg"]
     assert (roster.notes, roster.set_aside) == ((), ())
-    assert [photo.file for photo in read_roster(tmp_path / "_test").photos] == [
+    assert [photo.file for photo in read_enrollment_folder(tmp_path / "_test").photos] == [
         "Anna/20261123-120000-345_door.jpg"
     ]
 
@@ -123,7 +123,7 @@ def test_a_writer_that_is_killed_leaves_whole_pictures_only(tmp_path: Path) -> N
         for _ in range(3):
             writer.stdout.readline()
         writer.send_signal(signal.SIGKILL)
-    photos = read_roster(tmp_path).photos
+    photos = read_enrollment_folder(tmp_path).photos
     assert len(photos) >= 3
     assert all(photo.path.read_bytes().endswith(b"end") for photo in photos)
     Album.open(tmp_path, "Anna")

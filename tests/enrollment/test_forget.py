@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.enrollment.folder import read_roster
-from facerec_mqtt.enrollment.forget import find_traces, forget, forget_in_memory, mentions
-from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.enrollment.folder import read_enrollment_folder
+from facerec_mqtt.enrollment.forget import find_traces, forget, mentions, remove_from_state
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import is_emptied, load_current, versions
 from tests.support import killed_forgets
 from tests.support.forget import ANNA, TOM, files_in, leave_anna_alone
@@ -58,8 +58,8 @@ def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
     assert len(versions(where.models)) == 2  # the first, of Tom alone, and the new one
     assert len(list((where.enrollment / "Tom").iterdir())) == 6
     assert [path.name for path in where.review.rglob("*.png")] == ["tom.png"]
-    memory = MemoryFile(where.models, "home").recall()
-    assert memory == Memory(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
+    memory = StateFile(where.models, "home").recall()
+    assert memory == ServiceState(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
     assert {path.name for path in where.enrollment.iterdir()} == {"Tom"}
 
 
@@ -120,7 +120,7 @@ def test_whatever_ends_the_rebuild_the_photos_are_back(family: Path, error: Base
 
     def end() -> None:
         assert not (where.enrollment / "Anna").exists()
-        assert read_roster(where.enrollment).notes == ()
+        assert read_enrollment_folder(where.enrollment).notes == ()
         raise error
 
     with pytest.raises(type(error)):
@@ -136,7 +136,7 @@ def test_photos_that_were_set_aside_before_are_put_back_too(family: Path) -> Non
     (aside / "_test").mkdir(parents=True)
     for folder in ("Anna", "_test/Anna"):
         (where.enrollment / folder).rename(aside / folder)
-    assert "interrupted facerec-mqtt forget" in " ".join(read_roster(where.enrollment).notes)
+    assert "interrupted facerec-mqtt forget" in " ".join(read_enrollment_folder(where.enrollment).notes)
     for photo in (where.enrollment / "Tom").iterdir():
         photo.write_text("no picture")
     with pytest.raises(EnrollmentError, match="nothing was removed"):
@@ -211,7 +211,7 @@ def test_what_the_broker_was_not_told_the_service_can_still_tell_it(family: Path
     where = killed_forgets.places(family)
     if alone:
         leave_anna_alone(family)
-    memory = MemoryFile(where.models, "home")
+    memory = StateFile(where.models, "home")
     entities = {"person_anna": {"platform": "binary_sensor"}}
     memory.keep(replace(memory.recall(), announced=entities))
     forget(
@@ -220,14 +220,14 @@ def test_what_the_broker_was_not_told_the_service_can_still_tell_it(family: Path
         lambda: killed_forgets.make_model(family),
         killed_forgets.recognizer,
     )
-    assert forget_in_memory(where.models, ANNA, told=False)
-    kept = MemoryFile(where.models, "home").recall()
+    assert remove_from_state(where.models, ANNA, told=False)
+    kept = StateFile(where.models, "home").recall()
     assert kept.people == (
         (TOM,) if alone else (ANNA, TOM)
     )  # without a model, they would be taken for enrolled
     assert kept.announced == entities
     assert set(kept.last_seen) == {"tom"}
-    assert not forget_in_memory(where.models, ANNA)
+    assert not remove_from_state(where.models, ANNA)
     assert traces_of(where.models, [b"anna"]) == []
 
 

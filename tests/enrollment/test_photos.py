@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Detection, Image
-from facerec_mqtt.enrollment.photos import Finding, FindingCache, Networks, examine
+from facerec_mqtt.enrollment.photos import Networks, PhotoAnalysis, PhotoCache, examine
 from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.faces.selection import choose, detect_in_crop, find_faces
 from tests.support.pattern_world import (
@@ -131,15 +131,15 @@ def test_of_two_faces_the_one_in_the_middle_may_be_meant() -> None:
 def test_findings_are_remembered_for_the_same_networks_only(tmp_path: Path) -> None:
     networks = pattern_networks()
     path = tmp_path / "cache" / "photos.npz"
-    cache = FindingCache.open(path, networks)
+    cache = PhotoCache.open(path, networks)
     used = examine(encode(picture_of(1)), networks)
     cache.put("a" * 64, used)
-    cache.put("b" * 64, Finding(None, "No face was found in it."))
-    cache.put("c" * 64, Finding(None, "Gone."))
+    cache.put("b" * 64, PhotoAnalysis(None, "No face was found in it."))
+    cache.put("c" * 64, PhotoAnalysis(None, "Gone."))
     cache.keep({"a" * 64, "b" * 64})
     cache.save()
     assert path.stat().st_mode & 0o077 == 0
-    again = FindingCache.open(path, networks)
+    again = PhotoCache.open(path, networks)
     known = again.get("a" * 64)
     assert known is not None
     assert np.array_equal(known.vectors, used.vectors)  # type: ignore[arg-type]
@@ -148,18 +148,18 @@ def test_findings_are_remembered_for_the_same_networks_only(tmp_path: Path) -> N
     assert (faceless.vectors, faceless.reason) == (None, "No face was found in it.")
     assert again.get("c" * 64) is None
     others = Networks(PatternDetector(), PatternDetector(), PatternBackbone(), "detector", "another")
-    assert FindingCache.open(path, others).get("a" * 64) is None
+    assert PhotoCache.open(path, others).get("a" * 64) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 something that is no archive", b"x" * 1000])
 def test_a_damaged_memory_is_an_empty_one(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "photos.npz"
     path.write_bytes(content)
-    cache = FindingCache.open(path, pattern_networks())
+    cache = PhotoCache.open(path, pattern_networks())
     assert cache.get("a" * 64) is None
-    cache.put("a" * 64, Finding(None, "No face was found in it."))
+    cache.put("a" * 64, PhotoAnalysis(None, "No face was found in it."))
     cache.save()
-    assert FindingCache.open(path, pattern_networks()).get("a" * 64) is not None
+    assert PhotoCache.open(path, pattern_networks()).get("a" * 64) is not None
 
 
 def test_of_several_faces_it_is_said_which_was_taken() -> None:
@@ -180,12 +180,12 @@ def test_of_several_faces_it_is_said_which_was_taken() -> None:
 
 def test_what_is_known_of_a_used_photo_is_remembered(tmp_path: Path) -> None:
     path = tmp_path / "photos.npz"
-    cache = FindingCache.open(path, pattern_networks())
+    cache = PhotoCache.open(path, pattern_networks())
     vectors = np.ones((7, DIMENSIONS), np.float16)
-    cache.put("a" * 64, Finding(vectors, None, "It shows 2 faces.", 31.5, 1234.0))
-    cache.put("b" * 64, Finding(vectors, None, None, 8.0, None))
+    cache.put("a" * 64, PhotoAnalysis(vectors, None, "It shows 2 faces.", 31.5, 1234.0))
+    cache.put("b" * 64, PhotoAnalysis(vectors, None, None, 8.0, None))
     cache.save()
-    again = FindingCache.open(path, pattern_networks())
+    again = PhotoCache.open(path, pattern_networks())
     known, plain = again.get("a" * 64), again.get("b" * 64)
     assert known is not None
     assert (known.reason, known.note, known.sharpness, known.taken_s) == (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.enrollment.quality import Misfit, misfits, moments, repeats
+from facerec_mqtt.enrollment.quality import MislabelledPhoto, mislabelled_photos, moments, repeats
 from facerec_mqtt.recognition.calibration import Normaliser
 from tests.support.pattern_world import DIMENSIONS, pattern, pattern_cohort
 
@@ -35,9 +35,9 @@ def nearly(photo: Vectors, distance: float, seed: int = 5) -> Vectors:
     return unit(photo + away)
 
 
-def find_misfits(vectors: Vectors, labels: list[int]) -> tuple[Misfit, ...]:
+def find_misfits(vectors: Vectors, labels: list[int]) -> tuple[MislabelledPhoto, ...]:
     normaliser = Normaliser(COHORT.centres, COHORT.top)
-    return misfits(vectors, np.array(labels), max(labels) + 1, normaliser, TABLE)
+    return mislabelled_photos(vectors, np.array(labels), max(labels) + 1, normaliser, TABLE)
 
 
 def test_of_near_duplicates_the_sharpest_is_kept() -> None:
@@ -63,7 +63,7 @@ def test_of_no_photos_nothing_is_said() -> None:
     nobody = np.zeros(0, np.int64)
     assert len(repeats(none, nobody, np.zeros(0))) == 0
     assert len(moments(none, nobody, [])) == 0
-    assert misfits(none[:, 0], nobody, 2, Normaliser(COHORT.centres, COHORT.top), TABLE) == ()
+    assert mislabelled_photos(none[:, 0], nobody, 2, Normaliser(COHORT.centres, COHORT.top), TABLE) == ()
 
 
 def test_neighbouring_files_that_are_alike_are_one_moment_and_others_are_not() -> None:
@@ -93,17 +93,17 @@ def test_photos_within_ten_minutes_are_one_moment_and_an_hour_apart_are_two() ->
 def test_a_photo_in_the_folder_of_another_member_is_found_and_whom_it_is_like() -> None:
     vectors = photos(*[1] * 10, *[2] * 10, 2)
     labels = [0] * 10 + [1] * 10 + [0]
-    assert find_misfits(vectors, labels) == (Misfit(20, 1),)
+    assert find_misfits(vectors, labels) == (MislabelledPhoto(20, 1),)
 
 
 def test_two_photos_that_were_exchanged_are_both_found() -> None:
     vectors = photos(*[1] * 5, 2, *[2] * 5, 1)
-    assert find_misfits(vectors, [0] * 6 + [1] * 6) == (Misfit(5, 1), Misfit(11, 0))
+    assert find_misfits(vectors, [0] * 6 + [1] * 6) == (MislabelledPhoto(5, 1), MislabelledPhoto(11, 0))
 
 
 def test_a_photo_of_nobody_enrolled_is_found() -> None:
     vectors = photos(*[1] * 10, *[2] * 10, 3)
-    assert find_misfits(vectors, [0] * 10 + [1] * 10 + [0]) == (Misfit(20, None),)
+    assert find_misfits(vectors, [0] * 10 + [1] * 10 + [0]) == (MislabelledPhoto(20, None),)
 
 
 @pytest.mark.parametrize("people", [1, 3])
@@ -120,4 +120,4 @@ def test_of_few_photos_that_disagree_none_is_set_aside() -> None:
 def test_strangers_are_not_judged() -> None:
     vectors = photos(*[1] * 6, 50, 51, 52, 1)
     labels = np.array([0] * 6 + [1] * 4)
-    assert misfits(vectors, labels, 1, Normaliser(COHORT.centres, COHORT.top), TABLE) == ()
+    assert mislabelled_photos(vectors, labels, 1, Normaliser(COHORT.centres, COHORT.top), TABLE) == ()

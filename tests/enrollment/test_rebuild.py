@@ -31,7 +31,7 @@ from tests.support.pattern_world import (
     LOOKS,
     PatternBackbone,
     PatternDetector,
-    closest_head,
+    closest_classifier,
     pattern_cohort,
     pattern_networks,
     picture_of,
@@ -45,7 +45,7 @@ def rebuild_patterns(enrollment: Path, models: Path, networks: Networks | None =
         models,
         load_networks=pattern_networks if networks is None else lambda: networks,
         cohort=pattern_cohort(),
-        train=closest_head,
+        train=closest_classifier,
     )
 
 
@@ -237,7 +237,7 @@ def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
         progress=once,
         load_networks=pattern_networks,
         cohort=pattern_cohort(),
-        train=closest_head,
+        train=closest_classifier,
     )
     assert len(refused) == 1
     assert "already running" in str(refused[0])

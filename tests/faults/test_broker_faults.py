@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.mqtt.connection import DOUBTED_DELAY_S, Attempts, Outage
+from facerec_mqtt.mqtt.connection import DOUBTED_DELAY_S, Outage, ReconnectPolicy
 from facerec_mqtt.mqtt.outbox import MAX_WAITING
 from tests.e2e.test_end_to_end import camera, events, wait_for_event
 from tests.service.test_publisher import AWAY, HERE, arrival, let_answer, running, wait_for_log
@@ -275,7 +275,9 @@ def test_two_services_with_one_client_id_neither_fight_hotly_nor_talk_of_it_for_
 ) -> None:
     caplog.set_level(logging.INFO)
     outage = Outage(f"broker: {reason}", "client id" in reason)
-    connected_s = list(fight([Attempts("broker", "twin"), Attempts("broker", "twin")], outage, HOUR_S))
+    connected_s = list(
+        fight([ReconnectPolicy("broker", "twin"), ReconnectPolicy("broker", "twin")], outage, HOUR_S)
+    )
     late = [at_s for at_s in connected_s if at_s > 300]
     assert late, "they give up, and nobody is connected"
     assert min(b - a for a, b in pairwise(late[::2])) > DOUBTED_DELAY_S / 2
@@ -285,7 +287,7 @@ def test_two_services_with_one_client_id_neither_fight_hotly_nor_talk_of_it_for_
     assert len(lines) <= 14
 
 
-def fight(services: list[Attempts], outage: Outage, until_s: float) -> Iterator[float]:
+def fight(services: list[ReconnectPolicy], outage: Outage, until_s: float) -> Iterator[float]:
     """Let each take the connection from the other whenever its time has come; tells when."""
     due = [(0.0, number) for number in range(len(services))]
     holder: int | None = None
@@ -305,7 +307,7 @@ def test_when_the_other_service_is_gone_the_fight_is_over_and_forgotten(
 ) -> None:
     caplog.set_level(logging.INFO)
     taken = Outage("broker: another client has our client id", True)
-    one = Attempts("broker", "twin")
+    one = ReconnectPolicy("broker", "twin")
     assert one.connected(0.0) is None
     delay_s = one.lost(taken, 1.0)
     for _ in range(8):

@@ -24,20 +24,20 @@ from facerec_mqtt.core.errors import CommandError, ModelError, PictureError, Set
 from facerec_mqtt.core.images import MAX_PIXELS, decode_picture
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
-from facerec_mqtt.enrollment.photos import FindingCache
+from facerec_mqtt.enrollment.photos import PhotoCache
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.announcer import Announcements, components_of
 from facerec_mqtt.mqtt.commands import (
     Capture,
+    CommandIntake,
     Enable,
-    Intake,
     Rebuild,
     Refusal,
     parse_capture,
     parse_enabled,
     parse_rebuild,
 )
-from facerec_mqtt.presence.state_file import MemoryFile
+from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.recognition.arrays import read_arrays
 from facerec_mqtt.recognition.model_store import (
     FamilyModel,
@@ -137,7 +137,7 @@ def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payloa
 def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours(
     topic: str, payload: bytes, retained: bool
 ) -> None:
-    taken = Intake("facerec", CAMERAS).take(topic, payload, retained, 100.0)
+    taken = CommandIntake("facerec", CAMERAS).take(topic, payload, retained, 100.0)
     assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refusal)
     if retained:
         assert taken is None or isinstance(taken, Refusal)
@@ -347,7 +347,7 @@ def test_a_version_is_loaded_or_refused_even_where_its_digests_fit(
 def test_a_memory_is_recalled_or_as_none(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "memory-home.json").write_bytes(content)
-        memory = MemoryFile(Path(name), "home").recall()
+        memory = StateFile(Path(name), "home").recall()
     for identifier in (
         *(person.slug for person in memory.people),
         *(s.camera for s in memory.last_seen.values()),
@@ -361,7 +361,7 @@ def test_a_photo_cache_is_read_or_as_none(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "photos.npz"
         path.write_bytes(content)
-        assert FindingCache.open(path, pattern_networks()).get("a" * 64) is None
+        assert PhotoCache.open(path, pattern_networks()).get("a" * 64) is None
 
 
 # --- Settings

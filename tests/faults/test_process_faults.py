@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current, versions
 from tests.cameras.test_cameras import is_running
 from tests.e2e.test_end_to_end import REBUILD_PATIENCE_S, camera, events, wait_for_event, wait_for_model
@@ -114,7 +114,7 @@ def test_a_rebuild_that_is_killed_at_any_step_leaves_a_whole_model_and_the_next_
 
 
 def test_a_memory_whose_writing_is_killed_at_any_step_is_the_old_or_the_new_one(tmp_path: Path) -> None:
-    MemoryFile(tmp_path, "home").keep(Memory(frozenset({"front_door"})))
+    StateFile(tmp_path, "home").keep(ServiceState(frozenset({"front_door"})))
     found = [after["switched_off"] for after in kill_at_each_step("memory", tmp_path, tmp_path)]
     assert found[0] == ["front_door"]
     assert found[-1] == ["garden"]
@@ -127,15 +127,15 @@ def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
     caplog.set_level("INFO")
     folder = tmp_path / "models"
     folder.write_text("in the way")
-    memory = MemoryFile(folder, "home")
+    memory = StateFile(folder, "home")
     for camera_name in ("attic", "cellar", "garden"):
-        memory.keep(Memory(frozenset({camera_name})))
+        memory.keep(ServiceState(frozenset({camera_name})))
     assert len(caplog.messages) == 1
     assert "cannot be written" in caplog.messages[0]
     folder.unlink()
     memory.keep(memory.kept)
     assert "can be written again" in caplog.messages[1]
-    assert MemoryFile(folder, "home").recall() == Memory(frozenset({"garden"}))
+    assert StateFile(folder, "home").recall() == ServiceState(frozenset({"garden"}))
     memory.keep(memory.kept)
     assert len(caplog.messages) == 2
 
@@ -308,8 +308,8 @@ def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
     hall.mkdir()
     cv2.imwrite(str(hall / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
     seen = LastSeen("hall", round(time.time()) - 1000.0, 0.9)
-    memory = MemoryFile(home.models, "home")
-    memory.keep(Memory(people=(Person("anna", "Anna"),), last_seen={"anna": seen}))
+    memory = StateFile(home.models, "home")
+    memory.keep(ServiceState(people=(Person("anna", "Anna"),), last_seen={"anna": seen}))
     environment = home.environment({"name": "hall", "url": str(hall)}, **broker.environment())
     command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "told")]
     with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:

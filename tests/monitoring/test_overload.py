@@ -1,11 +1,11 @@
 """A machine that cannot keep up with its cameras says so once."""
 
-from facerec_mqtt.monitoring.overload import WINDOW_S, Capacity, Tally
+from facerec_mqtt.monitoring.overload import WINDOW_S, OverloadMonitor, Tally
 
 
-def said(*shares: float, capacity: Capacity | None = None) -> list[str]:
+def said(*shares: float, capacity: OverloadMonitor | None = None) -> list[str]:
     """What is said of windows in which these shares of 1,200 frames were taken."""
-    capacity = capacity or Capacity()
+    capacity = capacity or OverloadMonitor()
     came = taken = 0
     assert capacity.judge(Tally(came, taken), 1000.0) is None
     sentences = []
@@ -33,12 +33,12 @@ def test_what_is_neither_much_nor_little_changes_nothing() -> None:
 
 
 def test_nothing_is_said_before_a_minute_is_over() -> None:
-    capacity = Capacity()
+    capacity = OverloadMonitor()
     capacity.judge(Tally(0, 0), 0.0)
     assert capacity.judge(Tally(500, 10), WINDOW_S - 1) is None
     assert capacity.judge(Tally(510, 12), WINDOW_S) is not None
 
 
 def test_cameras_that_are_all_away_are_no_lack_of_capacity() -> None:
-    capacity = Capacity()
+    capacity = OverloadMonitor()
     assert [capacity.judge(Tally(0, 0), second) for second in (0.0, 70.0, 140.0)] == [None] * 3

@@ -9,8 +9,8 @@ from facerec_mqtt.mqtt.commands import (
     BURST,
     MAX_PAYLOAD_BYTES,
     Capture,
+    CommandIntake,
     Enable,
-    Intake,
     RateLimit,
     Rebuild,
     Refusal,
@@ -154,8 +154,8 @@ def test_random_bytes_are_refused_or_taken_but_never_break_anything() -> None:
                 assert_one_sentence(str(error))
 
 
-def intake() -> Intake:
-    return Intake("facerec", CAMERAS)
+def intake() -> CommandIntake:
+    return CommandIntake("facerec", CAMERAS)
 
 
 def test_commands_are_taken_on_their_topics() -> None:

@@ -13,8 +13,8 @@ from facerec_mqtt.mqtt.connection import (
     MAX_DELAY_S,
     REFUSED_DELAY_S,
     STEADY_S,
-    Attempts,
     Outage,
+    ReconnectPolicy,
     check_login,
 )
 from facerec_mqtt.settings.schema import MqttSettings
@@ -61,13 +61,13 @@ def test_a_server_that_says_nothing_is_noticed() -> None:
 
 
 @pytest.fixture
-def attempts(caplog: pytest.LogCaptureFixture) -> Attempts:
+def attempts(caplog: pytest.LogCaptureFixture) -> ReconnectPolicy:
     caplog.set_level(logging.INFO)
-    return Attempts("broker", "me")
+    return ReconnectPolicy("broker", "me")
 
 
 def test_an_outage_is_said_once_and_its_end_once(
-    attempts: Attempts, caplog: pytest.LogCaptureFixture
+    attempts: ReconnectPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert attempts.connected(0) is None
     for second in range(100, 160, 5):
@@ -81,14 +81,14 @@ def test_an_outage_is_said_once_and_its_end_once(
 
 
 def test_a_reason_that_somebody_must_mend_is_said_when_it_turns_up(
-    attempts: Attempts, caplog: pytest.LogCaptureFixture
+    attempts: ReconnectPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
     for outage in (BROKE, REFUSED, REFUSED, BROKE):
         attempts.lost(outage, 0)
     assert [record.message.split(". ")[0] for record in caplog.records] == [BROKE.reason, REFUSED.reason]
 
 
-def test_attempts_become_rarer_up_to_a_limit(attempts: Attempts) -> None:
+def test_attempts_become_rarer_up_to_a_limit(attempts: ReconnectPolicy) -> None:
     delays = [attempts.lost(BROKE, 0) for _ in range(10)]
     assert delays == sorted(delays)
     assert delays[0] == FIRST_DELAY_S
@@ -96,7 +96,7 @@ def test_attempts_become_rarer_up_to_a_limit(attempts: Attempts) -> None:
     assert [attempts.lost(REFUSED, 0) for _ in range(5)][-1] == REFUSED_DELAY_S
 
 
-def test_after_a_good_connection_the_next_attempt_follows_at_once(attempts: Attempts) -> None:
+def test_after_a_good_connection_the_next_attempt_follows_at_once(attempts: ReconnectPolicy) -> None:
     for _ in range(10):
         attempts.lost(BROKE, 0)
     attempts.connected(0)
@@ -104,7 +104,7 @@ def test_after_a_good_connection_the_next_attempt_follows_at_once(attempts: Atte
 
 
 def test_connections_that_break_again_and_again_are_said_once_with_the_likely_cause(
-    attempts: Attempts, caplog: pytest.LogCaptureFixture
+    attempts: ReconnectPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
     for second in range(20):
         attempts.connected(second)

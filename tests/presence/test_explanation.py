@@ -16,7 +16,7 @@ DOOR = "front_door"
 NAMES = {"anna": "Anna", "tom": "Tom"}
 
 
-class Watch:
+class CameraPipeline:
     """Shows one face, frame by frame, and keeps what is explained."""
 
     def __init__(self) -> None:
@@ -24,13 +24,13 @@ class Watch:
         self.visits = Visits(RecognitionSettings(), explain=self.told.append)
         self.now_s = 100.0
 
-    def show(self, *sightings: Sighting) -> "Watch":
+    def show(self, *sightings: Sighting) -> "CameraPipeline":
         for sighting in sightings:
             self.now_s += 0.2
             self.visits.observe(DOOR, self.now_s, [replace(sighting, captured_at_s=self.now_s)])
         return self
 
-    def leave(self) -> "Watch":
+    def leave(self) -> "CameraPipeline":
         self.now_s += 4.0
         self.visits.observe(DOOR, self.now_s, [])
         return self
@@ -42,7 +42,7 @@ NOBODY = face(score=0.1, candidate="tom")
 
 
 def test_an_arrival_is_explained_by_its_frames() -> None:
-    (why,) = Watch().show(SMALL, SMALL, NOBODY, ANNA, ANNA, ANNA, ANNA).leave().told
+    (why,) = CameraPipeline().show(SMALL, SMALL, NOBODY, ANNA, ANNA, ANNA, ANNA).leave().told
     assert (why.outcome, why.person, why.named) == ("arrived", "anna", {"anna": 3})
     assert why.refused == {"face too small": 2, "below threshold": 1}
     said = why.sentence(NAMES, tell_all=True)
@@ -51,14 +51,14 @@ def test_an_arrival_is_explained_by_its_frames() -> None:
 
 
 def test_a_stranger_is_explained_and_the_likeness_is_told_only_where_it_was_asked_for() -> None:
-    (why,) = Watch().show(*[NOBODY] * 20).leave().told
+    (why,) = CameraPipeline().show(*[NOBODY] * 20).leave().told
     assert (why.outcome, why.person) == ("stranger", None)
     assert "best score 0.10, for Tom" in why.sentence(NAMES, tell_all=True)
     assert "Tom" not in why.sentence(NAMES, tell_all=False)
 
 
 def test_a_face_that_leaves_unannounced_is_explained_once() -> None:
-    watch = Watch().show(ANNA, ANNA, NOBODY).leave().leave()
+    watch = CameraPipeline().show(ANNA, ANNA, NOBODY).leave().leave()
     (why,) = watch.told
     assert (why.outcome, why.visit_id, why.named) == ("nobody", None, {"anna": 2})
     assert "nobody was announced at front_door: 3 frames" in why.sentence(NAMES, tell_all=True)
@@ -67,7 +67,7 @@ def test_a_face_that_leaves_unannounced_is_explained_once() -> None:
 
 
 def test_a_face_before_a_camera_that_then_stands_still_is_explained_too() -> None:
-    watch = Watch().show(NOBODY)
+    watch = CameraPipeline().show(NOBODY)
     watch.visits.observe(DOOR, watch.now_s + 0.2, [])
     for step in range(30):
         watch.visits.unchanged(DOOR, watch.now_s + 0.4 + step * 0.2)
@@ -75,14 +75,14 @@ def test_a_face_before_a_camera_that_then_stands_still_is_explained_too() -> Non
 
 
 def test_somebody_who_stands_still_has_not_left() -> None:
-    watch = Watch().show(NOBODY)
+    watch = CameraPipeline().show(NOBODY)
     for step in range(30):
         watch.visits.unchanged(DOOR, watch.now_s + step * 0.2)
     assert watch.told == []
 
 
 def test_whoever_comes_back_within_the_visit_is_not_explained_again() -> None:
-    watch = Watch().show(*[ANNA] * 5).leave().show(*[ANNA] * 5).leave()
+    watch = CameraPipeline().show(*[ANNA] * 5).leave().show(*[ANNA] * 5).leave()
     assert [why.outcome for why in watch.told] == ["arrived"]
 
 

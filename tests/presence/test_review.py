@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import PresenceChange, Sighting
-from facerec_mqtt.presence.review import Gleaner, Review, ReviewFolder, ReviewPicture
+from facerec_mqtt.presence.review import Review, ReviewCollector, ReviewFolder, ReviewPicture
 from facerec_mqtt.settings.schema import ReviewSettings
 from tests.support.broker import Broker, wait_until
 from tests.support.service import Home, RunningService, run_program, write_film
@@ -23,15 +23,15 @@ PATIENCE_S = 120.0
 NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
 
 
-class Watch:
+class CameraPipeline:
     """Shows faces to a gleaner, one frame every `STEP_S`."""
 
     def __init__(self) -> None:
-        self.gleaner = Gleaner(QUIET_S)
+        self.gleaner = ReviewCollector(QUIET_S)
         self.now_s = 1000.0
         self.pictures: list[ReviewPicture] = []
 
-    def show(self, *sightings: Sighting, shade: int = 128) -> "Watch":
+    def show(self, *sightings: Sighting, shade: int = 128) -> "CameraPipeline":
         """Frames with one face each; the picture is all of one shade."""
         for sighting in sightings:
             self.now_s += STEP_S
@@ -40,12 +40,12 @@ class Watch:
             self.pictures += self.gleaner.due(self.now_s)
         return self
 
-    def announce(self, sighting: Sighting) -> "Watch":
+    def announce(self, sighting: Sighting) -> "CameraPipeline":
         """The visits have called this face, which was in the last frame, a stranger."""
         self.gleaner.told([PresenceChange(DOOR, None, "stranger", self.now_s, "V", 6, 6, sighting)])
         return self
 
-    def wait(self, seconds: float) -> "Watch":
+    def wait(self, seconds: float) -> "CameraPipeline":
         self.now_s += seconds
         self.pictures += self.gleaner.due(self.now_s)
         return self
@@ -62,7 +62,7 @@ def shade_of(picture: ReviewPicture) -> int:
 
 
 def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None:
-    watch = Watch().show(face(sharpness=30), shade=10).show(face(sharpness=55), shade=200)
+    watch = CameraPipeline().show(face(sharpness=30), shade=10).show(face(sharpness=55), shade=200)
     last = face(sharpness=40)
     watch.show(last, shade=90).announce(last).wait(2.9)
     assert watch.pictures == []
@@ -74,16 +74,16 @@ def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None
 
 
 def test_a_face_that_was_not_announced_and_is_clearly_nobody_is_not_kept() -> None:
-    assert Watch().show(*[face()] * 9).wait(200).pictures == []
+    assert CameraPipeline().show(*[face()] * 9).wait(200).pictures == []
 
 
 def test_somebody_of_the_family_is_not_kept() -> None:
-    watch = Watch().show(*[face("anna")] * 9, *[face(score=0.4)] * 4).wait(200)
+    watch = CameraPipeline().show(*[face("anna")] * 9, *[face(score=0.4)] * 4).wait(200)
     assert watch.pictures == []
 
 
 def test_a_face_that_came_near_and_was_mostly_not_named_is_doubtful() -> None:
-    watch = Watch().show(
+    watch = CameraPipeline().show(
         *[face(score=0.42)] * 5, face("anna", score=0.55), face(score=0.6, refusal="ambiguous")
     )
     assert watch.wait(200).kinds == ["doubtful"]
@@ -99,11 +99,11 @@ def test_a_face_that_came_near_and_was_mostly_not_named_is_doubtful() -> None:
     ],
 )
 def test_a_face_that_was_hardly_seen_or_cannot_be_judged_is_not_doubtful(faces: list[Sighting]) -> None:
-    assert Watch().show(*faces).wait(200).pictures == []
+    assert CameraPipeline().show(*faces).wait(200).pictures == []
 
 
 def test_a_doubtful_face_that_comes_back_within_the_quiet_time_is_one_visit() -> None:
-    watch = Watch()
+    watch = CameraPipeline()
     for shade, sharpness in ((50, 30.0), (150, 55.0), (90, 40.0)):
         watch.show(*[face(score=0.42, sharpness=sharpness)] * 4, shade=shade).wait(20)
     assert watch.pictures == []
@@ -116,7 +116,7 @@ def test_a_doubtful_face_that_comes_back_within_the_quiet_time_is_one_visit() ->
 
 def test_somebody_who_does_not_move_is_still_the_same() -> None:
     last = face()
-    watch = Watch().show(*[face()] * 3, last).announce(last)
+    watch = CameraPipeline().show(*[face()] * 3, last).announce(last)
     for _ in range(50):
         watch.wait(STEP_S)
         watch.gleaner.unchanged(DOOR, watch.now_s)

@@ -13,17 +13,17 @@ from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.state_file import (
     RESUME_S,
     LastSeen,
-    Memory,
-    MemoryFile,
+    ServiceState,
+    StateFile,
     last_seen,
-    memory_files,
     of_people,
+    state_files,
     to_resume,
 )
 from facerec_mqtt.settings.schema import MqttSettings
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
-KEPT = Memory(
+KEPT = ServiceState(
     frozenset({"garden"}),
     (ANNA, Person("jose", "José")),
     {"anna": LastSeen("door", 1795453331.412, 0.97)},
@@ -34,35 +34,35 @@ KEPT = Memory(
 
 
 def test_what_was_kept_is_recalled_by_the_next_run(tmp_path: Path) -> None:
-    MemoryFile(tmp_path / "models", "home").keep(KEPT)
-    assert MemoryFile(tmp_path / "models", "home").recall() == KEPT
+    StateFile(tmp_path / "models", "home").keep(KEPT)
+    assert StateFile(tmp_path / "models", "home").recall() == KEPT
 
 
 def test_the_first_run_has_nothing_to_recall_and_says_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert MemoryFile(tmp_path, "home").recall() == Memory()
+    assert StateFile(tmp_path, "home").recall() == ServiceState()
     assert not caplog.records
 
 
 def test_two_services_that_share_a_folder_do_not_share_a_memory(tmp_path: Path) -> None:
-    MemoryFile(tmp_path, "home").keep(KEPT)
-    assert MemoryFile(tmp_path, "barn").recall() == Memory()
+    StateFile(tmp_path, "home").keep(KEPT)
+    assert StateFile(tmp_path, "barn").recall() == ServiceState()
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    MemoryFile(tmp_path, "home").keep(KEPT)
+    StateFile(tmp_path, "home").keep(KEPT)
     assert (tmp_path / "memory-home.json").stat().st_mode & 0o077 == 0
 
 
 def test_it_is_written_only_when_it_has_changed(tmp_path: Path) -> None:
-    memory = MemoryFile(tmp_path, "home")
+    memory = StateFile(tmp_path, "home")
     memory.keep(KEPT)
     (tmp_path / "memory-home.json").unlink()
     memory.keep(replace(KEPT, last_seen=dict(KEPT.last_seen)))
     assert not (tmp_path / "memory-home.json").exists()
-    memory.keep(Memory())
-    assert MemoryFile(tmp_path, "home").recall() == Memory()
+    memory.keep(ServiceState())
+    assert StateFile(tmp_path, "home").recall() == ServiceState()
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_a_damaged_memory_is_told_of_and_is_as_none(
 ) -> None:
     (tmp_path / "memory-home.json").write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert MemoryFile(tmp_path, "home").recall() == Memory()
+        assert StateFile(tmp_path, "home").recall() == ServiceState()
     assert "memory-home.json" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "models").write_text("a file")
     with caplog.at_level(logging.WARNING):
-        MemoryFile(tmp_path / "models", "home").keep(KEPT)
+        StateFile(tmp_path / "models", "home").keep(KEPT)
     assert "memory-home.json" in caplog.text
 
 
@@ -102,7 +102,7 @@ def test_a_memory_of_before_there_were_cameras_in_it_is_read(tmp_path: Path) -> 
     (tmp_path / "memory-home.json").write_bytes(
         b'{"switched_off":["garden"],"people":{},"last_seen":{},"visits":[],"announced":{}}'
     )
-    assert MemoryFile(tmp_path, "home").recall() == Memory(frozenset({"garden"}))
+    assert StateFile(tmp_path, "home").recall() == ServiceState(frozenset({"garden"}))
 
 
 def test_only_those_who_were_seen_are_remembered() -> None:
@@ -111,12 +111,12 @@ def test_only_those_who_were_seen_are_remembered() -> None:
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left_and_of_others_everything() -> None:
-    def of(*people: Person) -> Memory:
+    def of(*people: Person) -> ServiceState:
         _, message = discovery_payload(MqttSettings(), [], people, "1")
         announced: Any = message["components"]
         seen = {person.slug: LastSeen("door", 1.0, 0.9) for person in people}
         visits = tuple(OpenVisit("door", person.slug, "V", 1.0, 2.0, 0.9) for person in people)
-        return Memory(frozenset({"garden"}), people, seen, visits, announced)
+        return ServiceState(frozenset({"garden"}), people, seen, visits, announced)
 
     maria = Person("anna_maria", "Anna Maria")
     assert of(ANNA, maria, TOM).without("anna") == of(maria, TOM)
@@ -125,10 +125,10 @@ def test_of_somebody_who_is_forgotten_nothing_is_left_and_of_others_everything()
 
 def test_the_memories_of_all_services_that_share_a_folder_are_found(tmp_path: Path) -> None:
     for node in ("home", "Barn-2"):
-        MemoryFile(tmp_path, node).keep(KEPT)
+        StateFile(tmp_path, node).keep(KEPT)
     (tmp_path / "current").touch()
-    assert [memory.recall() for memory in memory_files(tmp_path)] == [KEPT, KEPT]
-    assert memory_files(tmp_path / "nowhere") == ()
+    assert [memory.recall() for memory in state_files(tmp_path)] == [KEPT, KEPT]
+    assert state_files(tmp_path / "nowhere") == ()
 
 
 def test_visits_of_people_are_remembered_and_those_of_strangers_are_not() -> None:

@@ -9,7 +9,7 @@ from facerec_mqtt.recognition.calibration import (
     Gallery,
     Normaliser,
     calibrate,
-    in_between,
+    interpolate,
     template,
 )
 
@@ -144,12 +144,12 @@ def test_the_layers_opinion_counts_relative_to_what_they_say_of_strangers() -> N
 
 def test_faces_between_a_member_and_a_stranger_resemble_both() -> None:
     anna = some_people(1, 5)
-    faces = in_between(pictures(anna[0], 5), COHORT, 200)
+    faces = interpolate(pictures(anna[0], 5), COHORT, 200)
     assert faces.shape == (200, DIMENSIONS)
     assert np.linalg.norm(faces, axis=1) == pytest.approx(1.0, abs=1e-5)
     likeness = faces @ anna[0]
     assert likeness.min() < 0.3 < likeness.max()
-    assert np.array_equal(faces, in_between(pictures(anna[0], 5), COHORT, 200))
+    assert np.array_equal(faces, interpolate(pictures(anna[0], 5), COHORT, 200))
 
 
 def test_scores_of_a_calibration_keep_their_shape() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.classifier import Head
-from facerec_mqtt.training.classifier_trainer import HeadTrainer
+from facerec_mqtt.recognition.classifier import Classifier
+from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
 
 DIMENSIONS = 32
 
@@ -30,7 +30,9 @@ def pictures(person: Vectors, count: int, seed: int = 0) -> Vectors:
     return unit(person[None] + noise)
 
 
-def train(members: Vectors, counts: list[int], seed: int = 0, trainer: HeadTrainer | None = None) -> Head:
+def train(
+    members: Vectors, counts: list[int], seed: int = 0, trainer: ClassifierTrainer | None = None
+) -> Classifier:
     vectors = np.concatenate(
         [
             pictures(person, count, row)
@@ -41,7 +43,7 @@ def train(members: Vectors, counts: list[int], seed: int = 0, trainer: HeadTrain
     held_out = np.arange(len(labels)) % 5 == 4
     if len(labels) < 20:
         held_out[:] = False
-    trainer = HeadTrainer(seed) if trainer is None else trainer
+    trainer = ClassifierTrainer(seed) if trainer is None else trainer
     return trainer(vectors, labels, held_out, people(200, 77), people=len(members))
 
 
@@ -66,7 +68,7 @@ def test_the_same_pictures_give_the_same_layers_and_another_seed_does_not() -> N
 
 
 def test_what_a_trainer_has_trained_before_makes_no_difference() -> None:
-    trainer = HeadTrainer()
+    trainer = ClassifierTrainer()
     train(people(3, 4), [20, 10, 20], trainer=trainer)
     members = people(2, 1)
     after, afresh = train(members, [20, 20], trainer=trainer), train(members, [20, 20])
@@ -74,9 +76,9 @@ def test_what_a_trainer_has_trained_before_makes_no_difference() -> None:
         assert np.array_equal(kernel, same)
 
 
-def a_head(widths: tuple[int, ...]) -> Head:
+def a_head(widths: tuple[int, ...]) -> Classifier:
     rng = np.random.default_rng(0)
-    return Head(
+    return Classifier(
         kernels=tuple(rng.normal(size=pair).astype(np.float32) for pair in pairwise(widths)),
         biases=tuple(rng.normal(size=width).astype(np.float32) for width in widths[1:]),
     )
@@ -84,7 +86,9 @@ def a_head(widths: tuple[int, ...]) -> Head:
 
 def test_a_saved_head_answers_as_before() -> None:
     head = a_head((DIMENSIONS, 16, 8, 3))
-    again = Head.from_arrays({**head.arrays(), "other": np.zeros(3, np.float32)}, inputs=DIMENSIONS, people=2)
+    again = Classifier.from_arrays(
+        {**head.arrays(), "other": np.zeros(3, np.float32)}, inputs=DIMENSIONS, people=2
+    )
     faces = people(5)
     assert np.array_equal(head.probabilities(faces), again.probabilities(faces))
     assert again.probabilities(faces[:0]).shape == (0, 3)
@@ -93,14 +97,14 @@ def test_a_saved_head_answers_as_before() -> None:
 def test_layers_that_do_not_fit_are_refused() -> None:
     arrays = a_head((DIMENSIONS, 16, 8, 3)).arrays()
     with pytest.raises(ModelError, match="to 5 people"):
-        Head.from_arrays(arrays, inputs=DIMENSIONS, people=5)
+        Classifier.from_arrays(arrays, inputs=DIMENSIONS, people=5)
     with pytest.raises(ModelError, match="from 8 inputs"):
-        Head.from_arrays(arrays, inputs=8, people=2)
+        Classifier.from_arrays(arrays, inputs=8, people=2)
     with pytest.raises(ModelError, match="do not lead"):
-        Head.from_arrays({}, inputs=DIMENSIONS, people=2)
+        Classifier.from_arrays({}, inputs=DIMENSIONS, people=2)
     del arrays["head_bias_1"]
     with pytest.raises(ModelError, match="lacks its array 'head_bias_1'"):
-        Head.from_arrays(arrays, inputs=DIMENSIONS, people=2)
+        Classifier.from_arrays(arrays, inputs=DIMENSIONS, people=2)
 
 
 def test_to_import_keras_leaves_no_list_of_fonts_which_a_kill_would_leave_locked(tmp_path: Path) -> None:

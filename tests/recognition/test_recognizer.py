@@ -9,7 +9,7 @@ import pytest
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import FamilyModel, load_current
 from facerec_mqtt.recognition.recognizer import Family, Recognizer, prepare
 from tests.support.pattern_world import (
@@ -107,7 +107,7 @@ def test_where_the_layers_and_the_templates_disagree_nobody_is_named(model: Fami
     family = a_family(model)
     (agreed,) = family.identify(vectors_of(1), min_margin=0.0)
     assert agreed.person == "anna"
-    swapped = Head(
+    swapped = Classifier(
         kernels=(*family.head.kernels[:-1], family.head.kernels[-1][:, [1, 0, 2]]),
         biases=(*family.head.biases[:-1], family.head.biases[-1][[1, 0, 2]]),
     )

@@ -11,7 +11,7 @@ from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.recognition.model_store import FamilyModel, load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.service.model_manager import ModelDesk, model_state
+from facerec_mqtt.service.model_manager import ModelManager, model_state
 from facerec_mqtt.service.rebuild_process import RebuildProcess
 from facerec_mqtt.settings.schema import Settings, load_settings
 from tests.support.broker import wait_until
@@ -70,7 +70,7 @@ def test_a_model_whose_report_says_less_is_told_of_all_the_same() -> None:
 def test_another_model_on_disk_is_taken_over_once_and_a_folder_that_goes_changes_nothing(
     home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = ModelDesk(Settings(model_dir=home.models))
+    desk = ModelManager(Settings(model_dir=home.models))
     nobody = Recognizer.load(None)
     family = desk.newer(nobody)
     assert family is not None
@@ -94,7 +94,7 @@ def test_another_model_on_disk_is_taken_over_once_and_a_folder_that_goes_changes
 def test_every_stage_and_per_cent_is_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = Mock(stage=None, percent=0, seconds_left=None)
     monkeypatch.setattr("facerec_mqtt.service.model_manager.RebuildProcess", Mock(return_value=process))
-    desk = ModelDesk(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
+    desk = ModelManager(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
     desk.rebuild(force=False)
     for stage, percent in [(None, 0), ("Looking", 0), ("Looking", 70), ("Training", 70)]:
         process.stage, process.percent = stage, percent
@@ -104,7 +104,7 @@ def test_every_stage_and_per_cent_is_news(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
-    desk = ModelDesk(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
+    desk = ModelManager(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
     desk.rebuild(force=False)
     try:
         assert desk.state(None).status == "training"

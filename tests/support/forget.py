@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.presence.state_file import LastSeen, Memory, MemoryFile
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from tests.support import killed_forgets
 from tests.support.pattern_world import picture_of, write_photos
 
@@ -27,7 +27,7 @@ def family(tmp_path: Path) -> Path:
     write_photos(where.review / "2026-11-23", 1, 2, first=60)
     cv2.imwrite(str(where.review / "2026-11-23" / "tom.png"), picture_of(2, picture=70))
     seen = {"anna": LastSeen("door", 1.0, 0.9), "tom": LastSeen("door", 2.0, 0.9)}
-    MemoryFile(where.models, "home").keep(Memory(frozenset({"door"}), (ANNA, TOM), seen))
+    StateFile(where.models, "home").keep(ServiceState(frozenset({"door"}), (ANNA, TOM), seen))
     return data
 
 

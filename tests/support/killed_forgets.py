@@ -14,14 +14,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.enrollment.forget import Places, find_traces, forget, forget_in_memory
+from facerec_mqtt.enrollment.forget import Places, find_traces, forget, remove_from_state
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition.model_store import load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
 from tests.support.pattern_world import (
     PatternBackbone,
     PatternDetector,
-    closest_head,
+    closest_classifier,
     pattern_cohort,
     pattern_networks,
 )
@@ -47,7 +47,7 @@ def make_model(folder: Path, must_know: Collection[str] = (), *, force: bool = T
         must_know=must_know,
         load_networks=pattern_networks,
         cohort=pattern_cohort(),
-        train=closest_head,
+        train=closest_classifier,
     )
 
 
@@ -57,7 +57,7 @@ def forget_anna(folder: Path) -> None:
     except EnrollmentError:
         return  # there is no trace any more
     forget(places(folder), traces, lambda: make_model(folder, traces.must_stay), recognizer)
-    forget_in_memory(folder / "models", traces.person)
+    remove_from_state(folder / "models", traces.person)
 
 
 def dies_in(act: Callable[[], None], change: int) -> bool:

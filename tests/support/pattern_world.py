@@ -15,7 +15,7 @@ from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Detection, Imag
 from facerec_mqtt.enrollment.photos import Networks
 from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.faces.embedding import Cohort
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 
 FIELDS = 8
 DIMENSIONS = FIELDS * FIELDS
@@ -109,14 +109,16 @@ def pattern_networks() -> Networks:
     )
 
 
-def closest_head(
+def closest_classifier(
     vectors: Vectors, labels: NDArray[np.int64], held_out: NDArray[np.bool_], nobody: Vectors, *, people: int
-) -> Head:
+) -> Classifier:
     """One layer that prefers the person whose mean is the closest: learnt in no time, without Keras."""
     means = np.stack([vectors[(labels == row) & ~held_out].mean(axis=0) for row in range(people)])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     kernel = np.concatenate([means, np.zeros_like(nobody[:1])]).T * 10
-    return Head(kernels=(kernel.astype(np.float32),), biases=(np.r_[np.zeros(people), 4].astype(np.float32),))
+    return Classifier(
+        kernels=(kernel.astype(np.float32),), biases=(np.r_[np.zeros(people), 4].astype(np.float32),)
+    )
 
 
 def pattern_cohort() -> Cohort:

@@ -14,22 +14,22 @@ from facerec_mqtt.cli.models import kept_models
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.enrollment.photos import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.recognition.classifier import Head
+from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import current_version, load_version, page_of, versions
 from facerec_mqtt.reports.rebuild_report import RebuildReport
 from facerec_mqtt.reports.summary import rebuild_message
 from facerec_mqtt.training.fit import Trainer
-from tests.support.pattern_world import closest_head, pattern_cohort, pattern_networks, write_photos
+from tests.support.pattern_world import closest_classifier, pattern_cohort, pattern_networks, write_photos
 
 
 def first_only_head(
     vectors: Vectors, labels: NDArray[np.int64], held_out: NDArray[np.bool_], nobody: Vectors, *, people: int
-) -> Head:
+) -> Classifier:
     """Layers that have learnt nothing but the first person's name: the others are recognised no more."""
     del labels, held_out, nobody
     bias = np.zeros(people + 1, np.float32)
     bias[0] = 3
-    return Head((np.zeros((vectors.shape[1], people + 1), np.float32),), (bias,))
+    return Classifier((np.zeros((vectors.shape[1], people + 1), np.float32),), (bias,))
 
 
 def make(
@@ -39,7 +39,7 @@ def make(
     force: bool = False,
     fpir: float = 0.01,
     networks: Networks | None = None,
-    train: Trainer = closest_head,
+    train: Trainer = closest_classifier,
 ) -> RebuildReport:
     return rebuild(
         enrollment,

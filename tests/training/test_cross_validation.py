@@ -7,8 +7,8 @@ from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
 from facerec_mqtt.recognition.recognizer import Family
 from facerec_mqtt.training.cross_validation import PARTS, cross_validate
-from facerec_mqtt.training.fit import Lesson, learn
-from tests.support.pattern_world import DIMENSIONS, closest_head, pattern, pattern_cohort
+from facerec_mqtt.training.fit import TrainingSet, learn
+from tests.support.pattern_world import DIMENSIONS, closest_classifier, pattern, pattern_cohort
 
 NAMES = ("Anna", "Mia", "Tom")
 
@@ -17,7 +17,7 @@ def unit(vectors: np.ndarray) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
-def a_lesson(counts: tuple[int, ...], strangers: int = 0, photos_a_moment: int = 1) -> Lesson:
+def a_training_set(counts: tuple[int, ...], strangers: int = 0, photos_a_moment: int = 1) -> TrainingSet:
     """Photos of that many people; those of one moment are the same but for a trace of noise."""
     rng = np.random.default_rng(3)
     vectors, labels, moments, files = [], [], [], []
@@ -32,36 +32,36 @@ def a_lesson(counts: tuple[int, ...], strangers: int = 0, photos_a_moment: int =
             moments.append(100 * row + number // photos_a_moment)
             files.append(f"{'_strangers' if stranger else NAMES[row]}/{number:03}.jpg")
     people = tuple(Person(name.lower(), name) for name in NAMES[: len(counts)])
-    return Lesson(people, tuple(files), unit(np.array(vectors)), np.array(labels), np.array(moments))
+    return TrainingSet(people, tuple(files), unit(np.array(vectors)), np.array(labels), np.array(moments))
 
 
-def learn_patterns(lesson: Lesson) -> Family:
-    return learn(lesson, pattern_cohort(), 0.01, closest_head)
+def learn_patterns(training_set: TrainingSet) -> Family:
+    return learn(training_set, pattern_cohort(), 0.01, closest_classifier)
 
 
-def judge(lesson: Lesson, taught: list[Lesson] | None = None) -> Outcomes:
-    def remember(some: Lesson) -> Family:
+def judge(training_set: TrainingSet, taught: list[TrainingSet] | None = None) -> Outcomes:
+    def remember(some: TrainingSet) -> Family:
         if taught is not None:
             taught.append(some)
         return learn_patterns(some)
 
-    return cross_validate(lesson, remember, min_margin=0.1)
+    return cross_validate(training_set, remember, min_margin=0.1)
 
 
 def test_each_photo_is_judged_once_as_itself_and_once_as_a_stranger() -> None:
-    lesson = a_lesson((8, 8, 8), strangers=6)
-    outcomes = judge(lesson)
+    training_set = a_training_set((8, 8, 8), strangers=6)
+    outcomes = judge(training_set)
     genuine = [file for file, true in zip(outcomes.files, outcomes.true, strict=True) if true != NOBODY]
     strangers = [file for file, true in zip(outcomes.files, outcomes.true, strict=True) if true == NOBODY]
-    assert sorted(genuine) == sorted(file for file in lesson.files if not file.startswith("_"))
-    assert sorted(strangers) == sorted(lesson.files)
+    assert sorted(genuine) == sorted(file for file in training_set.files if not file.startswith("_"))
+    assert sorted(strangers) == sorted(training_set.files)
     for file, true in zip(outcomes.files, outcomes.true, strict=True):
         assert true in (NOBODY, {name: row for row, name in enumerate(NAMES)}.get(file.split("/")[0]))
     assert outcomes.scores.shape == (len(outcomes.files), 3)
 
 
 def test_members_are_named_and_those_left_out_are_not() -> None:
-    outcomes = judge(a_lesson((12, 12, 12)))
+    outcomes = judge(a_training_set((12, 12, 12)))
     own = outcomes.true != NOBODY
     assert np.mean(outcomes.named[own] == outcomes.true[own]) > 0.9
     assert np.mean(outcomes.named[~own] == NOBODY) > 0.9
@@ -69,14 +69,16 @@ def test_members_are_named_and_those_left_out_are_not() -> None:
 
 
 def test_no_model_has_learnt_from_a_moment_that_it_judges() -> None:
-    lesson = a_lesson((12, 12), strangers=8, photos_a_moment=3)
-    taught: list[Lesson] = []
-    judge(lesson, taught)
+    training_set = a_training_set((12, 12), strangers=8, photos_a_moment=3)
+    taught: list[TrainingSet] = []
+    judge(training_set, taught)
     assert len(taught) == PARTS + 2
     for some in taught:
-        left_out = set(lesson.files) - set(some.files)
+        left_out = set(training_set.files) - set(some.files)
         moments = {
-            moment for file, moment in zip(lesson.files, lesson.moments, strict=True) if file in left_out
+            moment
+            for file, moment in zip(training_set.files, training_set.moments, strict=True)
+            if file in left_out
         }
         assert left_out
         assert moments.isdisjoint(some.moments)
@@ -89,10 +91,12 @@ def test_no_model_has_learnt_from_a_moment_that_it_judges() -> None:
 
 def test_a_photo_is_no_longer_named_for_being_a_copy_of_one_that_was_learnt() -> None:
     # The same photo forty times, and one photo of somebody else under the same name.
-    lesson = a_lesson((8, 8))
-    vectors = lesson.vectors.copy()
+    training_set = a_training_set((8, 8))
+    vectors = training_set.vectors.copy()
     vectors[7] = unit(pattern(77).ravel())
-    odd = Lesson(lesson.people, lesson.files, vectors, lesson.labels, lesson.moments)
+    odd = TrainingSet(
+        training_set.people, training_set.files, vectors, training_set.labels, training_set.moments
+    )
     outcomes = judge(odd)
     at = [number for number, file in enumerate(outcomes.files) if file == "Anna/007.jpg"]
     assert [outcomes.named[number] for number in at] == [NOBODY, NOBODY]
@@ -103,13 +107,13 @@ def test_a_photo_is_no_longer_named_for_being_a_copy_of_one_that_was_learnt() ->
 def test_small_families_are_judged_as_far_as_they_can_be(
     counts: tuple[int, ...], genuine: int, strangers: int
 ) -> None:
-    outcomes = judge(a_lesson(counts))
+    outcomes = judge(a_training_set(counts))
     assert np.count_nonzero(outcomes.true != NOBODY) == genuine
     assert np.count_nonzero(outcomes.true == NOBODY) == strangers
 
 
 def test_a_person_whom_the_model_did_not_know_has_no_score() -> None:
-    outcomes = judge(a_lesson((6, 6)))
+    outcomes = judge(a_training_set((6, 6)))
     left_out = (outcomes.true == NOBODY) & np.array([file.startswith("Anna") for file in outcomes.files])
     assert np.all(outcomes.scores[left_out, 0] == 0)
     assert np.all(outcomes.scores[left_out, 1] > 0)
