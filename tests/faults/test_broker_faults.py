@@ -14,8 +14,6 @@ import pytest
 
 from facerec_mqtt.mqtt.connection import DOUBTED_DELAY_S, Outage, ReconnectPolicy
 from facerec_mqtt.mqtt.outbox import MAX_WAITING
-from tests.e2e.test_end_to_end import camera, events, wait_for_event
-from tests.service.test_publisher import AWAY, HERE, arrival, let_answer, running, wait_for_log
 from tests.support.broker import (
     LOGIN_CONFIG,
     PASSWORD,
@@ -28,7 +26,9 @@ from tests.support.broker import (
 )
 from tests.support.disk import fill
 from tests.support.faulty_line import FaultyLine
+from tests.support.publishers import AWAY, HERE, arrival, let_answer, running, wait_for_log
 from tests.support.service import Home, RunningService
+from tests.support.service_runs import camera, events, wait_for_event
 
 EVENTS = "facerec/camera/front_door/event"
 HOUR_S = 3600.0

@@ -19,15 +19,21 @@ import pytest
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current, versions
-from tests.cameras.test_cameras import is_running
-from tests.e2e.test_end_to_end import REBUILD_PATIENCE_S, camera, events, wait_for_event, wait_for_model
-from tests.enrollment.test_rebuild import rebuild_patterns
-from tests.faults.test_camera_faults import tells_of
 from tests.support.broker import PATIENCE_S, Broker, Ear, wait_until
 from tests.support.disk import fill
 from tests.support.paths import ROOT
 from tests.support.pattern_world import write_photos
+from tests.support.patterns_rebuild import rebuild_patterns
 from tests.support.service import Home, RunningService, program, wait_for_child
+from tests.support.service_runs import (
+    REBUILD_PATIENCE_S,
+    camera,
+    events,
+    tells_of,
+    wait_for_event,
+    wait_for_model,
+)
+from tests.support.watched_camera import is_running
 
 RESULT = "facerec/command/result"
 
@@ -37,7 +43,7 @@ KILLED_AT_EACH_STEP = """
 import json, os, pathlib, signal, sys
 from facerec_mqtt.artifact import load_current
 from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from tests.enrollment.test_rebuild import rebuild_patterns
+from tests.support.patterns_rebuild import rebuild_patterns
 
 WRITING = os.O_WRONLY | os.O_RDWR
 STEPS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")

@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.core.errors import BrokerError
-from facerec_mqtt.core.records import ModelState, Person, PersonState, PresenceChange
-from facerec_mqtt.mqtt.announcer import Component
+from facerec_mqtt.core.records import ModelState
 from facerec_mqtt.mqtt.commands import Enable, Rebuild
 from facerec_mqtt.mqtt.connection import check_login
 from facerec_mqtt.mqtt.outbox import MAX_AGE_S
@@ -26,48 +25,11 @@ from tests.support.broker import (
     PATIENCE_S,
     Broker,
     Certificates,
-    Ear,
     free_port,
     run_broker,
     wait_until,
 )
-from tests.support.sightings import face
-
-ANNA = Person("anna", "Anna")
-HERE = PersonState(ANNA, True, "Front door", 10.0, 0.9)
-AWAY = PersonState(ANNA, False, "Front door", 10.0, 0.9)
-
-
-def arrival(at_s: float, visit_id: str = "V1") -> PresenceChange:
-    return PresenceChange("Front door", "anna", "arrived", at_s, visit_id, 4, 5, face("anna", at_s=at_s))
-
-
-@contextmanager
-def running(
-    settings: MqttSettings,
-    *,
-    privacy: PrivacySettings | None = None,
-    announced: Mapping[str, Component] | None = None,
-    discovery: Mapping[str, object] | None = None,
-) -> Iterator[Publisher]:
-    """A publisher that recalls what was announced, and has something to announce before it connects."""
-    publisher = Publisher(settings, privacy or PrivacySettings(), cameras=["front_door"])
-    publisher.recall(announced or {})
-    if discovery is not None:
-        publisher.publish_discovery(discovery)
-    publisher.start()
-    try:
-        yield publisher
-    finally:
-        publisher.stop()
-
-
-def let_answer(ear: Ear) -> None:
-    """Have a publisher answer: it has read by then all that the broker had sent it before, receipts too."""
-    result = "facerec/command/result"
-    before = len(ear.on(result))
-    ear.say("facerec/command/rebuild", "nonsense")
-    ear.wait(lambda _: len(ear.on(result)) > before)
+from tests.support.publishers import AWAY, HERE, arrival, let_answer, running, wait_for_log
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -424,7 +386,3 @@ def test_a_connection_for_which_no_thread_can_be_started_is_told_of_once_and_mad
             wait_for_log(caplog, "no thread for the connection can be started; end other programs")
         wait_until(lambda: publisher.online)
     assert caplog.text.count("no thread") == 1
-
-
-def wait_for_log(caplog: pytest.LogCaptureFixture, text: str) -> None:
-    wait_until(lambda: text in caplog.text)
