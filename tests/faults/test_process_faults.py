@@ -41,8 +41,8 @@ RESULT = "facerec/command/result"
 # until it comes to its end; after each, says what a service would find.
 KILLED_AT_EACH_STEP = """
 import json, os, pathlib, signal, sys
-from facerec_mqtt.artifact import load_current
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
+from facerec_mqtt.recognition.model_store import load_current
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from tests.support.patterns_rebuild import rebuild_patterns
 
 WRITING = os.O_WRONLY | os.O_RDWR
@@ -53,7 +53,7 @@ def act():
     if what == "rebuild":
         rebuild_patterns(enrollment, models)
     else:
-        MemoryFile(models, "home").keep(Memory(frozenset({"garden"})))
+        StateFile(models, "home").keep(ServiceState(frozenset({"garden"})))
 
 def killed_at(step):
     count = 0
@@ -78,7 +78,7 @@ while was_killed:
     model = load_current(models)
     print(json.dumps({
         "version": model and model.version,
-        "switched_off": sorted(MemoryFile(models, "home").recall().switched_off),
+        "switched_off": sorted(StateFile(models, "home").recall().switched_off),
     }))
 """
 
