@@ -28,7 +28,7 @@ def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     return load_settings()
 
 
-def describe_error(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+def message_for(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     with pytest.raises(SettingsError) as caught:
         read(monkeypatch, **environment)
     return str(caught.value)
@@ -91,7 +91,7 @@ def test_no_representation_holds_a_password(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras: str) -> None:
-    message = describe_error(monkeypatch, FACEREC_CAMERAS=cameras)
+    message = message_for(monkeypatch, FACEREC_CAMERAS=cameras)
     assert "FACEREC_CAMERAS" in message
     assert CANARY not in message
 
@@ -107,7 +107,7 @@ def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras:
 def test_an_unknown_name_is_told_its_nearest(
     monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
 ) -> None:
-    assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == describe_error(
+    assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == message_for(
         monkeypatch, **{name: "x"}
     )
 
@@ -139,7 +139,7 @@ def test_an_unknown_name_in_the_file_is_found_too() -> None:
 def test_a_wrong_value_gets_one_sentence(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
 ) -> None:
-    message = describe_error(monkeypatch, **environment)
+    message = message_for(monkeypatch, **environment)
     assert sentence in message
     assert "\n" not in message
 
