@@ -18,6 +18,7 @@ from facerec_mqtt.mqtt.commands import (
     parse_enabled,
     parse_rebuild,
 )
+from facerec_mqtt.mqtt.topics import Topics
 
 CAMERAS = ("front_door", "garden")
 GOOD_CAPTURE = '{"person":"José Núñez","camera":"front_door","seconds":20}'
@@ -155,16 +156,16 @@ def test_random_bytes_are_refused_or_taken_but_never_break_anything() -> None:
 
 
 def intake() -> CommandIntake:
-    return CommandIntake("facerec", CAMERAS)
+    return CommandIntake(Topics(), CAMERAS)
 
 
 def test_commands_are_taken_on_their_topics() -> None:
-    desk = intake()
-    assert desk.take("facerec/command/rebuild", b"", False, 0) == Rebuild()
-    assert desk.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 0) == Capture(
+    commands = intake()
+    assert commands.take("facerec/command/rebuild", b"", False, 0) == Rebuild()
+    assert commands.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 0) == Capture(
         "José Núñez", "front_door", 20.0
     )
-    assert desk.take("facerec/camera/garden/enabled/set", b"OFF", False, 0) == Enable("garden", False)
+    assert commands.take("facerec/camera/garden/enabled/set", b"OFF", False, 0) == Enable("garden", False)
 
 
 @pytest.mark.parametrize(
@@ -190,34 +191,34 @@ def test_a_capture_that_lacks_something_is_refused() -> None:
 
 
 def test_a_retained_command_is_refused_once_and_never_taken() -> None:
-    desk = intake()
-    refused = desk.take("facerec/command/rebuild", b"PRESS", True, 0)
+    commands = intake()
+    refused = commands.take("facerec/command/rebuild", b"PRESS", True, 0)
     assert isinstance(refused, Refusal)
     assert refused.command == "rebuild"
-    assert desk.take("facerec/command/rebuild", b"PRESS", True, 1) is None
-    assert desk.take("facerec/command/rebuild", b"PRESS", False, 2) == Rebuild()
+    assert commands.take("facerec/command/rebuild", b"PRESS", True, 1) is None
+    assert commands.take("facerec/command/rebuild", b"PRESS", False, 2) == Rebuild()
 
 
 def test_clearing_a_retained_command_is_none_itself() -> None:
-    desk = intake()
-    assert isinstance(desk.take("facerec/command/rebuild", b"PRESS", True, 0), Refusal)
-    cleared = desk.take("facerec/command/rebuild", b"", False, 1)
+    commands = intake()
+    assert isinstance(commands.take("facerec/command/rebuild", b"PRESS", True, 0), Refusal)
+    cleared = commands.take("facerec/command/rebuild", b"", False, 1)
     assert isinstance(cleared, Refusal)
     assert "cleared" in cleared.message
-    assert desk.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
+    assert commands.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
 
 
 def test_retained_commands_of_a_thousand_cameras_are_not_all_answered() -> None:
-    desk = intake()
+    commands = intake()
     topics = [f"facerec/camera/door_{number}/enabled/set" for number in range(1000)]
-    answers = [desk.take(topic, b"OFF", True, 100.0) for topic in topics]
+    answers = [commands.take(topic, b"OFF", True, 100.0) for topic in topics]
     assert all(isinstance(answer, Refusal) for answer in answers[:BURST])
     assert answers[BURST:] == [None] * (1000 - BURST)
 
 
 def test_a_flood_is_refused_with_one_answer() -> None:
-    desk = intake()
-    answers = [desk.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]
+    commands = intake()
+    answers = [commands.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]
     assert answers[:BURST] == [Rebuild()] * BURST
     assert [answer for answer in answers[BURST:] if answer is not None] == [
         Refusal("rebuild", "Too many commands at once; they are ignored. Wait a few seconds.")

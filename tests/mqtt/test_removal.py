@@ -8,8 +8,8 @@ import pytest
 from facerec_mqtt.core.records import Person, PersonState
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
-from tests.service.test_publisher import ANNA, HERE, let_answer, running
 from tests.support.broker import Broker, Ear
+from tests.support.publisher import ANNA, HERE, let_answer, running
 
 TOM = Person("tom", "Tom")
 TOM_AWAY = PersonState(TOM, False, None, None, None)
