@@ -119,3 +119,29 @@ def test_only_topics_like_ours_are_emptied(topic: str) -> None:
     announcements = announced(message())
     assert announcements.recall({"x": {"platform": "sensor", "state_topic": topic}})
     assert announcements.orphans() == set()
+
+
+def test_what_may_not_be_removed_yet_is_removed_at_the_next_start_and_not_before() -> None:
+    announcements = announced(message(), message(2, 1))
+    announcements.removed(confirmed=False)
+    assert not announcements.gone
+    assert announcements.whole() == announcements.removal() == message(2, 1)
+    assert "person_jose_nunez" in announcements.announced
+    assert "person_jose_nunez_arrived" not in announcements.announced  # kept nowhere but in memory
+    announcements.announce(message(1, 1))
+    assert "person_jose_nunez" not in parts(announcements.whole())
+    announcements.removed(confirmed=True)
+    announcements.repeat()
+    assert parts(announcements.removal())["person_jose_nunez"] == {"platform": "binary_sensor"}
+    assert announcements.orphans() == set()
+    announcements.removed(confirmed=True)
+    assert announcements.announced == parts(message(1, 1))
+
+
+def test_somebody_who_is_back_is_not_removed() -> None:
+    announcements = announced(message(), message(2, 1))
+    announcements.removed(confirmed=False)
+    announcements.announce(message())
+    announcements.repeat()
+    assert not announcements.gone
+    assert announcements.whole() == message()

@@ -28,7 +28,16 @@ from tests.support.broker import (
     run_broker,
     wait_until,
 )
-from tests.support.publisher import AWAY, HERE, arrival, let_answer, next_command, running, wait_for_log
+from tests.support.publisher import (
+    AWAY,
+    HERE,
+    arrival,
+    break_connection,
+    let_answer,
+    next_command,
+    running,
+    wait_for_log,
+)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -69,11 +78,7 @@ def test_an_event_is_not_retained_and_tells_its_latency(broker: Broker, protocol
 def test_the_will_says_offline_when_the_process_vanishes(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
-        client = publisher._outbox.client
-        assert client is not None
-        connection = client.socket()
-        assert isinstance(connection, socket.socket)
-        connection.shutdown(socket.SHUT_RDWR)
+        break_connection(publisher)
         ear.wait_for("facerec/status", b"offline")
         wait_until(lambda: [m.text for m in ear.on("facerec/status")] == ["online", "offline", "online"])
 
@@ -197,6 +202,51 @@ def test_commands_reach_the_service(broker: Broker) -> None:
         assert next_command(publisher) == Rebuild(force=False)
         ear.say("facerec/camera/front_door/enabled/set", "OFF")
         assert next_command(publisher) == Enable("front_door", False)
+
+
+@pytest.mark.parametrize("number", [16, 40])
+def test_a_scene_that_switches_many_cameras_off_leaves_none_on(broker: Broker, number: int) -> None:
+    cameras = [f"camera_{each}" for each in range(number)]
+    publisher = Publisher(broker.settings(), PrivacySettings(), cameras=cameras)
+    publisher.start()
+    with broker.ear() as ear:
+        ear.wait_for("facerec/status", b"online")
+        for camera in cameras:
+            ear.say(f"facerec/camera/{camera}/enabled/set", "OFF")
+        assert [next_command(publisher) for _ in cameras] == [Enable(camera, False) for camera in cameras]
+        assert not ear.on("facerec/command/result")
+    publisher.stop()
+
+
+def test_before_the_broker_has_let_us_in_nothing_is_sent_but_the_login_and_its_withdrawal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        settings = MqttSettings(host="127.0.0.1", port=mute.getsockname()[1])
+        with running(settings) as publisher:
+            peer, _ = mute.accept()
+            with peer:
+                publisher.publish_state(HERE)
+                publisher.remove_person("tom")
+                publisher.publish_discovery({"dev": {}})
+                came = b"".join(iter(lambda: peer.recv(4096), b""))  # until it gives up
+    assert packet_types(came) == [CONNECT, DISCONNECT]
+
+
+CONNECT, DISCONNECT = 1, 14
+
+
+def packet_types(data: bytes) -> list[int]:
+    """Types of the MQTT packets in what a client has sent; MQTT 5.0, section 2.1."""
+    types = []
+    while data:
+        types.append(data[0] >> 4)
+        length, shift, at = 0, 0, 1
+        while True:
+            length |= (data[at] & 0x7F) << shift
+            shift, at = shift + 7, at + 1
+            if not data[at - 1] & 0x80:
+                break
+        data = data[at + length :]
+    return types
 
 
 def test_a_bad_command_is_answered_and_not_carried_out(broker: Broker) -> None:

@@ -1,5 +1,6 @@
 """A publisher that runs against a real broker, and what it publishes."""
 
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +50,15 @@ def let_answer(ear: Ear) -> None:
     before = len(ear.on(result))
     ear.say("facerec/command/rebuild", "nonsense")
     ear.wait(lambda _: len(ear.on(result)) > before)
+
+
+def break_connection(publisher: Publisher) -> None:
+    """End a publisher's connection as a network does."""
+    client = publisher._outbox.client
+    assert client is not None
+    connection = client.socket()
+    assert isinstance(connection, socket.socket)
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 def next_command(publisher: Publisher) -> Command:
