@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from paho.mqtt.client import Client, topic_matches_sub
 
+from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.errors import BrokerError
 from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
 from facerec_mqtt.monitoring.metrics import BrokerCounts, Snapshot
@@ -38,7 +39,7 @@ from facerec_mqtt.mqtt.connection import (
     open_connection,
 )
 from facerec_mqtt.mqtt.outbox import REFUSALS_DELAY_S, Outbox, Refusals
-from facerec_mqtt.mqtt.payloads import Clock, Topics
+from facerec_mqtt.mqtt.payloads import Topics
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Publisher:
         settings: the broker, and our topics on it.
         privacy: whether pictures are published, and kept by the broker.
         cameras: slugs of the cameras that there are.
+        clock: the wall clock.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class Publisher:
         privacy: PrivacySettings,
         *,
         cameras: Collection[str],
+        clock: WallClock | None = None,
     ) -> None:
         self.commands: queue.Queue[Command] = queue.Queue(MAX_COMMANDS)
         """Commands that passed every check, in the order in which they came."""
         self._settings = settings
         self._privacy = privacy
+        self._clock = clock or WallClock()
         self._topics = Topics(settings.base_topic)
         self._cameras = tuple(cameras)
         self._intake = commands.CommandIntake(settings.base_topic, cameras)
@@ -132,7 +136,7 @@ class Publisher:
             name: the person's display name; `None` for a stranger.
             model: version of the model in use; `None` when there is none.
         """
-        payload = payloads.event(change, name=name, model=model, clock=_clock())
+        payload = payloads.event(change, name=name, model=model, clock=self._clock.now())
         captured_s = None if change.sighting is None else change.sighting.captured_at_s
 
         def make(now_s: float) -> bytes:
@@ -168,10 +172,10 @@ class Publisher:
         match state:
             case CameraState():
                 topic = self._topics.camera(state.camera, "state")
-                payload = payloads.camera_state(state, _clock())
+                payload = payloads.camera_state(state, self._clock.now())
             case PersonState():
                 topic = self._topics.person(state.person.slug)
-                payload = payloads.person_state(state, _clock())
+                payload = payloads.person_state(state, self._clock.now())
             case ModelState():
                 topic = self._topics.model_state
                 payload = payloads.model_state(state)
@@ -361,7 +365,3 @@ class Publisher:
 @dataclass(frozen=True, slots=True)
 class _Tidy:
     """Something has gone, or is found: entities and topics are to be removed in a moment."""
-
-
-def _clock() -> Clock:
-    return Clock(time.time() - time.monotonic())
