@@ -147,7 +147,7 @@ def test_a_camera_that_was_away_for_an_hour_was_asked_rarely_and_is_found_within
 
 
 def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_after_it() -> None:
-    visits = Visits(RecognitionSettings(departure_s=60), new_id=lambda: "V1")
+    visits = Visits(RecognitionSettings(departure_s=60, camera_offline_s=2 * HOUR_S), new_id=lambda: "V1")
     said = [
         change.kind
         for number in range(5)
@@ -155,10 +155,10 @@ def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_aft
     ]
     assert said == ["arrived"]
     visits.camera_lost(DOOR, 10.0)
-    assert visits.due(10.0 + HOUR_S) == ()
+    assert visits.end_overdue(10.0 + HOUR_S) == ()
     visits.camera_back(DOOR, 10.0 + HOUR_S)
-    assert visits.due(10.0 + HOUR_S + 40) == ()
-    (departed,) = visits.due(10.0 + HOUR_S + 60)
+    assert visits.end_overdue(10.0 + HOUR_S + 40) == ()
+    (departed,) = visits.end_overdue(10.0 + HOUR_S + 60)
     assert (departed.kind, departed.visit_id) == ("departed", "V1")
 
 
