@@ -26,7 +26,7 @@ class Frame:
     """One picture from one camera."""
 
     camera: str
-    """The camera's name, as configured."""
+    """The camera's slug."""
     captured_at_s: float
     """When it was read, in seconds of `time.monotonic`."""
     image: Image

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from facerec_mqtt import __version__
-from facerec_mqtt.cameras import Camera
+from facerec_mqtt.cameras import Camera, CameraFailure
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Frame, Person, PresenceChange
 from facerec_mqtt.faces.crops import face_jpeg
@@ -194,7 +194,7 @@ class Service:
         if _log.isEnabledFor(level):
             _log.log(level, "%s", why.sentence(self._names(), tell_all=self._explain_all))
 
-    def _on_camera_status(self, camera: str, online: bool, _reason: str) -> None:
+    def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
         """Take a camera's news from its thread to the loop."""
         self._camera_status.put((camera, online))
 
@@ -245,12 +245,9 @@ class Service:
     def _handle_camera_status(self) -> None:
         while True:
             try:
-                name, online = self._camera_status.get_nowait()
+                slug, online = self._camera_status.get_nowait()
             except queue.Empty:
                 return
-            slug = next(
-                slug for slug, watch in self._pipelines.items() if name in (slug, watch.settings.name)
-            )
             self._publisher.publish_camera_status(slug, online=online)
             if online:
                 self._visits.camera_back(slug, time.monotonic())
@@ -383,7 +380,7 @@ class Service:
         message = self._models.settle(result)
         self._publish_model_state()
         self._publish_discovery()
-        self._publisher.publish_result("rebuild", ok=result.error is None, message=message)
+        self._publisher.publish_result("rebuild", ok=result.ok, message=message)
 
     def _publish_model_state(self) -> None:
         self._publisher.publish_state(self._models.state(self._recognizer.model))
