@@ -17,7 +17,6 @@ from facerec_mqtt.cameras import Camera
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
-from facerec_mqtt.core.slugs import slug as slug_of
 from facerec_mqtt.faces.crops import face_jpeg
 from facerec_mqtt.faces.motion import MotionGate
 from facerec_mqtt.faces.region import Region
@@ -217,10 +216,10 @@ class Service:
     def _handle_camera_status(self) -> None:
         while True:
             try:
-                name, online = self._camera_status.get_nowait()
+                slug, online = self._camera_status.get_nowait()
             except queue.Empty:
                 return
-            slug, now_s = slug_of(name), time.monotonic()
+            now_s = time.monotonic()
             self._publisher.publish_camera_status(slug, online=online)
             if online:
                 self._visits.camera_back(slug, now_s)
@@ -342,7 +341,7 @@ class Service:
         message = self._models.settle(result)
         self._publish_model_state()
         self._publish_discovery()
-        self._publisher.publish_result("rebuild", ok=result.error is None, message=message)
+        self._publisher.publish_result("rebuild", ok=result.ok, message=message)
 
     def _publish_model_state(self) -> None:
         self._publisher.publish_state(self._models.state(self._recognizer.model))
