@@ -310,7 +310,7 @@ def _parsed(command: str, text: str, kind: type[_AnyRequest]) -> _AnyRequest:
 
 
 def _sentence(command: str, text: str, errors: list[ErrorDetails]) -> str:
-    """Say what is wrong with a JSON object, of several things the first that has to be set right."""
+    """Explain what is wrong with a JSON object; of several things, the first to set right."""
     form = _FORMS[command]
     of_type = {error["type"]: error for error in reversed(errors)}
     if (unknown := of_type.pop("extra_forbidden", None)) is not None:

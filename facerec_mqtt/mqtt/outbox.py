@@ -56,7 +56,7 @@ def packet_bytes(topic: str, payload_bytes: int) -> int:
 class SizeLimit:
     """The largest message that the broker takes: as it says, or as its connections show.
 
-    A broker with MQTT 3.1.1 cannot say it, and ends the connection. Where two connections in a row break just
+    A broker with MQTT 3.1.1 cannot declare it, and ends the connection. Where two connections in a row break just
     after something large was sent, and before it was acknowledged, nothing as large is sent again; from then
     on, one connection is enough.
     """
@@ -134,7 +134,7 @@ class Outbox:
         return self._client
 
     def set_limit(self, max_packet_bytes: int | None) -> None:
-        """Take in what the broker of the next connection takes at most; `None` where it does not say so."""
+        """Take in what the broker of the next connection takes at most; `None` where it declares nothing."""
         self._limit.connected(max_packet_bytes)
 
     def open(self, client: Client) -> None:
@@ -231,6 +231,12 @@ class Outbox:
                 self.lost += 1
             self._waiting.append(_Message(topic, make, time.monotonic()))
             self._send_waiting()
+
+    def discard(self, topics: Iterable[str]) -> None:
+        """Forget states that were never sent."""
+        with self._lock:
+            for topic in topics:
+                self._states.pop(topic, None)
 
     def retire(self, topics: Iterable[str]) -> None:
         """These states are no more; `empty_retired` will empty their topics."""
