@@ -22,10 +22,8 @@ MAX_PAYLOAD_BYTES = 4096
 MAX_CAPTURE_S = 120
 MAX_WAITING = 16
 """Commands that wait to be carried out, without switches, of which one waits for each camera."""
-BURST = 10
-"""This many commands of one kind, and for one camera, may come at once,"""
-PER_SECOND = 0.5
-"""and this many a second in the long run."""
+BURST, PER_SECOND = 10, 0.5
+"""So many commands of one kind, and for one camera, may come at once; so many a second in the long run."""
 _FORMS = {
     "rebuild": 'empty, PRESS or {"force": true}',
     "capture": '{"person": "Anna", "camera": "front_door", "seconds": 20}',
