@@ -101,6 +101,6 @@ def encode(payload: Mapping[str, object]) -> bytes:
     """Write JSON on one line, accents as they are.
 
     Raises:
-        ValueError: a number is not finite, which JSON cannot say.
+        ValueError: a number is not finite, which JSON cannot hold.
     """
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

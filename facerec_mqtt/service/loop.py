@@ -209,7 +209,7 @@ class Service:
             self._clock_set_by_s += step_s
         return clock
 
-    def _on_camera_status(self, camera: str, online: bool, _reason: str) -> None:
+    def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
         """Pass a camera's status from its thread to the loop."""
         self._camera_status.put((camera, online))
 
