@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from facerec_mqtt import __version__
-from facerec_mqtt.cameras import Camera
+from facerec_mqtt.cameras import Camera, CameraFailure
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
