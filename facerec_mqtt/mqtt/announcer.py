@@ -328,16 +328,19 @@ class Announcer:
             parts = {
                 self._topics.discovery_part(key): payloads.encode({**message, "components": {key: part}})
                 for key, part in _components(message).items()
-                if _KEY.fullmatch(key)
+                if _KEY.fullmatch(key) and set(part) != {"platform"}
             }
             self._outbox.log_split(self._topics.discovery, whole, len(parts))
         unused, self._layout = self._layout - set(parts), set(parts)
-        if self._published:
-            self._left = (self._left | unused) - self._layout
-            if self._topics.discovery in unused or self._topics.discovery in self._layout:
-                for topic in unused:  # not where only a component is no more
-                    self._outbox.keep(topic, _MIGRATE)
-        else:
+        self._left -= self._layout
+        if not self._published:
             self._outbox.discard(unused)
+        elif self._topics.discovery in unused or self._topics.discovery in self._layout:
+            self._left |= unused
+            for topic in unused:
+                self._outbox.keep(topic, _MIGRATE)
+        else:  # components that are no more, each removed by an empty message
+            for topic in unused:
+                self._outbox.empty(topic)
         for topic, payload in parts.items():
             self._outbox.keep(topic, payload)

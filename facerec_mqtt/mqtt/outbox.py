@@ -254,6 +254,7 @@ class Outbox:
     def empty(self, topic: str) -> None:
         """Empty a topic now, and at the next connection where the broker does not acknowledge it."""
         with self._lock:
+            self._states.pop(topic, None)
             self._retired.add(topic)
             self._send(topic, b"")
 

@@ -169,7 +169,7 @@ def test_a_broker_that_lets_us_write_nothing_is_told_once_where_it_says_so(
         broker.stop()
         with running(broker.settings(protocol=protocol)) as publisher:
             for number in range(8):
-                publisher.publish_camera_status(f"camera {number}", True)
+                publisher.publish_camera_status(f"camera_{number}", True)
             publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
             # What waits is sent, and refused, in one go; only then it is sure to be told in one line.
             broker.start()
