@@ -84,7 +84,7 @@ def test_a_rebuild_that_ends_while_the_question_is_open_leaves_no_model_that_kno
         assert asking.stdout is not None
         question = b""
         while b"Type yes" not in question:
-            question += asking.stdout.read1()
+            question += asking.stdout.read(1)
         made = run_program("rebuild", "--force", environment=own_home.environment())
         assert made.returncode == 0, made.stderr
         secrets = secrets_of(data, own_home.enrollment)

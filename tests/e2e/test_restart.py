@@ -200,6 +200,9 @@ def test_who_is_left_out_after_a_start_with_a_refused_model_is_taken_off_the_bro
         ear.say("facerec/command/rebuild", '{"force": true}')
         ear.wait_for("facerec/person/tom/state", b"")
         ear.wait_for("facerec/camera/front_door/face", b"")
+        if discovery:
+            config = "homeassistant/device/home/config"
+            ear.wait(lambda m: m.topic == config and not m.retained and b"tom" not in m.payload.lower())
         assert service.terminate() == 0
     kept = broker.retained()
     assert [topic for topic, payload in kept.items() if b"tom" in (topic.encode() + payload).lower()] == []
