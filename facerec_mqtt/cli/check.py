@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from facerec_mqtt.cameras import probe
+from facerec_mqtt.core.clock import local_zone
 from facerec_mqtt.core.errors import FacerecError, SettingsError
 from facerec_mqtt.enrollment.folder import is_of_somebody, read_enrollment_folder
 from facerec_mqtt.monitoring.prometheus import require_client
@@ -40,6 +42,7 @@ def check(settings: Settings) -> int:
 def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
     yield "settings", lambda: _describe(settings)
     yield "processor", _check_processor
+    yield "time zone", _check_time_zone
     yield "enrollment folder", lambda: _check_enrollment(settings.enrollment_dir)
     yield (
         "model folder",
@@ -76,6 +79,12 @@ def _describe(settings: Settings) -> str:
         f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; "
         f'models in "{settings.model_dir}", photos in "{settings.enrollment_dir}"'
     )
+
+
+def _check_time_zone() -> str:
+    zone = local_zone(os.environ)
+    moment = datetime.now(UTC).astimezone(zone)
+    return f"{zone or moment.tzname()}, now {moment:%H:%M %z}"
 
 
 def _check_processor() -> str:

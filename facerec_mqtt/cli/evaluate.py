@@ -23,6 +23,7 @@ from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import Embedder, load_cohort
 from facerec_mqtt.faces.selection import choose, find_faces
 from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes, fpir_of, tpir_of
+from facerec_mqtt.recognition.model_paths import ModelPaths
 from facerec_mqtt.recognition.model_store import FamilyModel, load_current
 from facerec_mqtt.recognition.recognizer import Family, prepare
 from facerec_mqtt.reports.html import Page, confusable_text, rate_text, render_page
@@ -186,7 +187,7 @@ def _judge(
         prepare(model, embedder.digest, load_cohort()),
         settings.recognition.min_margin,
     )
-    learnt = PhotoCache.open(settings.model_dir / "cache" / "photos.npz", networks)
+    learnt = PhotoCache.open(ModelPaths(settings.model_dir).photo_cache, networks)
     rows = {person.slug: row for row, person in enumerate(model.people)}
     names = {person.slug: person.name for person in model.people}
     # Whoever is not in the model counts as a stranger, with what is set aside too.

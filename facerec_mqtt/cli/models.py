@@ -105,9 +105,10 @@ def _version_before(model_dir: Path) -> str:
     Raises:
         ModelError: there is none.
     """
-    for listed in kept_models(model_dir):
-        older = listed["version"] < (current_version(model_dir) or "")
-        if older and "reason" not in listed:
+    kept = kept_models(model_dir)
+    current = next((listed["version"] for listed in kept if listed["current"]), "")
+    for listed in kept:
+        if listed["version"] < current and "reason" not in listed:
             return str(listed["version"])
     raise ModelError(
         f'No older model in "{model_dir}" can be gone back to; "facerec-mqtt models list" shows what is kept.'

@@ -7,6 +7,7 @@ before. The kernel's boot clock, which counts on in a sleep, tells one from the 
 """
 
 import contextlib
+import logging
 import re
 import threading
 import time
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from facerec_mqtt.core.errors import SettingsError
+
+_log = logging.getLogger(__name__)
 _TOGETHER_S = 0.01
 _SLEEP_S = 0.5
 """Two clocks that are read one after the other differ by less."""
@@ -140,7 +144,7 @@ def local_zone(environment: Mapping[str, str]) -> tzinfo | None:
         `None` where the machine's own zone is to be used: `TZ` is not set, is a file or needs no data.
 
     Raises:
-        ValueError: `TZ` names a zone that is unknown, so that the system takes UTC for it.
+        SettingsError: `TZ` names a zone that is unknown, so that the system takes UTC for it.
     """
     name = environment.get("TZ", "").removeprefix(":")
     if not name:
@@ -149,6 +153,15 @@ def local_zone(environment: Mapping[str, str]) -> tzinfo | None:
         return ZoneInfo(name)
     if _POSIX_ZONE.fullmatch(name) or (name.startswith("/") and Path(name).is_file()):
         return None
-    raise ValueError(
+    raise SettingsError(
         f'The time zone "{name}" (TZ) is unknown, so times are in UTC; name one such as "Europe/Berlin".'
     )
+
+
+def zone_or_machines(environment: Mapping[str, str]) -> tzinfo | None:
+    """As `local_zone`; an unknown zone is logged, and the machine's own is used."""
+    try:
+        return local_zone(environment)
+    except SettingsError as error:
+        _log.warning("%s", error)
+        return None

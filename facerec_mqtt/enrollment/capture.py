@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from facerec_mqtt.cameras import Camera, probe
-from facerec_mqtt.core.clock import WallClock, local_zone
+from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame
 from facerec_mqtt.core.slugs import slug
@@ -142,7 +142,7 @@ def capture(
         probe(camera_settings, _OPEN_WITHIN_S)
         # The clock starts once the camera is known to work.
         session = PhotoSession(album.name, count, seconds, time.monotonic(), recognizer.embed)
-        capturing = Capturing(album, camera_settings.slug, session, WallClock(local_zone(os.environ)))
+        capturing = Capturing(album, camera_settings.slug, session, WallClock(zone_or_machines(os.environ)))
         last_s = -1.0
         camera.start()
         while not capturing.over(time.monotonic()):

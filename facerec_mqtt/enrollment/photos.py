@@ -28,6 +28,7 @@ from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import Embedder
 from facerec_mqtt.faces.selection import ENOUGH_PX, Backbone, Detector, choose, detect_in_crop, find_faces
 from facerec_mqtt.recognition.arrays import read_arrays
+from facerec_mqtt.recognition.model_paths import ModelPaths
 from facerec_mqtt.recognition.model_store import writing
 from facerec_mqtt.training.augmentation import VERSIONS, augment
 
@@ -234,7 +235,7 @@ def analyse_photos(
 
     Args:
         photos: in the order in which they are wanted back.
-        model_dir: where findings are remembered; it must be held by `artifact.rebuilding`.
+        model_dir: where findings are remembered; it must be held by `model_store.rebuilding`.
         networks: as many as may work at once.
         progress: told the share that is done, [0, 1].
 
@@ -244,7 +245,7 @@ def analyse_photos(
     idle: queue.SimpleQueue[Networks] = queue.SimpleQueue()
     for each in networks:
         idle.put(each)
-    cache = PhotoCache.open(model_dir / "cache" / "photos.npz", networks[0])
+    cache = PhotoCache.open(ModelPaths(model_dir).photo_cache, networks[0])
 
     def look(photo: Photo) -> tuple[str | None, PhotoAnalysis]:
         try:

@@ -4,6 +4,7 @@ Every photo is looked at once and remembered by its content (`photos`). What is 
 template for each person and the family's dense layers, both on the frozen backbone's embeddings.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,6 +56,7 @@ def rebuild(
     *,
     force: bool = False,
     must_know: Collection[str] = (),
+    is_locked: bool = False,
     fpir: float = 0.01,
     min_margin: float = 0.1,
     progress: ProgressCallback = lambda _stage, _share: None,
@@ -69,6 +71,7 @@ def rebuild(
         model_dir: made if it is missing.
         force: switch to the new model even when it is clearly worse than the one in use.
         must_know: slugs of people without whom no model is made.
+        is_locked: whether the caller holds `rebuilding(model_dir)` already.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
         progress: told how far it is.
@@ -84,9 +87,10 @@ def rebuild(
     """
     begun_s = time.monotonic()
     progress("Reading the enrollment folder", 0.0)
-    roster = read_enrollment_folder(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
-    with rebuilding(model_dir):
+    with contextlib.nullcontext() if is_locked else rebuilding(model_dir):
+        # Not before, since whoever holds the folder may be forgetting somebody.
+        roster = read_enrollment_folder(enrollment_dir)
         if train is None:
             train = ClassifierTrainer()
             threading.Thread(target=train.prepare, name="prepare training").start()
@@ -184,9 +188,9 @@ def check_enrollment(
         ModelError: the model folder cannot be written, a rebuild is running, or a network is damaged.
     """
     progress("Reading the enrollment folder", 0.0)
-    roster = read_enrollment_folder(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
+        roster = read_enrollment_folder(enrollment_dir)
         findings = analyse_photos(
             roster.photos,
             model_dir,

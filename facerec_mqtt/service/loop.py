@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from facerec_mqtt import __version__
 from facerec_mqtt.cameras import Camera, CameraFailure
@@ -28,12 +27,13 @@ from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.review import Review
 from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.state_file import StateFile, last_seen, of_people, to_resume
+from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.capture import CaptureController
 from facerec_mqtt.service.counts import CountsReporter
 from facerec_mqtt.service.model_manager import ModelManager
+from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.schema import Settings
@@ -59,7 +59,6 @@ class Service:
         explain: bool = False,
     ) -> None:
         self._settings = settings
-        self._recognizer = recognizer
         self._publisher = publisher
         self._clock = clock
         self._explain_all = explain
@@ -72,10 +71,16 @@ class Service:
             )
             for camera in settings.cameras
         }
-        self._models = ModelManager(settings)
+        self._models = ModelManager(settings, recognizer)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings.review, settings.recognition.departure_s, clock)
-        self._state_file = StateFile(settings.model_dir, settings.mqtt.node_id)
+        self._persistence = Persistence(
+            StateFile(settings.model_dir, settings.mqtt.node_id),
+            self._pipelines,
+            publisher,
+            self._presence,
+            self._visits,
+        )
         metrics = Metrics(self._pipelines, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
@@ -122,7 +127,8 @@ class Service:
         try:
             while not stop.is_set():
                 news = [
-                    self._frames.process(watched, self._recognizer) for watched in self._pipelines.values()
+                    self._frames.process(watched, self._models.recognizer)
+                    for watched in self._pipelines.values()
                 ]
                 self._housekeeping(time.monotonic())
                 self._heartbeat.beat(time.monotonic())
@@ -134,8 +140,9 @@ class Service:
     def _end(self) -> None:
         self._heartbeat.stopping()
         # "offline" goes out first: the entities need not wait until the cameras are closed.
+        online = self._publisher.online
         self._publisher.stop()
-        self._save_state()
+        self._save_state(emptied=online)
         self._captures.stop()
         self._review.stop(time.monotonic())
         with ThreadPoolExecutor(len(self._pipelines) + 2) as pool:
@@ -195,8 +202,7 @@ class Service:
         self._review.write_finished(now_s, self._visits.followed())
         for state in self._presence.take_unpublished(now_s):
             self._publisher.publish_state(state)
-        changed = self._publisher.announced != self._state_file.kept.announced
-        if self._is_due("state file", now_s, _SAVE_EVERY_S) or changed:
+        if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
         self._counts.report(now_s)
 
@@ -239,7 +245,7 @@ class Service:
                     self._enable(camera, enabled=enabled)
                 case Capture():
                     enabled = self._pipelines[command.camera].enabled
-                    self._captures.start(command, self._recognizer, enabled=enabled)
+                    self._captures.start(command, self._models.recognizer, enabled=enabled)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
         watched, now_s = self._pipelines[camera], time.monotonic()
@@ -254,48 +260,14 @@ class Service:
         self._save_state()
 
     def _restore_state(self) -> None:
-        """Take up what an earlier run has kept."""
-        memory = self._state_file.recall()
-        self._publisher.recall(memory.announced)
-        for slug, watch in self._pipelines.items():
-            watch.enabled = slug not in memory.switched_off
-        known = self._names()
-        if not known:
-            self._presence.set_people(memory.people)
-        for camera in memory.cameras - set(self._pipelines):
-            self._publisher.remove_camera(camera)
-        gone = [person.slug for person in memory.people if known and person.slug not in known]
-        self._remove(gone)
+        """Take up what an earlier run has saved."""
         now_s = time.monotonic()
+        self._persistence.restore(self._models.people, self._current_clock(), now_s)
+
+    def _save_state(self, *, emptied: bool = False) -> None:
+        """Save for the next run what it is to know."""
         clock = self._current_clock()
-        for slug, seen in memory.last_seen.items():
-            self._presence.recall(slug, seen.camera, clock.monotonic(seen.epoch_s), seen.score)
-        for visit in to_resume(memory.visits, known, self._pipelines, clock, now_s):
-            self._visits.resume(visit, now_s)
-        self._presence.visits(self._visits.open_visits())
-
-    def _save_state(self) -> None:
-        """Keep for the next run what it is to know."""
-        off = frozenset(slug for slug, watch in self._pipelines.items() if not watch.enabled)
-        known = replace(
-            self._state_file.kept,
-            switched_off=off,
-            cameras=frozenset(self._pipelines),
-            announced=self._publisher.announced,
-        )
-        if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
-            clock = self._current_clock()
-            seen = last_seen(self._presence.people, clock)
-            visits = of_people(self._visits.open_visits(), clock)
-            known = replace(known, people=people, last_seen=seen, visits=visits)
-        self._state_file.keep(known)
-
-    def _remove(self, people: Sequence[str]) -> None:
-        """Take people, given by slug, off the broker; whose the faces are that it keeps, nobody knows."""
-        for slug in people:
-            self._publisher.remove_person(slug)
-        if people:
-            self._publisher.remove_faces()
+        self._persistence.save(self._models.people, clock, time.monotonic(), emptied=emptied)
 
     # --- The model
 
@@ -303,28 +275,24 @@ class Service:
         return {person.slug: person.name for person in self._people()}
 
     def _people(self) -> Sequence[Person]:
-        model = self._recognizer.model
-        return () if model is None else model.people
+        return self._models.people or ()
 
     def _reload_model(self) -> bool:
-        """Take over the model that is current on disk; a damaged one changes nothing.
+        """Load the model that is current on disk; a damaged one changes nothing.
 
         Returns:
             Whether anything is new.
         """
         fault = self._models.fault
-        recognizer = self._models.newer(self._recognizer)
-        if recognizer is None:
+        newer = self._models.newer()
+        if newer is None:
             return self._models.fault != fault
-        people = () if recognizer.model is None else recognizer.model.people
-        # The departures of those who are no longer enrolled still carry their names.
+        people = () if newer.model is None else newer.model.people
+        # The departures of those who are no longer enrolled still carry their names, so before it is in use.
         self._publish_changes(self._visits.set_people([person.slug for person in people], time.monotonic()))
-        gone = {person.slug for person in self._people()} - {person.slug for person in people}
-        self._remove(sorted(gone))
-        self._recognizer = recognizer
-        self._presence.set_people(people)
+        self._models.use(newer)
+        self._persistence.enrol(people)
         if self._models.version is None:
-            self._state_file.keep(replace(self._state_file.kept, people=(), last_seen={}, visits=()))
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:
             names = ", ".join(person.name for person in people)
@@ -344,13 +312,13 @@ class Service:
         self._publisher.publish_result("rebuild", ok=result.ok, message=message)
 
     def _publish_model_state(self) -> None:
-        self._publisher.publish_state(self._models.state(self._recognizer.model))
+        self._publisher.publish_state(self._models.state())
 
     def _publish_discovery(self) -> None:
         self._save_state()
         if self._settings.mqtt.discovery:
             cameras = [(slug, watch.settings.name) for slug, watch in self._pipelines.items()]
-            people, images = self._state_file.kept.people, self._settings.privacy.publish_images
+            people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
 

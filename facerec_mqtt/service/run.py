@@ -7,7 +7,7 @@ import signal
 import threading
 
 from facerec_mqtt import __version__
-from facerec_mqtt.core.clock import WallClock, local_zone
+from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.loop import Service
@@ -44,7 +44,7 @@ def run_service(settings: Settings, *, explain: bool = False) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     recognizer = Recognizer.from_settings(settings.recognition)
-    clock = _wall_clock()
+    clock = WallClock(zone_or_machines(os.environ))
     slugs = [camera.slug for camera in settings.cameras]
     publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs, clock=clock)
     names = ", ".join(camera.name for camera in settings.cameras)
@@ -52,11 +52,3 @@ def run_service(settings: Settings, *, explain: bool = False) -> int:
     Service(settings, recognizer, publisher, clock, explain=explain).run(stop)
     _log.info("facerec-mqtt has stopped")
     return 0
-
-
-def _wall_clock() -> WallClock:
-    try:
-        return WallClock(local_zone(os.environ))
-    except ValueError as error:
-        _log.warning("%s", error)
-        return WallClock()

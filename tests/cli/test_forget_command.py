@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.enrollment.forget import mentions
+from facerec_mqtt.enrollment.traces import mentions
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.support.broker import PATIENCE_S, Broker
@@ -66,6 +66,35 @@ def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(own_home: Home, answer
     assert "Anna: 8 pictures in 1 folders, 1 versions of the model" in said
     assert said.rstrip().endswith("Nothing was removed.")
     assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
+
+
+def test_a_rebuild_that_ends_while_the_question_is_open_leaves_no_model_that_knows_the_person(
+    own_home: Home,
+) -> None:
+    data = own_home.models.parent
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        program("forget", "Anna"),
+        env=clean_environment(**own_home.environment(FACEREC_MQTT__PORT="1")),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=data,
+    ) as asking:
+        assert asking.stdout is not None
+        question = b""
+        while b"Type yes" not in question:
+            question += asking.stdout.read(1)
+        made = run_program("rebuild", "--force", environment=own_home.environment())
+        assert made.returncode == 0, made.stderr
+        secrets = secrets_of(data, own_home.enrollment)
+        os.write(ours, b"yes\n")
+        answer, errors = asking.communicate(timeout=600)
+    os.close(ours)
+    os.close(theirs)
+    assert asking.returncode == 0, errors
+    assert b"Anna is forgotten on this machine." in answer
+    assert traces_of(data, secrets) == []
 
 
 def test_yes_does_not_lose_the_others_when_their_photos_are_not_there(own_home: Home, tmp_path: Path) -> None:
@@ -159,7 +188,7 @@ def test_a_broker_that_is_not_there_is_told_by_the_service_when_it_is(
     done = forget_command(own_home, "--yes", FACEREC_MQTT__PORT="1")
     assert done.returncode == 0, done.stderr
     assert "nothing answers there" in done.stdout
-    assert "is removed when the service next connects; until then its memory" in done.stdout
+    assert "is removed when the service next connects; until then its state" in done.stdout
     memory = own_home.models / "memory-home.json"
     assert traces_of(own_home.models.parent, [b"anna"]) == [str(memory.relative_to(own_home.models.parent))]
     assert naming_anna(broker.retained())

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from facerec_mqtt.core.clock import Clock, Reading, WallClock, local_zone
+from facerec_mqtt.core.errors import SettingsError
 from tests.support.service import clean_environment
 
 EPOCH_S = 1_795_000_000.0
@@ -96,7 +97,7 @@ def test_a_zone_that_needs_no_data_is_the_machines_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Europe/Berlinn", "Nowhere", "../../etc/passwd", "/no/such/file", "é"])
 def test_an_unknown_zone_is_named(name: str) -> None:
-    with pytest.raises(ValueError, match="TZ"):
+    with pytest.raises(SettingsError, match="TZ"):
         local_zone({"TZ": name})
 
 

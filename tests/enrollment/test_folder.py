@@ -9,7 +9,7 @@ import pytest
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
-from facerec_mqtt.enrollment.set_aside import SetAside
+from facerec_mqtt.enrollment.forget import SetAside
 
 
 def put(root: Path, *files: str) -> None:

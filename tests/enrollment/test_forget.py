@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
-from facerec_mqtt.enrollment.forget import find_traces, forget, mentions, remove_from_state
-from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
+from facerec_mqtt.enrollment.forget import forget
+from facerec_mqtt.enrollment.traces import find_traces, mentions
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile, remove_person
 from facerec_mqtt.recognition.model_store import is_emptied, load_current, versions
 from tests.support import killed_forgets
 from tests.support.forget import ANNA, TOM, files_in, leave_anna_alone
@@ -34,8 +36,8 @@ def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
     assert len(versions(where.models)) == 2  # the first, of Tom alone, and the new one
     assert len(list((where.enrollment / "Tom").iterdir())) == 6
     assert [path.name for path in where.review.rglob("*.png")] == ["tom.png"]
-    memory = StateFile(where.models, "home").recall()
-    assert memory == ServiceState(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
+    state = StateFile(where.models, "home").state
+    assert state == ServiceState(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
     assert {path.name for path in where.enrollment.iterdir()} == {"Tom"}
 
 
@@ -94,13 +96,13 @@ def test_whatever_ends_the_rebuild_the_photos_are_back(family: Path, error: Base
     where = killed_forgets.places(family)
     before = files_in(family)
 
-    def end() -> None:
+    def end(_must_know: Collection[str]) -> None:
         assert not (where.enrollment / "Anna").exists()
         assert read_enrollment_folder(where.enrollment).notes == ()
         raise error
 
     with pytest.raises(type(error)):
-        forget(where, find_traces(where, "Anna"), end, killed_forgets.recognizer)
+        forget(where, "Anna", end, killed_forgets.recognizer)
     assert files_in(family) == before
     assert not (where.enrollment / ".forgetting").exists()
 
@@ -183,27 +185,20 @@ def test_a_folder_of_test_pictures_that_must_stay_does_not_stop_it(family: Path,
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_what_the_broker_was_not_told_the_service_can_still_tell_it(family: Path, alone: bool) -> None:
+def test_who_is_still_to_be_removed_from_the_broker_is_left_to_the_service(family: Path, alone: bool) -> None:
     where = killed_forgets.places(family)
     if alone:
         leave_anna_alone(family)
-    memory = StateFile(where.models, "home")
+    file = StateFile(where.models, "home")
     entities = {"person_anna": {"platform": "binary_sensor"}}
-    memory.keep(replace(memory.recall(), announced=entities))
-    forget(
-        where,
-        find_traces(where, "Anna"),
-        lambda: killed_forgets.make_model(family),
-        killed_forgets.recognizer,
-    )
-    assert remove_from_state(where.models, ANNA, told=False)
-    kept = StateFile(where.models, "home").recall()
-    assert kept.people == (
-        (TOM,) if alone else (ANNA, TOM)
-    )  # without a model, they would be taken for enrolled
-    assert kept.announced == entities
-    assert set(kept.last_seen) == {"tom"}
-    assert not remove_from_state(where.models, ANNA)
+    file.save(replace(file.state, announced=entities))
+    killed_forgets.forget_on_disk(family)
+    assert remove_person(where.models, ANNA, from_broker=True)
+    state = StateFile(where.models, "home").state
+    assert (state.people, state.removed) == ((TOM,), frozenset({"anna"}))
+    assert state.announced == entities
+    assert set(state.last_seen) == {"tom"}
+    assert not remove_person(where.models, ANNA, from_broker=False)
     assert traces_of(where.models, [b"anna"]) == []
 
 

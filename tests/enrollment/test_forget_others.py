@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.enrollment.forget import find_traces
+from facerec_mqtt.enrollment.traces import find_traces
 from facerec_mqtt.recognition.model_store import load_current, versions
 from tests.support import killed_forgets
 from tests.support.forget import TOM, files_in, leave_anna_alone

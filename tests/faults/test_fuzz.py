@@ -348,7 +348,7 @@ def test_a_version_is_loaded_or_refused_even_where_its_digests_fit(
 def test_a_memory_is_recalled_or_as_none(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "memory-home.json").write_bytes(content)
-        memory = StateFile(Path(name), "home").recall()
+        memory = StateFile(Path(name), "home").state
     for identifier in (
         *(person.slug for person in memory.people),
         *(s.camera for s in memory.last_seen.values()),

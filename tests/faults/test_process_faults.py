@@ -48,8 +48,8 @@ RESULT = "facerec/command/result"
 # until it comes to its end; after each, says what a service would find.
 KILLED_AT_EACH_STEP = """
 import json, os, pathlib, signal, sys
+from facerec_mqtt.presence.state_file import ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from tests.support.patterns_rebuild import rebuild_patterns
 
 WRITING = os.O_WRONLY | os.O_RDWR
@@ -60,7 +60,7 @@ def act():
     if what == "rebuild":
         rebuild_patterns(enrollment, models)
     else:
-        StateFile(models, "home").keep(ServiceState(frozenset({"garden"})))
+        StateFile(models, "home").save(ServiceState(frozenset({"garden"})))
 
 def killed_at(step):
     count = 0
@@ -85,7 +85,7 @@ while was_killed:
     model = load_current(models)
     print(json.dumps({
         "version": model and model.version,
-        "switched_off": sorted(StateFile(models, "home").recall().switched_off),
+        "switched_off": sorted(StateFile(models, "home").state.switched_off),
     }))
 """
 
@@ -127,7 +127,7 @@ def test_a_rebuild_that_is_killed_at_any_step_leaves_a_whole_model_and_the_next_
 
 
 def test_a_memory_whose_writing_is_killed_at_any_step_is_the_old_or_the_new_one(tmp_path: Path) -> None:
-    StateFile(tmp_path, "home").keep(ServiceState(frozenset({"front_door"})))
+    StateFile(tmp_path, "home").save(ServiceState(frozenset({"front_door"})))
     found = [after["switched_off"] for after in kill_at_each_step("memory", tmp_path, tmp_path)]
     assert found[0] == ["front_door"]
     assert found[-1] == ["garden"]
@@ -140,16 +140,16 @@ def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
     caplog.set_level("INFO")
     folder = tmp_path / "models"
     folder.write_text("in the way")
-    memory = StateFile(folder, "home")
+    file = StateFile(folder, "home")
     for camera_name in ("attic", "cellar", "garden"):
-        memory.keep(ServiceState(frozenset({camera_name})))
+        file.save(ServiceState(frozenset({camera_name})))
     assert len(caplog.messages) == 1
     assert "cannot be written" in caplog.messages[0]
     folder.unlink()
-    memory.keep(memory.kept)
+    file.save(file.state)
     assert "can be written again" in caplog.messages[1]
-    assert StateFile(folder, "home").recall() == ServiceState(frozenset({"garden"}))
-    memory.keep(memory.kept)
+    assert StateFile(folder, "home").state == ServiceState(frozenset({"garden"}))
+    file.save(file.state)
     assert len(caplog.messages) == 2
 
 
@@ -439,8 +439,9 @@ def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
     hall.mkdir()
     cv2.imwrite(str(hall / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
     seen = LastSeen("hall", round(time.time()) - 1000.0, 0.9)
-    memory = StateFile(home.models, "home")
-    memory.keep(ServiceState(people=(Person("anna", "Anna"),), last_seen={"anna": seen}))
+    StateFile(home.models, "home").save(
+        ServiceState(people=(Person("anna", "Anna"),), last_seen={"anna": seen})
+    )
     environment = home.environment({"name": "hall", "url": str(hall)}, **broker.environment())
     command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "told")]
     with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:
@@ -449,6 +450,6 @@ def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
         ear.say("facerec/camera/hall/enabled/set", "OFF")
         ear.wait_for("facerec/camera/hall/enabled/state", b"OFF")
         assert service.terminate() == 0
-    kept = memory.recall()
+    kept = StateFile(home.models, "home").state
     assert kept.switched_off == {"hall"}
     assert abs(kept.last_seen["anna"].epoch_s - seen.epoch_s) < 1
