@@ -1,17 +1,19 @@
-"""Files that may be anything are read with limits; ours are written whole or not at all."""
+"""Files that may be anything are read with limits; our own are written whole or not at all."""
 
 import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 UNFINISHED_PREFIX = ".unfinished-"
 """Names of what is still being written begin with this; whatever is left over may be deleted."""
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in the place of another at one stroke, readable by its owner alone."""
+    """Replace a file atomically, readable by its owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=UNFINISHED_PREFIX, dir=path.parent)
     unfinished = Path(name)
@@ -63,6 +65,32 @@ class TooLargeError(UnfitFileError):
         self.found_bytes = found_bytes
 
 
+@contextlib.contextmanager
+def open_plain(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file without waiting for anybody.
+
+    Args:
+        path: what is to be read; a link is followed.
+
+    Yields:
+        The open file, and how many bytes it has.
+
+    Raises:
+        OSError: it is missing or forbidden.
+        NotPlainError: it is no plain file.
+    """
+    # Without O_NONBLOCK the mere opening of a named pipe waits indefinitely for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotPlainError("it is not a plain file")
+        with open(descriptor, "rb", closefd=False) as file:
+            yield file, status.st_size
+    finally:
+        os.close(descriptor)
+
+
 def read_plain(path: Path, most_bytes: int) -> bytes:
     """Read a whole file.
 
@@ -74,13 +102,8 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
         OSError: it is missing or forbidden.
         UnfitFileError: it is no plain file, or too large.
     """
-    # Without O_NONBLOCK the mere opening of a named pipe waits for its writer for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor is no path
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotPlainError("it is not a plain file")
-        if status.st_size > most_bytes:
-            raise TooLargeError(status.st_size, most_bytes)
-        # No more than that: Python sets aside at once as much memory as is asked for.
-        return file.read(status.st_size + 1)
+    with open_plain(path) as (file, size_bytes):
+        if size_bytes > most_bytes:
+            raise TooLargeError(size_bytes, most_bytes)
+        # No more than that: Python allocates at once as much memory as is asked for.
+        return file.read(size_bytes + 1)

@@ -15,9 +15,8 @@ class RejectionCode(StrEnum):
     FILE_TOO_LARGE = "file_too_large"
     # Its place in the enrollment folder.
     OUTSIDE_OF_FOLDERS = "outside_of_folders"
-    IS_A_FOLDER = "is_a_folder"
+    TOO_DEEP = "too_deep"
     NOT_LISTED = "not_listed"
-    UNKNOWN_ENDING = "unknown_ending"
     BROKEN_LINK = "broken_link"
     LINK_LEADS_OUTSIDE = "link_leads_outside"
     # The picture in it.
@@ -27,6 +26,7 @@ class RejectionCode(StrEnum):
     CUT_SHORT = "cut_short"
     PICTURE_TOO_SMALL = "picture_too_small"
     PICTURE_TOO_LARGE = "picture_too_large"
+    DECOMPRESSION_BOMB = "decompression_bomb"
     TOO_MANY_SCANS = "too_many_scans"
     NOT_PROCESSED = "not_processed"
     # The face in the picture.
@@ -49,14 +49,17 @@ _SENTENCES: Mapping[RejectionCode, str] = {
         "The file has {found_mb:.0f} MB, more than {limit_mb:.0f}; save the picture smaller."
     ),
     RejectionCode.OUTSIDE_OF_FOLDERS: "It lies outside of any person's folder; move it into one.",
-    RejectionCode.IS_A_FOLDER: "It is a folder; put the photos directly into the person's folder.",
-    RejectionCode.NOT_LISTED: "It cannot be looked at ({detail}); check its permissions.",
-    RejectionCode.UNKNOWN_ENDING: "It is no picture by its name; those that end in {detail} are used.",
+    RejectionCode.TOO_DEEP: (
+        "It is a folder more than {count} levels below the person's; move its photos further up."
+    ),
+    RejectionCode.NOT_LISTED: "It cannot be accessed ({detail}); check its permissions.",
     RejectionCode.BROKEN_LINK: "It is a link to nowhere; put the picture itself there.",
     RejectionCode.LINK_LEADS_OUTSIDE: (
         "It is a link out of the enrollment folder; put the picture itself there."
     ),
-    RejectionCode.NOT_A_PICTURE: "It is not a picture; JPEG, PNG and WebP can be read.",
+    RejectionCode.NOT_A_PICTURE: (
+        "It is not a picture; JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF can be read."
+    ),
     RejectionCode.UNSUPPORTED_FORMAT: "It is a {format} picture, which is not supported; export it as JPEG.",
     RejectionCode.DAMAGED: "The picture is damaged and cannot be decoded; copy it again.",
     RejectionCode.CUT_SHORT: "The picture is cut short; copy it again.",
@@ -67,6 +70,9 @@ _SENTENCES: Mapping[RejectionCode, str] = {
     RejectionCode.PICTURE_TOO_LARGE: (
         "The picture has {width_px:.0f}x{height_px:.0f} pixels ({found_mp:.0f} megapixels), more than"
         " {limit_mp:.0f} megapixels or {limit_px:.0f} on a side; save it smaller."
+    ),
+    RejectionCode.DECOMPRESSION_BOMB: (
+        "The picture claims to have far more than {limit_mp:.0f} megapixels; save it smaller."
     ),
     RejectionCode.TOO_MANY_SCANS: (
         "The picture is put together from more than {count} scans, as no camera makes it, and would take"
@@ -115,7 +121,7 @@ class Rejection:
     """Size of the file in units of 2^20 bytes."""
     limit_mb: float | None = None
     count: int | None = None
-    """How many faces were found, or how many scans are the most."""
+    """How many faces were found, or how many scans or levels of folders are the most."""
     file: str | None = None
     """The other file, as the report names it: `Anna/001.jpg`."""
     name: str | None = None
