@@ -2,14 +2,28 @@
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 UNFINISHED_PREFIX = ".unfinished-"
 """Names of what is still being written begin with this; whatever is left over may be deleted."""
+# What desktops and storage boxes leave in any folder: thumbnails, recycle bins, snapshots.
+_CLUTTER = re.compile(
+    r"@eadir|@tmp|@sharebin|@sharesnap|@__thumb|@recycle|@recycle_bin|@recently-snapshot|#recycler?|#snapshots?"
+    r"|~snapshot|\$recycle\.bin|\$extend|recycler|recycled|system volume information|found\.000|lost\+found"
+    r"|network trash folder|temporary items|__macosx|(eh)?thumbs\.db|desktop\.ini",
+    re.IGNORECASE,
+)
+_HIDDEN_CLUTTER = re.compile(
+    r"\.(trash|recycle|deleted|thumb|@|stfolder|stversions|sync|git|snap|zfs|ds_store|appledouble|spotlight|fseventsd"
+    r"|temporaryitems|documentrevisions|dropbox|nextcloud|owncloud)",
+    re.IGNORECASE,
+)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -107,3 +121,33 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
             raise TooLargeError(size_bytes, most_bytes)
         # No more than that: Python allocates at once as much memory as is asked for.
         return file.read(size_bytes + 1)
+
+
+def text_name(path: Path) -> str:
+    """A file's name as text that can be printed and compared, whatever its bytes and its system."""
+    return unicodedata.normalize("NFC", os.fsencode(path.name).decode("utf-8", "replace"))
+
+
+def is_clutter(path: Path) -> bool:
+    """Whether a desktop or a storage box has left it, by its name."""
+    return bool(_CLUTTER.fullmatch(path.name.strip()) or _HIDDEN_CLUTTER.match(path.name))
+
+
+def is_visible(path: Path) -> bool:
+    """Whether somebody has put it there to be seen, by its name."""
+    return not path.name.startswith(".") and not is_clutter(path)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in a person's folder and in the folders in it, in order; links to folders are not followed.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if is_visible(Path(name)))
+        yield from (Path(place, name) for name in sorted(files) if is_visible(Path(name)))
