@@ -46,7 +46,7 @@ from facerec_mqtt.recognition.model_store import (
     new_version,
     save_model,
 )
-from facerec_mqtt.settings.schema import load_settings
+from facerec_mqtt.settings.loading import load_settings
 from tests.support.pattern_world import pattern_networks
 
 CAMERAS = ("front_door", "garden")

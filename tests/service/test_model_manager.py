@@ -13,7 +13,8 @@ from facerec_mqtt.recognition.model_store import FamilyModel, load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.model_manager import ModelManager, model_state
 from facerec_mqtt.service.rebuild_process import RebuildProcess
-from facerec_mqtt.settings.schema import Settings, load_settings
+from facerec_mqtt.settings.loading import load_settings
+from facerec_mqtt.settings.schema import Settings
 from tests.support.broker import wait_until
 from tests.support.service import Home, children_of, command_line
 
