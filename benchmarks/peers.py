@@ -1,6 +1,6 @@
 """Ours beside `face_recognition` (dlib) and the beginner's recipe, on the same frames and the same family.
 
-    python benchmarks/peers.py --plot docs/peers.png --readme README.md
+    python benchmarks/peers.py --plot docs/peers.png --page docs/PERFORMANCE.md
 
 - `--people`: one folder of pictures a person. The `--family` people (5) with the most pictures are the
   family: `--enrol` (10) pictures of each are enrolled, up to 20 others are shown. Of everybody else one is
@@ -9,7 +9,7 @@
 - `--environments`: where the peer gets an environment of its own on first use, by default .peers beside this
   file. It is dlib as built by the package dlib-bin, with AVX; to compile it oneself takes an hour.
 - `--plot`: also draw the figures; needs matplotlib.
-- `--readme`: also put the table into this file, between its comments "peers" and "/peers".
+- `--page`: also put the table into this file, between its comments "peers" and "/peers".
 
 Each picture stands in the middle of a 640×360 frame. All run on one core and one after the other, each in a
 fresh process. Times are processor time, so that other work on the machine counts little. Accuracy is told
@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("--strangers", type=int, default=300)
     parser.add_argument("--json", action="store_true", help="print the figures as one line of JSON")
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
     people = people_of(arguments.people)
     results = {}
@@ -86,8 +86,8 @@ def main() -> int:
         print(table(results))
     if arguments.plot is not None:
         draw(results, arguments.plot)
-    if arguments.readme is not None:
-        put_into(arguments.readme, table(results))
+    if arguments.page is not None:
+        put_into(arguments.page, table(results))
     return 0
 
 

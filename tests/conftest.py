@@ -1,5 +1,9 @@
 """Fixtures of all tests: real brokers and real cameras."""
 
+import pytest
+
+pytest.register_assert_rewrite("tests.support")
+
 pytest_plugins = [
     "tests.support.broker",
     "tests.support.service",

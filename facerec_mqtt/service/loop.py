@@ -24,7 +24,7 @@ from facerec_mqtt.monitoring.heartbeat import Heartbeat
 from facerec_mqtt.monitoring.metrics import Metrics
 from facerec_mqtt.monitoring.overload import OverloadMonitor, Tally
 from facerec_mqtt.monitoring.prometheus import Endpoint
-from facerec_mqtt.mqtt.commands import Capture, Command, Enable, Rebuild
+from facerec_mqtt.mqtt.commands import Capture, Enable, Rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.review import Review
@@ -259,11 +259,7 @@ class Service:
                 self._presence.camera_lost(slug)
 
     def _take_commands(self) -> None:
-        while True:
-            try:
-                command: Command = self._publisher.commands.get_nowait()
-            except queue.Empty:
-                return
+        while (command := self._publisher.commands.take(time.monotonic())) is not None:
             match command:
                 case Rebuild(force=force):
                     try:

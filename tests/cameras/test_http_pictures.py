@@ -17,8 +17,8 @@ from facerec_mqtt.cameras import probe
 from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.sources import open_source
 from facerec_mqtt.core.errors import CameraError
-from tests.cameras.test_cameras import PASSWORD, PATIENCE_S, settings, watched
 from tests.support.rtsp import number_of, numbered
+from tests.support.watched_camera import PASSWORD, PATIENCE_S, settings, watched
 
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -13,7 +13,7 @@ from facerec_mqtt.core.records import Image
 
 WRITER = """
 import sys, numpy as np
-from facerec_mqtt.camera.shared_frame import SharedFrame
+from facerec_mqtt.cameras.shared_frame import SharedFrame
 frame = SharedFrame(int(sys.argv[1]))
 print("begun", flush=True)
 number = 0

@@ -14,10 +14,10 @@ import pytest
 from facerec_mqtt.enrollment.forget import mentions
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
-from tests.enrollment.test_forget import secrets_of, traces_of
 from tests.support.broker import PATIENCE_S, Broker
 from tests.support.forget import ANNA, files_in
 from tests.support.service import Home, RunningService, clean_environment, program, run_program
+from tests.support.traces import secrets_of, traces_of
 
 
 @pytest.fixture

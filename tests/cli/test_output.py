@@ -12,7 +12,7 @@ from facerec_mqtt.cli import output as terminal
 
 PROGRAM = """
 import os
-from facerec_mqtt.terminal import progress_on_terminal
+from facerec_mqtt.cli.output import progress_on_terminal
 try:
     with progress_on_terminal() as progress:
         progress("Looking at the photos", 0.5)

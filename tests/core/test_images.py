@@ -5,7 +5,6 @@ import io
 import os
 import resource
 import struct
-import zlib
 from pathlib import Path
 
 import cv2
@@ -26,6 +25,7 @@ from facerec_mqtt.core.images import (
 )
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import RejectionCode
+from tests.support.pictures import png_header_only
 
 
 def gradient(width_px: int = 64, height_px: int = 48) -> Image:
@@ -66,17 +66,6 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
     tiff = b"MM\0*" + struct.pack(">I", 8) + struct.pack(">H", 1) + entry + struct.pack(">I", 0)
     body = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
-
-
-def png_header_only(width_px: int, height_px: int) -> bytes:
-    """A tiny file that claims to be a picture of this size."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def webp_header_only(width_px: int, height_px: int) -> bytes:

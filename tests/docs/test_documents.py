@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("facerec_mqtt/**/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DESIGN = (ROOT / "docs" / "DESIGN.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "COMMANDS.md").read_text(encoding="utf-8")
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 # A group's name alone, as in FACEREC_MQTT__*, is no setting.
@@ -61,8 +61,8 @@ def commands(parser: argparse.ArgumentParser | None = None) -> dict[str, argpars
 
 
 def command_rows() -> dict[str, str]:
-    """The rows of README's table of commands."""
-    rows = re.findall(r"^\| `facerec-mqtt ([^`]*)` \| (.*) \|$", section("Commands"), flags=re.MULTILINE)
+    """The rows of the table of commands."""
+    rows = re.findall(r"^\| `facerec-mqtt ([^`]*)` \| (.*) \|$", COMMANDS, flags=re.MULTILINE)
     known = sorted(commands(), key=len)
     return {
         ([name for name in known if f"{usage} ".startswith(f"{name} ")] or [usage])[-1]: row
@@ -84,17 +84,17 @@ def test_set_up_has_two_blocks_of_one_line_each() -> None:
     assert "pytest" in blocks[1]
 
 
-def test_readme_lists_every_command_and_no_other() -> None:
+def test_every_command_is_documented_and_no_other() -> None:
     assert set(command_rows()) == set(commands())
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_readme_lists_every_option_of_a_command_and_no_other(name: str) -> None:
+def test_every_option_of_a_command_is_documented_and_no_other(name: str) -> None:
     assert set(_OPTION.findall(command_rows()[name])) == options_of(commands()[name])
 
 
-def test_readme_lists_the_options_of_the_program_itself() -> None:
-    introduction = section("Commands").split("\n|")[0]
+def test_the_options_of_the_program_itself_are_documented() -> None:
+    introduction = COMMANDS.split("\n|")[0]
     assert set(_OPTION.findall(introduction)) - {"--help"} == options_of(_parser())
 
 
@@ -119,12 +119,12 @@ def test_links_to_the_outside_are_left_alone_and_those_within_are_found() -> Non
     assert list(links("[a](https://x.org/y) ![b](docs/b.png) [c](#d) [e](F.md#g)")) == ["docs/b.png", "F.md"]
 
 
-def test_the_settings_of_the_quick_start_are_accepted(
+def test_the_settings_of_the_first_steps_are_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    example = re.search(r"```sh\n(.*?)```", section("Quick start with a camera"), flags=re.DOTALL)
+    example = re.search(r"```sh\n(.*?)```", section("From a camera to the first arrival"), flags=re.DOTALL)
     assert example is not None
     env_file = tmp_path / ".env"
     env_file.write_text(textwrap.dedent(example[1]), encoding="utf-8")
@@ -145,14 +145,6 @@ def test_the_entities_of_the_automations_exist(page: str) -> None:
     named = set(re.findall(r"\w+\.face_recognition_\w+", (ROOT / page).read_text(encoding="utf-8")))
     assert named
     assert named <= known
-
-
-def test_the_design_names_every_room() -> None:
-    package = ROOT / "facerec_mqtt"
-    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
-    folders = {path.name for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    rooms = set(re.findall(r"^\| `(\w+)(?:\.py|/)` \|", DESIGN, flags=re.MULTILINE))
-    assert rooms == modules | folders
 
 
 def test_the_changelog_tells_of_this_version() -> None:

@@ -5,7 +5,6 @@ import re
 import textwrap
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.home_assistant
 
 
+PAGES = ("README.md", "docs/HOME_ASSISTANT.md")
 # What stands for telephones and loudspeakers, and for two minutes.
 STAND_INS = {
     "notify.mobile_app_phone": "script.phone",
@@ -47,11 +47,11 @@ script:
 LIGHT = {"name": "Hall", "unique_id": "test_hall", "command_topic": "test/hall"}
 
 
-def copy_automations(home: HomeAssistant, document: Path, wanted: int) -> None:
-    """Put all of a page's automations where the editor does."""
-    page = document.read_text(encoding="utf-8")
+def copy_automations(home: HomeAssistant) -> None:
+    """Put all automations of our pages where the editor does."""
+    page = "".join((ROOT / path).read_text(encoding="utf-8") for path in PAGES)
     automations = re.findall(r"^```yaml\n(alias: .*?)^```$", page, re.DOTALL | re.MULTILINE)
-    assert len(automations) == wanted
+    assert len(automations) == 5
     names = [re.sub("[^a-z]+", "_", text.splitlines()[0][7:].lower()) for text in automations]
     copied = ""
     for name, automation in zip(names, automations, strict=True):
@@ -72,14 +72,14 @@ def copy_automations(home: HomeAssistant, document: Path, wanted: int) -> None:
         time.sleep(0.2)
 
 
-def test_the_three_automations_of_the_readme_do_what_it_says(home_assistant: HomeAssistant) -> None:
+def test_light_telephone_and_announcement_do_what_our_pages_say(home_assistant: HomeAssistant) -> None:
     settings = home_assistant.broker.settings()
     with home_assistant.broker.ear() as ear, StagedService(settings, people=[ANNA, TOM]) as service:
         ear.say("homeassistant/light/test_hall/config", json.dumps(LIGHT), retain=True)
         home_assistant.expect(
             {"binary_sensor.face_recognition_anna": "off", "binary_sensor.face_recognition_tom": "off"}
         )
-        copy_automations(home_assistant, ROOT / "README.md", 3)
+        copy_automations(home_assistant)
 
         service.see("tom")
         ear.wait_for("test/speak", b"Tom is at home.")
@@ -109,13 +109,13 @@ def test_the_three_automations_of_the_readme_do_what_it_says(home_assistant: Hom
     assert len(ear.on("test/hall")) == 2, "also when Anna comes together with Tom"
 
 
-def test_the_two_automations_of_the_other_page_do_what_it_says(
+def test_the_automations_on_events_do_what_our_pages_say(
     home_assistant: HomeAssistant,
 ) -> None:
     settings = home_assistant.broker.settings()
     with home_assistant.broker.ear() as ear, StagedService(settings) as service:
         home_assistant.expect({"binary_sensor.face_recognition_anna": "off"})
-        copy_automations(home_assistant, ROOT / "docs" / "HOME_ASSISTANT.md", 2)
+        copy_automations(home_assistant)
         service.see("jose_nunez")
         service.leave()
         service.see("anna")

@@ -6,8 +6,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.monitoring.test_heartbeat import heard
 from tests.support.broker import Broker, Message, free_port
+from tests.support.heartbeats import heard
 from tests.support.service import Home, RunningService, program
 
 PATIENCE_S = 90.0

@@ -141,7 +141,7 @@ def test_while_a_second_person_is_in_view_nobody_is_enrolled(together: Path, tmp
     ],
 )
 def test_an_argument_that_will_not_do_is_refused_in_one_sentence(
-    alone: Path, tmp_path: Path, options: tuple[str, ...], describe_error: str
+    alone: Path, tmp_path: Path, options: tuple[str, ...], complaint: str
 ) -> None:
     cameras = json.dumps([{"name": "Front door", "url": str(alone)}])
     done = capture(
@@ -149,7 +149,7 @@ def test_an_argument_that_will_not_do_is_refused_in_one_sentence(
     )
     assert done.returncode == 1
     [sentence] = [line for line in done.stderr.splitlines() if line.startswith("facerec-mqtt: ")]
-    assert describe_error in sentence
+    assert complaint in sentence
     assert "Traceback" not in done.stderr
     assert "s3cr3t" not in done.stderr
     assert not (tmp_path / "enrollment").exists()

@@ -6,11 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
@@ -21,29 +19,7 @@ from facerec_mqtt.recognition.model_store import is_emptied, load_current, versi
 from tests.support import killed_forgets
 from tests.support.forget import ANNA, TOM, files_in, leave_anna_alone
 from tests.support.pattern_world import write_photos
-
-
-def traces_of(data: Path, words: Iterable[bytes]) -> list[str]:
-    """Where in a folder, in names and contents, any of these bytes stand; letters of any case."""
-    found = []
-    for path in sorted(data.rglob("*")):
-        text = os.fsencode(path.relative_to(data)) + (b"\n" + path.read_bytes() if path.is_file() else b"")
-        if any(word.lower() in text.lower() for word in words):
-            found.append(str(path.relative_to(data)))
-    return found
-
-
-def secrets_of(data: Path, enrollment: Path) -> list[bytes]:
-    """Anna's name, her pictures, and her embeddings as the model and the cache hold them."""
-    pictures = [
-        path.read_bytes() for path in enrollment.rglob("*") if path.is_file() and "Anna" in path.parts
-    ]
-    vectors = []
-    for version in (data / "models" / "versions").iterdir():
-        people = [each["slug"] for each in json.loads((version / "manifest.json").read_bytes())["people"]]
-        if "anna" in people:
-            vectors.append(np.load(version / "model.npz")["templates"][people.index("anna")].tobytes())
-    return [b"anna", *pictures, *vectors]
+from tests.support.traces import secrets_of, traces_of
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError
-from facerec_mqtt.core.records import Identification
 from facerec_mqtt.enrollment.photos import Networks
 from facerec_mqtt.enrollment.rebuild import check_enrollment, rebuild
 from facerec_mqtt.recognition.model_store import (
@@ -24,12 +23,9 @@ from facerec_mqtt.recognition.model_store import (
     save_model,
     versions,
 )
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.reports.rebuild_report import RebuildReport
 from tests.support.paths import ROOT
 from tests.support.pattern_world import (
     LOOKS,
-    PatternBackbone,
     PatternDetector,
     closest_classifier,
     pattern_cohort,
@@ -37,29 +33,7 @@ from tests.support.pattern_world import (
     picture_of,
     write_photos,
 )
-
-
-def rebuild_patterns(enrollment: Path, models: Path, networks: Networks | None = None) -> RebuildReport:
-    return rebuild(
-        enrollment,
-        models,
-        load_networks=pattern_networks if networks is None else lambda: networks,
-        cohort=pattern_cohort(),
-        train=closest_classifier,
-    )
-
-
-def identify(models: Path, person: int, picture: int) -> Identification:
-    blank = Recognizer(
-        PatternDetector(), PatternBackbone(), PatternBackbone.digest, pattern_cohort(), None, None
-    )
-    recognizer = blank.with_model(load_current(models))
-    (found,) = recognizer.recognise(picture_of(person, picture=picture), min_face_px=40)
-    return found.identification
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+from tests.support.patterns_rebuild import contents, identify, rebuild_patterns
 
 
 def test_the_family_is_known_afterwards_and_strangers_are_not(tmp_path: Path) -> None:
@@ -196,7 +170,7 @@ def test_a_disk_that_takes_no_more_is_told_and_the_old_model_stays(tmp_path: Pat
     # The system refuses files above this size as it refuses any on a full disk.
     program = (
         "import pathlib, resource, signal, sys\n"
-        "from tests.enrollment.test_rebuild import rebuild_patterns\n"
+        "from tests.support.patterns_rebuild import rebuild_patterns\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
         "try:\n    rebuild_patterns(*map(pathlib.Path, sys.argv[1:]))\n"

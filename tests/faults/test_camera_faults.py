@@ -16,13 +16,13 @@ import pytest
 from facerec_mqtt.cameras.pacing import LONGEST_DELAY_S, backoff_s
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.settings.schema import RecognitionSettings
-from tests.cameras.test_cameras import PASSWORD, PATIENCE_S, assert_live, settings, watched
-from tests.e2e.test_end_to_end import DOOR, camera, events, wait_for_event
 from tests.support.broker import Broker, Message, wait_until
 from tests.support.faulty_line import FaultyLine
 from tests.support.rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_clip
 from tests.support.service import Home, RunningService, wait_for_child
+from tests.support.service_runs import DOOR, camera, events, tells_of, wait_for_event
 from tests.support.sightings import face
+from tests.support.watched_camera import PASSWORD, PATIENCE_S, assert_live, settings, watched
 
 HOUR_S = 3600.0
 
@@ -195,10 +195,6 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
             assert not [m for m in ear.on(f"facerec/camera/{DOOR}/status")[1:] if m.payload == b"offline"]
             assert service.terminate() == 0
         assert service.log.count("It will be tried again") == len(cameras)
-
-
-def tells_of(kind: str, message: Message) -> bool:
-    return message.topic.endswith("/event") and json.loads(message.payload)["event_type"] == kind
 
 
 def test_pictures_of_any_size_and_kind_stop_nobody(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.recognition.model_store import current_version, load_current, versions
-from tests.enrollment.test_rebuild import contents, identify, rebuild_patterns
 from tests.support.paths import ROOT
 from tests.support.pattern_world import write_photos
+from tests.support.patterns_rebuild import contents, identify, rebuild_patterns
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_disk_that_is_full_sooner_or_later_is_told_in_one_sentence_and_the_old
     program = (
         "import pathlib, resource, signal, sys\n"
         "from facerec_mqtt.core.errors import ModelError\n"
-        "from tests.enrollment.test_rebuild import rebuild_patterns\n"
+        "from tests.support.patterns_rebuild import rebuild_patterns\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))\n"
         "try:\n    rebuild_patterns(*map(pathlib.Path, sys.argv[1:]))\n"

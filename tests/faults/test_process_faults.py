@@ -19,15 +19,21 @@ import pytest
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current, versions
-from tests.cameras.test_cameras import is_running
-from tests.e2e.test_end_to_end import REBUILD_PATIENCE_S, camera, events, wait_for_event, wait_for_model
-from tests.enrollment.test_rebuild import rebuild_patterns
-from tests.faults.test_camera_faults import tells_of
 from tests.support.broker import PATIENCE_S, Broker, Ear, wait_until
 from tests.support.disk import fill
 from tests.support.paths import ROOT
 from tests.support.pattern_world import write_photos
+from tests.support.patterns_rebuild import rebuild_patterns
 from tests.support.service import Home, RunningService, program, wait_for_child
+from tests.support.service_runs import (
+    REBUILD_PATIENCE_S,
+    camera,
+    events,
+    tells_of,
+    wait_for_event,
+    wait_for_model,
+)
+from tests.support.watched_camera import is_running
 
 RESULT = "facerec/command/result"
 
@@ -35,9 +41,9 @@ RESULT = "facerec/command/result"
 # until it comes to its end; after each, says what a service would find.
 KILLED_AT_EACH_STEP = """
 import json, os, pathlib, signal, sys
-from facerec_mqtt.artifact import load_current
-from facerec_mqtt.memory import LastSeen, Memory, MemoryFile
-from tests.enrollment.test_rebuild import rebuild_patterns
+from facerec_mqtt.recognition.model_store import load_current
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
+from tests.support.patterns_rebuild import rebuild_patterns
 
 WRITING = os.O_WRONLY | os.O_RDWR
 STEPS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")
@@ -47,7 +53,7 @@ def act():
     if what == "rebuild":
         rebuild_patterns(enrollment, models)
     else:
-        MemoryFile(models, "home").keep(Memory(frozenset({"garden"})))
+        StateFile(models, "home").keep(ServiceState(frozenset({"garden"})))
 
 def killed_at(step):
     count = 0
@@ -72,7 +78,7 @@ while was_killed:
     model = load_current(models)
     print(json.dumps({
         "version": model and model.version,
-        "switched_off": sorted(MemoryFile(models, "home").recall().switched_off),
+        "switched_off": sorted(StateFile(models, "home").recall().switched_off),
     }))
 """
 

@@ -13,8 +13,8 @@ import pytest
 
 from facerec_mqtt.mqtt.commands import BURST, PER_SECOND
 from facerec_mqtt.settings.schema import MqttSettings
-from tests.core.test_images import png_header_only
 from tests.support.broker import Broker, Ear
+from tests.support.pictures import png_header_only
 from tests.support.service import RunningService, children_of, command_line, run_program
 
 PATIENCE_S = 90.0

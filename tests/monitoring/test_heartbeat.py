@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.monitoring.heartbeat import BEAT_S, Heartbeat
+from tests.support.heartbeats import heard
 from tests.support.paths import ROOT
 
 UNIT = ROOT / "packaging" / "facerec-mqtt.service"
@@ -24,16 +25,6 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
         listener.bind(str(tmp_path / "notify"))
         listener.setblocking(False)
         yield listener
-
-
-def heard(listener: socket.socket) -> list[bytes]:
-    """All that has come so far."""
-    said = []
-    while True:
-        try:
-            said.append(listener.recv(1000))
-        except BlockingIOError:
-            return said
 
 
 def test_systemd_hears_of_start_life_and_end(systemd: socket.socket) -> None:

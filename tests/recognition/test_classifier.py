@@ -110,8 +110,8 @@ def test_layers_that_do_not_fit_are_refused() -> None:
 def test_to_import_keras_leaves_no_list_of_fonts_which_a_kill_would_leave_locked(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from facerec_mqtt.recognition.classifier import HeadTrainer\n"
-        "HeadTrainer().prepare()\n"
+        "from facerec_mqtt.training.classifier_trainer import ClassifierTrainer\n"
+        "ClassifierTrainer().prepare()\n"
         "assert 'matplotlib.font_manager' in sys.modules\n"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}

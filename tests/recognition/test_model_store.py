@@ -6,16 +6,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.core.records import Person
 from facerec_mqtt.recognition.model_store import (
-    FamilyModel,
     current_version,
     load_current,
     new_version,
@@ -23,21 +21,8 @@ from facerec_mqtt.recognition.model_store import (
     save_model,
     versions,
 )
+from tests.support.models import NOON, a_model
 from tests.support.paths import ROOT
-
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def a_model(minute: int = 0) -> FamilyModel:
-    return FamilyModel(
-        version=new_version(NOON + timedelta(minutes=minute)),
-        created=NOON.isoformat(),
-        backbone_digest="ab" * 32,
-        cohort_digest="cd" * 32,
-        people=(Person("jose_nunez", "José Núñez"), Person("anna", "Anna")),
-        arrays={"templates": np.random.default_rng(minute).normal(size=(2, 8)).astype(np.float32)},
-        report={"photos": [{"file": "José Núñez/1.jpg", "used": True, "reason": None}]},
-    )
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
@@ -208,7 +193,7 @@ def test_a_disk_that_takes_no_more_leaves_the_old_model_in_use(tmp_path: Path) -
     # The system refuses files above this size as it refuses any on a full disk.
     program = (
         "import resource, signal, sys, pathlib, numpy as np\n"
-        "from tests.recognition.test_model_store import a_model\n"
+        "from tests.support.models import a_model\n"
         "from facerec_mqtt.recognition.model_store import save_model\n"
         "from facerec_mqtt.core.errors import ModelError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

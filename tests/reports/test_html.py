@@ -12,53 +12,17 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
-from facerec_mqtt.reports.html import rate_text, rebuild_page, render_page
+from facerec_mqtt.recognition.error_rates import Outcomes
+from facerec_mqtt.reports.html import rate_text
 from facerec_mqtt.reports.plots import COLOURS
-from facerec_mqtt.reports.rebuild_report import PhotoReport, RebuildReport, kind_of
+from facerec_mqtt.reports.rebuild_report import RebuildReport, kind_of
 from facerec_mqtt.training.comparison import Comparison, Tally
 from tests.support.paths import ROOT
+from tests.support.reports import ODD_NAME, PEOPLE, a_report, rendered
 
-ODD_NAME = 'Mia <script>alert("x")</script> $x_$ 美亚'
-PEOPLE = (Person("anna", "Anna"), Person("mia", ODD_NAME))
 WORSE = Comparison(
     "20261122T120000Z-aaaa", Tally(20, 8, 0, 10), Tally(0, 0, 0, 0), "Of 20 photos it recognises 10."
 )
-
-
-def a_report(
-    people: tuple[Person, ...] = PEOPLE,
-    *,
-    photos: int = 6,
-    comparison: Comparison | None = None,
-    curves: bool = True,
-) -> RebuildReport:
-    """Photos of each person, of which the last of each is not recognised, and a stranger's picture."""
-    files = [f"{person.name}/{number}.jpg" for person in people for number in range(photos)]
-    true = np.repeat(np.arange(len(people)), photos)
-    scores = np.full((len(files) + 1, len(people)), 0.1, np.float32)
-    scores[np.arange(len(files)), true] = np.where(np.arange(len(files)) % photos == photos - 1, 0.3, 0.9)
-    named = np.where(scores.max(axis=1) >= 0.5, scores.argmax(axis=1), NOBODY)
-    reports = [PhotoReport(file, people[row].slug, None) for file, row in zip(files, true, strict=True)]
-    aside = PhotoReport(f"{people[-1].name}/bad.jpg", people[-1].slug, "No face was found in it.")
-    return RebuildReport(
-        version="20261123T120000Z-3f2a",
-        people=people,
-        left_out=(),
-        photos=(*reports, aside),
-        notes=(),
-        tpir={person.slug: (photos - 1) / photos for person in people},
-        fpir=0.01,
-        threshold=2.0,
-        outcomes=Outcomes((*files, "_strangers/1.jpg"), np.r_[true, NOBODY], scores, named),
-        seconds=1.0,
-        curves=tuple(((1, 0.5), (2, 0.7), (4, 0.8)) if curves else () for _ in people),
-        comparison=comparison,
-    )
-
-
-def rendered(report: RebuildReport) -> str:
-    return render_page(rebuild_page(report, "2026-11-23T12:00:00+00:00"))
 
 
 class Elements(HTMLParser):
@@ -166,7 +130,7 @@ def test_a_person_with_one_photo_and_no_outcomes_has_a_page() -> None:
 def test_the_same_report_gives_the_same_bytes_in_another_process_which_leaves_nothing(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from tests.reports.test_html import a_report, rendered\n"
+        "from tests.support.reports import a_report, rendered\n"
         "sys.stdout.buffer.write(rendered(a_report()).encode())\n"
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}

@@ -30,7 +30,7 @@ def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     return load_settings()
 
 
-def describe_error(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+def message_for(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     with pytest.raises(SettingsError) as caught:
         read(monkeypatch, **environment)
     return str(caught.value)
@@ -93,7 +93,7 @@ def test_no_representation_holds_a_password(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras: str) -> None:
-    message = describe_error(monkeypatch, FACEREC_CAMERAS=cameras)
+    message = message_for(monkeypatch, FACEREC_CAMERAS=cameras)
     assert "FACEREC_CAMERAS" in message
     assert CANARY not in message
 
@@ -109,7 +109,7 @@ def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras:
 def test_an_unknown_name_is_told_its_nearest(
     monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
 ) -> None:
-    assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == describe_error(
+    assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == message_for(
         monkeypatch, **{name: "x"}
     )
 
@@ -141,7 +141,7 @@ def test_an_unknown_name_in_the_file_is_found_too() -> None:
 def test_a_wrong_value_gets_one_sentence(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], sentence: str
 ) -> None:
-    message = describe_error(monkeypatch, **environment)
+    message = message_for(monkeypatch, **environment)
     assert sentence in message
     assert "\n" not in message
 
@@ -259,7 +259,7 @@ def test_a_secrets_file_that_will_not_do_gets_one_sentence(
         ("FACEREC_CAMERAS, camera 1: password_file", {"FACEREC_CAMERAS": cameras}),
     ):
         with monkeypatch.context() as patched:
-            message = describe_error(patched, **environment)
+            message = message_for(patched, **environment)
         assert message.startswith(f"{place} {path} {sentence}")
         assert "\n" not in message
         assert CANARY not in message
@@ -267,26 +267,26 @@ def test_a_secrets_file_that_will_not_do_gets_one_sentence(
 
 def test_a_pipe_in_place_of_a_secrets_file_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo("pipe")
-    assert "not a plain file" in describe_error(monkeypatch, FACEREC_MQTT__PASSWORD_FILE="pipe")
+    assert "not a plain file" in message_for(monkeypatch, FACEREC_MQTT__PASSWORD_FILE="pipe")
 
 
 def test_a_secret_and_a_file_for_it_are_not_both_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     path = secret_file()
     Path(".env").write_text(f"FACEREC_MQTT__PASSWORD={CANARY}2\n")
-    message = describe_error(monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(path))
+    message = message_for(monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(path))
     assert message == "FACEREC_MQTT: password and password_file are both given; leave one of them out."
     Path(".env").write_text("FACEREC_MQTT__USERNAME=u\nFACEREC_MQTT__PASSWORD=\n")
     assert read(monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(path)).mqtt.password == SecretStr(CANARY)
 
 
 def test_a_password_from_a_file_needs_a_user_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "FACEREC_MQTT__USERNAME" in describe_error(
+    assert "FACEREC_MQTT__USERNAME" in message_for(
         monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(secret_file())
     )
 
 
 def test_only_secrets_have_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Unknown setting" in describe_error(monkeypatch, FACEREC_MQTT__HOST_FILE=str(secret_file()))
+    assert "Unknown setting" in message_for(monkeypatch, FACEREC_MQTT__HOST_FILE=str(secret_file()))
     assert [name for name in setting_names() if name.endswith("PASSWORD_FILE")] == [
         "FACEREC_MQTT__PASSWORD_FILE"
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.recognition.model_store import current_version, load_current, versions
-from tests.enrollment.test_rebuild import rebuild_patterns
+from tests.support.patterns_rebuild import rebuild_patterns
 
 _STEP_BYTES = 16384
 

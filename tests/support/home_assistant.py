@@ -34,6 +34,7 @@ from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings, RecognitionSettings
 from tests.support.broker import Broker, free_port, run_broker
 from tests.support.paths import SHARED
+from tests.support.publisher import next_command
 from tests.support.sightings import face
 
 SCRIPTS = SHARED / "ha"
@@ -283,7 +284,7 @@ class StagedService:
 
     def take_command(self) -> Command:
         """Wait for a command, and do what the service does with a switch."""
-        command = self.publisher.commands.get(timeout=PATIENCE_S)
+        command = next_command(self.publisher)
         if isinstance(command, Enable):
             self.publisher.publish_camera_enabled(command.camera, command.enabled)
         return command

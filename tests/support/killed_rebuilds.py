@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.enrollment.test_rebuild import rebuild_patterns
+from tests.support.patterns_rebuild import rebuild_patterns
 
 # What Python reports before it asks the system for a change (https://docs.python.org/3/library/audit_events.html).
 _CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}

@@ -5,7 +5,7 @@ import numpy as np
 from facerec_mqtt.recognition.error_rates import Curve
 from facerec_mqtt.training.fit import TrainingSet
 from facerec_mqtt.training.learning_curve import learning_curves
-from tests.training.test_cross_validation import a_training_set, learn_patterns
+from tests.support.patterns_training import a_training_set, learn_patterns
 
 
 def curves(training_set: TrainingSet) -> tuple[Curve, ...]:
