@@ -287,7 +287,7 @@ def _is_cut_short(data: bytes, found: Format, header_end: int) -> bool:
     if found is Format.JPEG:
         return data.find(_JPEG_END, header_end) < 0
     if found is Format.PNG:
-        return _PNG_END not in data
+        return data.rfind(_PNG_END) < 0
     if found is Format.WEBP:
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
     return False  # their decoders find out
@@ -357,7 +357,8 @@ def _decode_with_pillow(picture: "ImageFile", found: Format, divisor: int) -> Im
         coloured = _as_rgb(picture, found)
         upright = ImageOps.exif_transpose(coloured.reduce(divisor) if divisor > 1 else coloured)
         _check_size(*upright.size)  # which a HEIC may change while it is decoded
-        return np.asarray(cv2.cvtColor(np.asarray(upright), cv2.COLOR_RGB2BGR), np.uint8)
+        pixels = np.frombuffer(upright.tobytes("raw", "BGR"), np.uint8)
+        return pixels.reshape(upright.height, upright.width, 3).copy()  # which can be written to
     except _PILLOW_ERRORS as error:
         raise PictureError(Rejection(code=RejectionCode.DAMAGED)) from error
 

@@ -5,6 +5,8 @@ import io
 import os
 import resource
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -393,3 +395,13 @@ def test_a_photo_says_when_it_was_taken(order: str) -> None:
 )
 def test_a_photo_that_does_not_say_it_properly_has_no_time(data: bytes) -> None:
     assert taken_at(data) is None
+
+
+def test_a_process_that_decodes_no_picture_does_not_load_pillow() -> None:
+    code = (
+        "import sys; import facerec_mqtt.cameras.reader; import facerec_mqtt.core.images as images\n"
+        "assert not {'PIL', 'pillow_heif'} & {*sys.modules}\n"
+        "images.decode_picture(sys.stdin.buffer.read())\n"
+        "assert 'PIL' in sys.modules and 'pillow_heif' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], input=encode(gradient()), check=True)
