@@ -58,12 +58,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
             )
 
     def load_recognizer() -> Recognizer:
-        return Recognizer.load(
-            None,
-            min_detection_score=settings.recognition.min_detection_score,
-            max_side_px=max(_SIDE_PX, settings.recognition.max_side_px),
-            threads=settings.recognition.threads,
-        )
+        return Recognizer.from_settings(settings.recognition, min_side_px=_SIDE_PX)
 
     forget(places, traces, make_model, load_recognizer)
     print(f"{person.name} is forgotten on this machine. {_take_off_broker(settings, person)}")

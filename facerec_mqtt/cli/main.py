@@ -36,27 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = arguments.command
     try:
         return command(arguments)
-    except FacerecError as error:
-        print(f"facerec-mqtt: {error}", file=sys.stderr)
-        return 1
-    except (MemoryError, ImportError) as error:
-        # Libraries too large for what is left cannot be imported.
-        if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+    except (FacerecError, MemoryError, ImportError, RuntimeError) as error:
+        sentence = _sentence(error)
+        if sentence is None:
             raise
-        print(
-            "facerec-mqtt: There is not enough memory for this; end other programs or raise the limit that "
-            "is set for this one, and try again. A rebuild takes about 1 GB.",
-            file=sys.stderr,
-        )
-        return 1
-    except RuntimeError as error:
-        if "can't start new thread" not in str(error):
-            raise
-        print(
-            "facerec-mqtt: No more threads can be started; end other programs, or raise the limit of "
-            "processes that is set for this one (ulimit -u, TasksMax, pids_limit), and try again.",
-            file=sys.stderr,
-        )
+        print(f"facerec-mqtt: {sentence}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -68,6 +52,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno == errno.ENOSPC:
             print("facerec-mqtt: The disk is full; free some space and try again.", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str | None:
+    """What the user can do about an error; `None` where it is a bug."""
+    if isinstance(error, FacerecError):
+        return str(error)
+    # Libraries too large for what is left cannot be imported.
+    if isinstance(error, MemoryError) or (
+        isinstance(error, ImportError) and "failed to map segment" in str(error)
+    ):
+        return (
+            "There is not enough memory for this; end other programs or raise the limit that is set for this"
+            " one, and try again. A rebuild takes about 1 GB."
+        )
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return (
+            "No more threads can be started; end other programs, or raise the limit of processes that is set"
+            " for this one (ulimit -u, TasksMax, pids_limit), and try again."
+        )
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,9 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="use the new model even when it is clearly worse"
     )
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
-    rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
-    # FPIR and least margin. The service gives them with both folders, and then no settings are read.
-    rebuild.add_argument("--recognition", nargs=2, type=float, help=argparse.SUPPRESS)
+    # As the service's child: a request on standard input, messages on standard output, no settings.
+    rebuild.add_argument("--for-service", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
     enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
@@ -196,20 +199,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import print_report, progress_lines, progress_on_terminal
+    if arguments.for_service:
+        return _rebuild_for_service()
+    from facerec_mqtt.cli.output import print_report, progress_on_terminal
     from facerec_mqtt.enrollment.rebuild import rebuild
     from facerec_mqtt.recognition.model_store import page_of
     from facerec_mqtt.training.requirements import require_tensorflow
 
-    if arguments.recognition is None:
-        settings = _settings(arguments)
-        enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
-        fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
-    else:
-        enrollment_dir, model_dir = arguments.enrollment, arguments.model_dir
-        fpir, min_margin = arguments.recognition
+    settings = _settings(arguments)
+    enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
+    fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
     require_tensorflow()
-    with progress_lines() if arguments.progress_json else progress_on_terminal() as progress:
+    with progress_on_terminal() as progress:
         report = rebuild(
             enrollment_dir,
             model_dir,
@@ -223,6 +224,39 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     else:
         print_report(report.as_json())
         print(f'The whole report: "{page_of(model_dir, report.version)}"')
+    return 0
+
+
+def _rebuild_for_service() -> int:
+    from facerec_mqtt.cli.output import message_output, progress_messages
+    from facerec_mqtt.core.child_process import from_line, when_input_ends
+    from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildRequest
+
+    send = message_output()
+    request = from_line(sys.stdin.buffer.readline(), RebuildRequest)
+    try:
+        # With the service, also when it is killed; a rebuild can be killed at any step.
+        when_input_ends(lambda: os._exit(1))
+        from facerec_mqtt.enrollment.rebuild import rebuild
+        from facerec_mqtt.reports.summary import rebuild_message
+        from facerec_mqtt.training.requirements import require_tensorflow
+
+        require_tensorflow()
+        report = rebuild(
+            Path(request.enrollment_dir),
+            Path(request.model_dir),
+            force=request.force,
+            fpir=request.fpir,
+            min_margin=request.min_margin,
+            progress=progress_messages(send),
+        ).as_json()
+    except (FacerecError, MemoryError, ImportError, RuntimeError) as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        send(RebuildFailed(sentence))
+        return 1
+    send(RebuildDone(rebuild_message(report), report["switched"]))
     return 0
 
 

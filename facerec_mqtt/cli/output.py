@@ -1,6 +1,5 @@
-"""What a rebuild shows: a progress bar on a terminal, lines of JSON to the service, a table at the end."""
+"""What a rebuild shows: a progress bar on a terminal, messages to the service, a table at the end."""
 
-import json
 import os
 import sys
 import time
@@ -13,6 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from facerec_mqtt.core.child_process import Message, to_line
+from facerec_mqtt.service.rebuild_process import RebuildProgress
 
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done, [0, 1]."""
@@ -78,13 +80,25 @@ def hints_on_terminal() -> Iterator[ProgressCallback]:
         yield lambda hint, share: bar.update(task, description=hint, completed=share)
 
 
-@contextmanager
-def progress_lines() -> Iterator[ProgressCallback]:
-    """Write each stage and whole per cent as a line of JSON to standard error, for a program to read."""
+def message_output() -> Callable[[Message], None]:
+    """Keep standard output for messages to the service; whatever else is printed goes to standard error."""
+    output = os.dup(1)
+    os.dup2(2, 1)
+
+    def send(message: Message) -> None:
+        line = to_line(message)
+        while line:
+            line = line[os.write(output, line) :]
+
+    return send
+
+
+def progress_messages(send: Callable[[Message], None]) -> ProgressCallback:
+    """Send each stage and whole per cent to the service."""
     last = "", -1
     began_at, began_s = 0.0, 0.0
 
-    def write_line(stage: str, share: float) -> None:
+    def report(stage: str, share: float) -> None:
         nonlocal last, began_at, began_s
         if stage != last[0]:
             # The stages' paces have nothing to do with each other: photos that are known pass at once.
@@ -92,10 +106,9 @@ def progress_lines() -> Iterator[ProgressCallback]:
         if (stage, int(share * 100)) != last:
             last = stage, int(share * 100)
             left_s = seconds_left(1 - share, share - began_at, time.monotonic() - began_s)
-            line = {"stage": stage, "progress": last[1], "seconds_left": left_s}
-            print(json.dumps(line), file=sys.stderr, flush=True)
+            send(RebuildProgress(stage, last[1], left_s))
 
-    yield write_line
+    return report
 
 
 def seconds_left(rest: float, done: float, passed_s: float) -> int | None:

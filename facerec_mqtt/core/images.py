@@ -13,7 +13,6 @@ import struct
 import warnings
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.files import NotPlainError, open_plain
+from facerec_mqtt.core.picture_formats import ALL_FORMATS, HEAD_BYTES, Format, format_of
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
 
@@ -34,47 +34,8 @@ MAX_PIXELS = 64_000_000
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 30_000  # OpenCV's warps count pixels in 16 bits
 MAX_SCANS = 100  # a progressive photo has about ten; libjpeg itself has no limit
-
-
-class Format(StrEnum):
-    """What a picture file may be."""
-
-    JPEG = "JPEG"
-    PNG = "PNG"
-    WEBP = "WebP"
-    HEIC = "HEIC"
-    AVIF = "AVIF"
-    GIF = "GIF"
-    BMP = "BMP"
-    TIFF = "TIFF"
-
-
-ALL_FORMATS = frozenset(Format)
-WEB_FORMATS = frozenset({Format.JPEG, Format.PNG, Format.WEBP})
-"""What cameras send."""
 _BY_OPENCV = frozenset({Format.JPEG, Format.WEBP})
 
-_HEAD_BYTES = 64
-_HEIC_BRANDS = frozenset(
-    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-)
-_AVIF_BRANDS = frozenset({b"avif", b"avis"})
-_SIGNATURES = (
-    (b"\xff\xd8\xff", Format.JPEG),
-    (b"\x89PNG\r\n\x1a\n", Format.PNG),
-    (b"GIF87a", Format.GIF),
-    (b"GIF89a", Format.GIF),
-    (b"BM", Format.BMP),
-    (b"II*\0", Format.TIFF),
-    (b"MM\0*", Format.TIFF),
-)
-# Pictures that are not supported, so that their owners learn more than that they are none.
-_UNSUPPORTED = (
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"8BPS", "Photoshop"),
-)
 # What Pillow raises on damaged files, in its plugins and its decoders.
 _PILLOW_ERRORS = (
     OSError,
@@ -124,7 +85,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         with open_plain(path) as (file, size_bytes):
-            head = file.read(_HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
             if not head:
                 raise PictureError(Rejection(code=RejectionCode.EMPTY_FILE))
             format_of(head)  # before anything else, so that no film is read to its end
@@ -142,32 +103,6 @@ def read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(Rejection(code=RejectionCode.UNREADABLE, detail=reason)) from error
-
-
-def format_of(head: bytes) -> Format:
-    """Tell from a file's first bytes what picture it is.
-
-    Args:
-        head: 64 bytes or more, or the whole file.
-
-    Raises:
-        PictureError: it is no picture, or of a format that is not supported.
-    """
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return Format.WEBP
-    if head[4:8] == b"ftyp":
-        brands = _brands(head)
-        if brands & _AVIF_BRANDS:
-            return Format.AVIF
-        if brands & _HEIC_BRANDS:
-            return Format.HEIC
-    for signature, known in _SIGNATURES:
-        if head.startswith(signature):
-            return known
-    for signature, name in _UNSUPPORTED:
-        if head.startswith(signature):
-            raise PictureError(Rejection(code=RejectionCode.UNSUPPORTED_FORMAT, format=name))
-    raise PictureError(Rejection(code=RejectionCode.NOT_A_PICTURE))
 
 
 def decode_picture(
@@ -189,7 +124,7 @@ def decode_picture(
     """
     if not data:
         raise PictureError(Rejection(code=RejectionCode.EMPTY_FILE))
-    found = format_of(data[:_HEAD_BYTES])
+    found = format_of(data[:HEAD_BYTES])
     if found not in formats:
         raise PictureError(Rejection(code=RejectionCode.UNSUPPORTED_FORMAT, format=found))
     stream = io.BytesIO(data)
@@ -224,7 +159,7 @@ def taken_at(data: bytes) -> float | None:
     from PIL.Image import Exif
 
     try:
-        block = _openers()[format_of(data[:_HEAD_BYTES])](io.BytesIO(data)).info.get("exif")
+        block = _openers()[format_of(data[:HEAD_BYTES])](io.BytesIO(data)).info.get("exif")
         if not block:
             return None
         exif = Exif()
@@ -274,12 +209,6 @@ def _open_heic(stream: io.BytesIO) -> "ImageFile":
     from pillow_heif import HeifImageFile
 
     return HeifImageFile(stream)  # type: ignore[no-untyped-call]
-
-
-def _brands(head: bytes) -> set[bytes]:
-    """The major and the compatible brands of an ISO media file (ISO/IEC 14496-12, 4.3)."""
-    end = min(int.from_bytes(head[:4], "big"), len(head))
-    return {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
 
 
 def _is_cut_short(data: bytes, found: Format, header_end: int) -> bool:

@@ -51,8 +51,8 @@ class Listener:
                 return
             if isinstance(signal, Lost):
                 raise ConnectionFailedError(signal.outage, self.settings)
-            if isinstance(signal, Received) and signal.topic.startswith(f"{self.settings.base_topic}/"):
-                if not signal.topic.endswith("/event"):
+            if isinstance(signal, Received):
+                if not Topics.of(self.settings).is_event(signal.topic):
                     self.topics.add(signal.topic)
                 elif not signal.retained:
                     yield json.loads(signal.payload)

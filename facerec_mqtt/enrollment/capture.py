@@ -4,15 +4,16 @@ The command line opens a camera of its own; the service passes on the frames tha
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from facerec_mqtt.cameras import Camera, probe
+from facerec_mqtt.core.clock import WallClock, local_zone
 from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame
 from facerec_mqtt.core.slugs import slug
@@ -53,10 +54,12 @@ class PhotoCapture:
         album: where they go.
         camera: the camera's slug.
         selector: which frames to take.
+        clock: the wall clock, for the names of the pictures.
     """
 
-    def __init__(self, album: Album, camera: str, selector: FrameSelector) -> None:
+    def __init__(self, album: Album, camera: str, selector: FrameSelector, clock: WallClock) -> None:
         self._album = album
+        self._clock = clock
         self.camera = camera
         self._selector = selector
         self._hint: str | None = None
@@ -76,7 +79,7 @@ class PhotoCapture:
         self._hint = answer.hint
         if answer.part is not None:
             jpeg = portrait_jpeg(portrait(frame.image, found[0].detection.box))
-            taken = datetime.fromtimestamp(time.time() - time.monotonic() + frame.captured_at_s).astimezone()
+            taken = self._clock.now().local(frame.captured_at_s)
             self.files[answer.part].append(self._album.add(answer.part, jpeg, taken, self.camera))
         return self.state
 
@@ -136,19 +139,14 @@ def capture(
     """
     camera_settings = _camera(settings, source)
     album = open_album(settings.enrollment_dir, name, count, seconds)
-    recognizer = Recognizer.load(
-        None,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
+    recognizer = Recognizer.from_settings(settings.recognition)
     camera = Camera(camera_settings)
     region = Region(camera_settings.region)
     try:
         probe(camera_settings, _OPEN_WITHIN_S)
         # The clock starts once the camera is known to work.
         selector = FrameSelector(album.name, count, seconds, time.monotonic(), recognizer.embed)
-        photo_capture = PhotoCapture(album, camera_settings.slug, selector)
+        photo_capture = PhotoCapture(album, camera_settings.slug, selector, WallClock(local_zone(os.environ)))
         last_s = -1.0
         camera.start()
         while not photo_capture.over(time.monotonic()):

@@ -210,8 +210,12 @@ class Announcer:
         self._announcements = Announcements(topics.base)
         self._layout: set[str] = set()
         """Topics of the discovery message: one, or one for each component where it is too large."""
+        self._published = False
+        """Whether the broker has had it."""
         self._left: set[str] = set()
         """Topics that were part of it, to be emptied."""
+        self._taking_over = False
+        """Whether it was published while another discovery topic still had its entities."""
         self._removing = False
         self._there = False
         """Whether Home Assistant is known to be there, to remove what goes: it has said on this connection
@@ -254,11 +258,14 @@ class Announcer:
             self._announcements.removed(confirmed=self._there)
             return orphans
 
-    def left(self) -> set[str]:
-        """Return the discovery topics that are not used any more, once each."""
+    def tidy(self) -> None:
+        """Retire the discovery topics that are not used any more."""
         with self._lock:
-            left, self._left = self._left, set()
-            return left
+            if self._taking_over:
+                for topic in self._layout:
+                    self._outbox.send_again(topic)
+            self._outbox.retire(self._left)
+            self._left, self._taking_over = set(), False
 
     def connecting(self) -> None:
         """There will be a connection in a moment, to a broker whose limit the outbox knows."""
@@ -269,6 +276,7 @@ class Announcer:
     def connected(self) -> None:
         """There is a connection to the broker."""
         with self._lock:
+            self._published = True
             self._there = False  # nobody knows whether Home Assistant went away with the broker
             if not self._allowed and self._announcements.gone:
                 self._outbox.send_now(self._topics.discovery, b"", retain=True)
@@ -301,8 +309,7 @@ class Announcer:
             if topic not in self._layout | self._left:  # an earlier run had another limit
                 self._left.add(topic)
                 self._outbox.keep(topic, _MIGRATE)
-                for other in self._layout:
-                    self._outbox.send_again(other)
+                self._taking_over = True
 
     def _is_ours(self, payload: bytes) -> bool:
         """Whether a message, on a topic that others may use too, is of a service with our node id."""
@@ -324,10 +331,13 @@ class Announcer:
                 if _KEY.fullmatch(key)
             }
             self._outbox.log_split(self._topics.discovery, whole, len(parts))
-        before, self._layout = self._layout, set(parts)
-        self._left = (self._left | before) - self._layout
-        if (self._topics.discovery in before) != (self._topics.discovery in parts):
-            for topic in before - self._layout:
-                self._outbox.keep(topic, _MIGRATE)
+        unused, self._layout = self._layout - set(parts), set(parts)
+        if self._published:
+            self._left = (self._left | unused) - self._layout
+            if self._topics.discovery in unused or self._topics.discovery in self._layout:
+                for topic in unused:  # not where only a component is no more
+                    self._outbox.keep(topic, _MIGRATE)
+        else:
+            self._outbox.discard(unused)
         for topic, payload in parts.items():
             self._outbox.keep(topic, payload)

@@ -22,10 +22,8 @@ MAX_PAYLOAD_BYTES = 4096
 MAX_CAPTURE_S = 120
 MAX_WAITING = 16
 """Commands that wait to be carried out, without switches, of which one waits for each camera."""
-BURST = 10
-"""This many commands of one kind, and for one camera, may come at once,"""
-PER_SECOND = 0.5
-"""and this many a second in the long run."""
+BURST, PER_SECOND = 10, 0.5
+"""So many commands of one kind, and for one camera, may come at once; so many a second in the long run."""
 _FORMS = {
     "rebuild": 'empty, PRESS or {"force": true}',
     "capture": '{"person": "Anna", "camera": "front_door", "seconds": 20}',
@@ -310,7 +308,7 @@ def _parsed(command: str, text: str, kind: type[_AnyRequest]) -> _AnyRequest:
 
 
 def _sentence(command: str, text: str, errors: list[ErrorDetails]) -> str:
-    """Say what is wrong with a JSON object, of several things the first that has to be set right."""
+    """Explain what is wrong with a JSON object; of several things, the first to set right."""
     form = _FORMS[command]
     of_type = {error["type"]: error for error in reversed(errors)}
     if (unknown := of_type.pop("extra_forbidden", None)) is not None:

@@ -194,7 +194,7 @@ def own_client_id(settings: MqttSettings) -> str:
 
 
 def sentence(outage: Outage, settings: MqttSettings) -> str:
-    """Say why there is no connection, and what to do."""
+    """Explain why there is no connection, and what to do."""
     return f"{address(settings)}: {_reason(outage, settings)}"
 
 

@@ -56,15 +56,16 @@ def packet_bytes(topic: str, payload_bytes: int) -> int:
 class SizeLimit:
     """The largest message that the broker takes: as it says, or as its connections show.
 
-    A broker with MQTT 3.1.1 cannot say it, and ends the connection. Where two connections in a row break just
-    after something large was sent, and before it was acknowledged, nothing as large is sent again; from then
-    on, one connection is enough.
+    A broker with MQTT 3.1.1 cannot declare it, and ends the connection. Where two connections in a row break
+    just after something large was sent, and before it was acknowledged, nothing as large is sent again; from
+    then on, one connection is enough for what is larger than all that was acknowledged.
     """
 
     def __init__(self) -> None:
         self._declared: int | None = None
         self._guessed: int | None = None
         self._suspected: int | None = None
+        self._proven = 0
 
     @property
     def bytes(self) -> int | None:
@@ -81,6 +82,10 @@ class SizeLimit:
         """There is a connection to a broker that declares this limit."""
         self._declared = declared
 
+    def acknowledged(self, size: int) -> None:
+        """The broker has taken a message of this size."""
+        self._proven = max(self._proven, size)
+
     def lost(self, largest: int | None, *, certain: bool) -> bool:
         """A connection broke.
 
@@ -96,7 +101,8 @@ class SizeLimit:
         if largest is None or (unlikely and not certain):
             self._suspected = None
             return False
-        if certain or self._guessed is not None or self._suspected is not None:
+        known_kind = self._guessed is not None and largest > self._proven
+        if certain or known_kind or self._suspected is not None:
             self._guessed = min(largest, self._suspected or largest) - 1
         self._suspected = largest
         return True
@@ -134,7 +140,7 @@ class Outbox:
         return self._client
 
     def set_limit(self, max_packet_bytes: int | None) -> None:
-        """Take in what the broker of the next connection takes at most; `None` where it does not say so."""
+        """Take in what the broker of the next connection takes at most; `None` where it declares nothing."""
         self._limit.connected(max_packet_bytes)
 
     def open(self, client: Client) -> None:
@@ -232,6 +238,12 @@ class Outbox:
             self._waiting.append(_Message(topic, make, time.monotonic()))
             self._send_waiting()
 
+    def discard(self, topics: Iterable[str]) -> None:
+        """Forget states that were never sent."""
+        with self._lock:
+            for topic in topics:
+                self._states.pop(topic, None)
+
     def retire(self, topics: Iterable[str]) -> None:
         """These states are no more; `empty_retired` will empty their topics."""
         with self._lock:
@@ -268,6 +280,7 @@ class Outbox:
             if sent is None:
                 return None
             self._acknowledged_bytes = max(self._acknowledged_bytes, sent.bytes)
+            self._limit.acknowledged(sent.bytes)
             still = any(other.topic == sent.topic for other in self._sent.values())
             if sent.emptied and not still:
                 # Else every later connection would empty it again, and with it what is published there live.

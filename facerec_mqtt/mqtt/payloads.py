@@ -6,32 +6,12 @@ is `None` for a face that did not pass the threshold.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
 
 ONLINE, OFFLINE = "online", "offline"
 ON, OFF = "ON", "OFF"
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Turns seconds of `time.monotonic` into the wall clock's."""
-
-    epoch_at_zero_s: float
-    """What the wall clock showed when the monotonic one was at zero: `time.time() - time.monotonic()`."""
-    zone: tzinfo | None = None
-    """`None` is the machine's own."""
-
-    def epoch(self, at_s: float) -> float:
-        """Seconds since 1970, to the millisecond."""
-        return round(self.epoch_at_zero_s + at_s, 3)
-
-    def iso(self, at_s: float, timespec: str = "seconds") -> str:
-        """ISO 8601, local time with its offset."""
-        moment = datetime.fromtimestamp(self.epoch(at_s)).astimezone(self.zone)
-        return moment.isoformat(timespec=timespec)
 
 
 def event(change: PresenceChange, *, name: str | None, model: str | None, clock: Clock) -> dict[str, object]:
@@ -47,6 +27,7 @@ def event(change: PresenceChange, *, name: str | None, model: str | None, clock:
     known = change.person is not None
     return {
         "event_type": change.kind,
+        "reason": change.reason,
         "person": change.person,
         "name": name if known else None,
         "camera": change.camera,
@@ -120,6 +101,6 @@ def encode(payload: Mapping[str, object]) -> bytes:
     """Write JSON on one line, accents as they are.
 
     Raises:
-        ValueError: a number is not finite, which JSON cannot say.
+        ValueError: a number is not finite, which JSON cannot hold.
     """
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -65,7 +65,7 @@ class _Visit:
         self._person = person
         self._person_topic = self.topics.person(person)
         self._names = names
-        self._mark = f"{settings.base_topic}/forget/{secrets.token_hex(4)}"
+        self._mark = self.topics.forget_mark(secrets.token_hex(4))
         self._all_read = False
 
     def read_kept(self) -> None:

@@ -110,6 +110,14 @@ class Topics:
         match = _SWITCH.fullmatch(topic, len(self.base))
         return None if match is None else match[1]
 
+    def forget_mark(self, token: str) -> str:
+        """Where `facerec-mqtt forget` publishes, to see that it has read all that is retained."""
+        return f"{self.base}/forget/{token}"
+
+    def is_event(self, topic: str) -> bool:
+        """Whether a topic is that of a camera's events."""
+        return topic_matches_sub(self.all_events, topic)
+
     def is_face(self, topic: str) -> bool:
         """Whether a topic is that of a camera's picture."""
         return topic_matches_sub(self.all_faces, topic)

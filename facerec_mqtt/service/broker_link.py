@@ -293,7 +293,7 @@ class BrokerLink:
             self._take_command(message)
 
     def _explained(self, outage: Outage) -> Outage:
-        """Say of a connection that is gone whether the size of a message may have ended it."""
+        """Add whether the size of a message may have ended the connection."""
         if outage.fault not in (Fault.BROKE, Fault.TOO_LARGE):
             return outage
         suspect = self.outbox.broke(too_large=outage.fault is Fault.TOO_LARGE)
@@ -316,7 +316,7 @@ class BrokerLink:
         self._set_tidy()
 
     def _on_tidy(self) -> None:
-        self.outbox.retire(self.announcer.left())
+        self.announcer.tidy()
         self.outbox.empty_retired()
 
     def _on_birth(self) -> None:

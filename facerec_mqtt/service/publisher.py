@@ -3,16 +3,15 @@
 Whoever publishes hands over to the outbox and never waits; `broker_link` holds the connection.
 """
 
-import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
 from facerec_mqtt.monitoring.metrics import BrokerCounts, Snapshot
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.announcer import Component
 from facerec_mqtt.mqtt.commands import CommandQueue
-from facerec_mqtt.mqtt.payloads import Clock
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.service.broker_link import BrokerLink
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
@@ -25,6 +24,7 @@ class Publisher:
         settings: the broker, and our topics on it.
         privacy: whether pictures are published, and kept by the broker.
         cameras: slugs of the cameras that there are.
+        clock: the wall clock.
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class Publisher:
         privacy: PrivacySettings,
         *,
         cameras: Collection[str],
+        clock: WallClock | None = None,
     ) -> None:
         self._privacy = privacy
+        self._clock = clock or WallClock()
         self._cameras = tuple(cameras)
         self._topics = Topics.of(settings)
         kept = privacy.publish_images and privacy.retain_images
@@ -82,7 +84,7 @@ class Publisher:
             name: the person's display name; `None` for a stranger.
             model: version of the model in use; `None` when there is none.
         """
-        payload = payloads.event(change, name=name, model=model, clock=_clock())
+        payload = payloads.event(change, name=name, model=model, clock=self._clock.now())
         captured_s = None if change.sighting is None else change.sighting.captured_at_s
 
         def make(now_s: float) -> bytes:
@@ -118,10 +120,10 @@ class Publisher:
         match state:
             case CameraState():
                 topic = self._topics.camera(state.camera, "state")
-                content = payloads.camera_state(state, _clock())
+                content = payloads.camera_state(state, self._clock.now())
             case PersonState():
                 topic = self._topics.person(state.person.slug)
-                content = payloads.person_state(state, _clock())
+                content = payloads.person_state(state, self._clock.now())
             case ModelState():
                 # The report is the largest part of it, and may be left out.
                 shorter = payloads.encode(payloads.model_state(replace(state, report=None)))
@@ -166,7 +168,3 @@ class Publisher:
     def _retire(self, topics: Iterable[str]) -> None:
         self._outbox.retire(topics)
         self._link.wake()
-
-
-def _clock() -> Clock:
-    return Clock(time.time() - time.monotonic())

@@ -19,12 +19,12 @@ from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import (
     MAX_FILE_BYTES,
     MAX_SCANS,
-    WEB_FORMATS,
     decode_picture,
     read_bytes,
     read_picture,
     taken_at,
 )
+from facerec_mqtt.core.picture_formats import WEB_FORMATS
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import RejectionCode
 from tests.support.pictures import png_header_only

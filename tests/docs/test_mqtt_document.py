@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from paho.mqtt.client import topic_matches_sub
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import (
     CameraState,
     CaptureState,
+    Departure,
     ModelState,
     Person,
     PersonState,
@@ -21,7 +23,6 @@ from facerec_mqtt.monitoring.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.commands import Capture, CommandIntake, parse_capture, parse_rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.mqtt.payloads import Clock
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.loading import setting_names
@@ -119,6 +120,11 @@ def test_the_example_of_the_metrics_has_all_keys_of_a_camera() -> None:
     published: Any = counted().as_json()["cameras"]
     assert {*camera} == {*published["front_door"]}
     assert {*camera["refused"]} == {*published["front_door"]["refused"]}
+
+
+def test_every_reason_for_a_departure_is_explained() -> None:
+    section = DOCUMENT.split("#### Why a visit has ended\n", 1)[1].split("\n#", 1)[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == ["reason", *Departure]
 
 
 def test_every_key_of_an_event_is_explained() -> None:

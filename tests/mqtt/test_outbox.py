@@ -32,6 +32,18 @@ def test_two_connections_that_break_after_something_large_make_a_limit() -> None
     assert limit.bytes == 6_999
 
 
+def test_what_the_broker_has_taken_once_is_not_suspected_for_one_broken_connection() -> None:
+    limit = SizeLimit()
+    for _ in range(2):
+        limit.lost(20_000, certain=False)
+    limit.acknowledged(8_000)
+    limit.lost(None, certain=False)
+    limit.lost(8_000, certain=False)
+    assert limit.bytes == 19_999
+    limit.lost(8_000, certain=False)
+    assert limit.bytes == 7_999
+
+
 def test_what_the_broker_calls_too_large_is_too_large() -> None:
     limit = SizeLimit()
     assert limit.lost(700, certain=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import (
     AlignedFace,
     CameraState,
@@ -18,7 +19,6 @@ from facerec_mqtt.core.records import (
     Sighting,
 )
 from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.payloads import Clock
 
 # At 100 s of the monotonic clock it is 18:02:11.412 in Berlin.
 EPOCH = datetime(2026, 11, 23, 17, 2, 11, 412_000, tzinfo=UTC).timestamp()
@@ -39,6 +39,7 @@ def test_an_arrival_is_what_the_contract_says() -> None:
     change = PresenceChange("front_door", "anna", "arrived", 100.0, "01JABC", 4, 5, sighting("anna"))
     assert payloads.event(change, name="Anna", model="20261123T100411Z-3f2a", clock=BERLIN) == {
         "event_type": "arrived",
+        "reason": None,
         "person": "anna",
         "name": "Anna",
         "camera": "front_door",
