@@ -12,6 +12,7 @@ from facerec_mqtt.cameras.failures import CameraFailedError, FailureKind, failed
 from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import decode_picture
+from facerec_mqtt.core.picture_formats import WEB_FORMATS
 from facerec_mqtt.core.records import Image
 
 _LONGEST_PICTURE = 20 * 2**20
@@ -80,7 +81,7 @@ class Snapshots:
             data = answer.read(_LONGEST_PICTURE + 1)
         if len(data) > _LONGEST_PICTURE:
             raise failed(FailureKind.PICTURE_TOO_LARGE, detail=f"{_LONGEST_PICTURE // 2**20} MB")
-        return decode_picture(data)
+        return decode_picture(data, formats=WEB_FORMATS)
 
     def _failure_of_status(self, status: int) -> CameraFailedError:
         if status in (401, 403):

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.settings.schema import Settings, load_settings
+from facerec_mqtt.settings.loading import load_settings
+from facerec_mqtt.settings.schema import Settings
 
 Command = Callable[[argparse.Namespace], int]
 

@@ -1,6 +1,6 @@
-"""Enrolling by camera: frames in, whole pictures in the enrollment folder, and what to tell meanwhile.
+"""Enrolling by camera: frames come in, whole pictures go to the enrollment folder, hints to the person.
 
-The command line opens a camera of its own; the service gives the frames that it has anyway.
+The command line opens a camera of its own; the service passes on the frames that it reads anyway.
 """
 
 import logging
@@ -18,7 +18,7 @@ from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.album import Album
-from facerec_mqtt.enrollment.capture_session import MAX_COUNT, MAX_SECONDS, MIN_COUNT, PhotoSession
+from facerec_mqtt.enrollment.capture_session import MAX_COUNT, MAX_SECONDS, MIN_COUNT, FrameSelector
 from facerec_mqtt.faces.crops import portrait, portrait_jpeg
 from facerec_mqtt.faces.region import Region
 from facerec_mqtt.recognition.recognizer import Recognizer
@@ -47,26 +47,26 @@ class Found(Protocol):
         """What is embedded."""
 
 
-class Capturing:
-    """Pictures of one person, being taken.
+class PhotoCapture:
+    """Takes pictures of one person at one camera.
 
     Args:
         album: where they go.
         camera: the camera's slug.
-        session: which frames to take.
+        selector: which frames to take.
         clock: the wall clock, for the names of the pictures.
     """
 
-    def __init__(self, album: Album, camera: str, session: PhotoSession, clock: WallClock) -> None:
+    def __init__(self, album: Album, camera: str, selector: FrameSelector, clock: WallClock) -> None:
         self._album = album
         self._clock = clock
         self.camera = camera
-        self._session = session
+        self._selector = selector
         self._hint: str | None = None
         self.files: dict[str, list[Path]] = {"learn": [], "test": []}
 
-    def look(self, frame: Frame, found: Sequence[Found]) -> CaptureState:
-        """Take a frame's picture, if it is of use.
+    def add(self, frame: Frame, found: Sequence[Found]) -> CaptureState:
+        """Add a frame to the pictures, if it is of use.
 
         Args:
             frame: the whole frame.
@@ -75,7 +75,7 @@ class Capturing:
         Raises:
             EnrollmentError: the picture cannot be written.
         """
-        answer = self._session.look(frame.captured_at_s, [(each.detection, each.face) for each in found])
+        answer = self._selector.assess(frame.captured_at_s, [(each.detection, each.face) for each in found])
         self._hint = answer.hint
         if answer.part is not None:
             jpeg = portrait_jpeg(portrait(frame.image, found[0].detection.box))
@@ -85,25 +85,29 @@ class Capturing:
 
     @property
     def state(self) -> CaptureState:
-        """How it goes."""
-        session = self._session
-        return CaptureState(self._album.name, self.camera, session.taken, session.wanted, self._hint)
+        """How many pictures are taken, and what the person is to do."""
+        selector = self._selector
+        return CaptureState(self._album.name, self.camera, selector.taken, selector.wanted, self._hint)
 
     def over(self, now_s: float) -> bool:
-        """Tell whether it has come to its end."""
-        return self._session.over(now_s)
+        """Whether there are enough pictures, or no time is left."""
+        return self._selector.over(now_s)
 
     def end(self) -> tuple[bool, str]:
-        """Close the album; whether there are any pictures, and a sentence."""
+        """Close the album.
+
+        Returns:
+            Whether there are any pictures, and the outcome in a sentence.
+        """
         self._album.close()
-        return self._session.outcome()
+        return self._selector.outcome()
 
 
 def open_album(enrollment_dir: Path, name: str, count: int, seconds: float) -> Album:
     """Check what is asked for, and prepare the folders.
 
     Raises:
-        EnrollmentError: the name, the count, the time or a folder will not do.
+        EnrollmentError: the name, the count, the time or a folder is not accepted.
     """
     if not MIN_COUNT <= count <= MAX_COUNT:
         raise EnrollmentError(f"{count} pictures cannot be taken; ask for {MIN_COUNT} to {MAX_COUNT}.")
@@ -125,13 +129,13 @@ def capture(
         source: name of a camera that is set, or the URL, file, folder or device number of another.
         count: pictures that are wanted.
         seconds: how long it may take.
-        progress: is told what the person is to do, and how far it is.
+        progress: called with what the person is to do, and the share that is done.
 
     Returns:
         For JSON: `ok`, `message`, `person`, `camera`, and the files `learn` and `test`.
 
     Raises:
-        FacerecError: an argument will not do, the camera gives no picture, or nothing can be written.
+        FacerecError: an argument is not accepted, the camera gives no picture, or nothing can be written.
     """
     camera_settings = _camera(settings, source)
     album = open_album(settings.enrollment_dir, name, count, seconds)
@@ -141,28 +145,30 @@ def capture(
     try:
         probe(camera_settings, _OPEN_WITHIN_S)
         # The clock starts once the camera is known to work.
-        session = PhotoSession(album.name, count, seconds, time.monotonic(), recognizer.embed)
-        capturing = Capturing(album, camera_settings.slug, session, WallClock(zone_or_machines(os.environ)))
+        selector = FrameSelector(album.name, count, seconds, time.monotonic(), recognizer.embed)
+        photo_capture = PhotoCapture(
+            album, camera_settings.slug, selector, WallClock(zone_or_machines(os.environ))
+        )
         last_s = -1.0
         camera.start()
-        while not capturing.over(time.monotonic()):
+        while not photo_capture.over(time.monotonic()):
             frame = camera.latest(last_s, _FRAME_WITHIN_S)
             if frame is None:
                 continue
             last_s = frame.captured_at_s
             part = region.cut(frame)
-            state = capturing.look(part, recognizer.recognise(part.image, min_face_px=0.0))
+            state = photo_capture.add(part, recognizer.recognise(part.image, min_face_px=0.0))
             progress(str(state.hint), state.taken / state.wanted)
     finally:
         camera.stop()
         album.close()
-    ok, message = session.outcome()
+    ok, message = selector.outcome()
     return {
         "ok": ok,
         "message": message,
-        "person": capturing.state.person,
+        "person": photo_capture.state.person,
         "camera": camera_settings.slug,
-        **{part: [str(path) for path in paths] for part, paths in capturing.files.items()},
+        **{part: [str(path) for path in paths] for part, paths in photo_capture.files.items()},
     }
 
 

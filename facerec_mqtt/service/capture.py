@@ -8,8 +8,8 @@ from pathlib import Path
 from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import CaptureState, Frame
-from facerec_mqtt.enrollment.capture import Capturing, Found, open_album
-from facerec_mqtt.enrollment.capture_session import COUNT, PhotoSession
+from facerec_mqtt.enrollment.capture import Found, PhotoCapture, open_album
+from facerec_mqtt.enrollment.capture_session import COUNT, FrameSelector
 from facerec_mqtt.mqtt.commands import Capture
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.publisher import Publisher
@@ -30,7 +30,7 @@ class CaptureController:
         self._enrollment_dir = enrollment_dir
         self._publisher = publisher
         self._clock = clock
-        self._capturing: Capturing | None = None
+        self._capturing: PhotoCapture | None = None
 
     def is_at(self, camera: str) -> bool:
         """Whether pictures are being taken at a camera, given by slug."""
@@ -54,8 +54,8 @@ class CaptureController:
                     f'Recognition at "{command.camera}" is switched off; switch it on first.'
                 )
             album = open_album(self._enrollment_dir, command.person, COUNT, command.seconds)
-            session = PhotoSession(album.name, COUNT, command.seconds, time.monotonic(), recognizer.embed)
-            self._capturing = Capturing(album, command.camera, session, self._clock)
+            selector = FrameSelector(album.name, COUNT, command.seconds, time.monotonic(), recognizer.embed)
+            self._capturing = PhotoCapture(album, command.camera, selector, self._clock)
         except EnrollmentError as error:
             self._answer(False, str(error))
             return
@@ -67,7 +67,7 @@ class CaptureController:
         if self._capturing is None or self._capturing.camera != camera:
             return
         try:
-            self._publisher.publish_state(self._capturing.look(frame, found))
+            self._publisher.publish_state(self._capturing.add(frame, found))
             self.end_if_over(time.monotonic())
         except EnrollmentError as error:
             self._end(str(error))

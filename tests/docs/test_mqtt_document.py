@@ -25,7 +25,8 @@ from facerec_mqtt.mqtt.commands import Capture, CommandIntake, parse_capture, pa
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.service.publisher import Publisher
-from facerec_mqtt.settings.schema import PrivacySettings, setting_names
+from facerec_mqtt.settings.loading import setting_names
+from facerec_mqtt.settings.schema import PrivacySettings
 from tests.support.broker import Broker
 from tests.support.paths import ROOT
 from tests.support.sightings import face

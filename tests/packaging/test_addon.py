@@ -16,7 +16,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from facerec_mqtt import __version__
-from facerec_mqtt.settings.schema import CameraSettings, Settings, load_settings, setting_names
+from facerec_mqtt.settings.loading import load_settings, setting_names
+from facerec_mqtt.settings.schema import CameraSettings, Settings
 from tests.support.paths import ROOT
 from tests.support.service import clean_environment
 

@@ -19,7 +19,8 @@ from facerec_mqtt.service.rebuild_process import (
     RebuildRequest,
     RebuildResult,
 )
-from facerec_mqtt.settings.schema import Settings, load_settings
+from facerec_mqtt.settings.loading import load_settings
+from facerec_mqtt.settings.schema import Settings
 from tests.support.broker import wait_until
 from tests.support.service import Home, children_of, command_line
 from tests.support.strange_children import replace_children
