@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facerec_mqtt.cameras import probe
 from facerec_mqtt.core.errors import FacerecError, SettingsError
+from facerec_mqtt.core.files import files_below
 from facerec_mqtt.enrollment.folder import is_of_somebody, read_enrollment_folder
 from facerec_mqtt.monitoring.prometheus import require_client
 from facerec_mqtt.mqtt.connection import check_login
@@ -105,7 +106,7 @@ def _check_enrollment(folder: Path) -> str:
 
 def _count_files(folder: Path) -> int:
     try:
-        return sum(entry.is_file() for entry in folder.iterdir())
+        return sum(1 for _ in files_below(folder))
     except OSError as error:
         raise _unreadable(folder, error) from error
 

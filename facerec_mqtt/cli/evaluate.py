@@ -190,8 +190,10 @@ def _judge(
     rows = {person.slug: row for row, person in enumerate(model.people)}
     names = {person.slug: person.name for person in model.people}
     # Whoever is not in the model counts as a stranger, with what is set aside too.
-    slugs = {person.name: person.slug for person in roster.people if person.slug in rows}
-    reports = [PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside]
+    reports = [
+        PhotoReport(each.file, each.person if each.person in rows else None, each.rejection.sentence)
+        for each in roster.rejected
+    ]
     files, true, scores, named, known = [], [], [], [], 0
     for done, photo in enumerate(roster.photos):
         data, reason = _read(photo)

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError, PictureError
+from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.core.slugs import SlugError, slug
@@ -305,7 +306,7 @@ def _delete_review_pictures(
 def _looks(places: Places, traces: Traces, aside: Iterable[Path], recognizer: Recognizer) -> Vectors:
     """(N, D) unit embeddings of the person, from photos and from what models know."""
     found = []
-    photos = sorted(path for folder in aside for path in folder.glob("*") if path.suffix.lower() in ENDINGS)
+    photos = sorted(path for folder in aside for path in files_below(folder))
     for path in photos[:: max(1, len(photos) // _MOST_PHOTOS)]:
         with contextlib.suppress(PictureError):
             faces = [each.face for each in recognizer.recognise(read_picture(path), min_face_px=0.0)]

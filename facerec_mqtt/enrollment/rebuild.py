@@ -302,8 +302,6 @@ def _photo_reports(
     reasons: Mapping[Photo, str | None],
     alike: Mapping[Photo, str],
 ) -> tuple[PhotoReport, ...]:
-    slugs = {person.name: person.slug for person in roster.people}
-
     def note(photo: Photo) -> str | None:
         if photo in alike:
             return f"It resembles {alike[photo]}; if that is who it shows, move it into that folder."
@@ -313,7 +311,5 @@ def _photo_reports(
         PhotoReport(photo.file, photo.person, reason, note(photo) if reason is None else None)
         for photo, reason in reasons.items()
     ]
-    not_looked_at = [
-        PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside
-    ]
+    not_looked_at = [PhotoReport(each.file, each.person, each.rejection.sentence) for each in roster.rejected]
     return tuple(sorted([*looked_at, *not_looked_at], key=lambda photo: photo.file))

@@ -37,7 +37,7 @@ def test_the_rebuild_learns_from_one_folder_and_says_nothing_of_the_other(tmp_pa
     album.add("test", b"two", NOON, "door")
     roster = read_enrollment_folder(tmp_path)
     assert [photo.file for photo in roster.photos] == ["Anna/20261123-120000-345_door.jpg"]
-    assert (roster.notes, roster.set_aside) == ((), ())
+    assert (roster.notes, roster.rejected) == ((), ())
     assert [photo.file for photo in read_enrollment_folder(tmp_path / "_test").photos] == [
         "Anna/20261123-120000-345_door.jpg"
     ]
