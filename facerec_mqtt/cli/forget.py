@@ -8,13 +8,11 @@ from facerec_mqtt.core.errors import BrokerError, FacerecError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.enrollment.forget import Places, Traces, find_traces, forget, mentions, remove_from_state
 from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.faces.selection import STILL_SIDE_PX
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.settings.schema import Settings
 from facerec_mqtt.training.requirements import require_tensorflow
-
-# Review pictures are small; a photo may be of a whole room.
-_SIDE_PX = 1280
 
 
 def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
@@ -61,7 +59,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
         return Recognizer.load(
             None,
             min_detection_score=settings.recognition.min_detection_score,
-            max_side_px=max(_SIDE_PX, settings.recognition.max_side_px),
+            max_side_px=max(STILL_SIDE_PX, settings.recognition.max_side_px),
             threads=settings.recognition.threads,
         )
 

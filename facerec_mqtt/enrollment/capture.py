@@ -5,7 +5,7 @@ The command line opens a camera of its own; the service gives the frames that it
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from facerec_mqtt.cameras import Camera, probe
 from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
-from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame
+from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame, ProgressCallback
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.album import Album
 from facerec_mqtt.enrollment.capture_session import MAX_COUNT, MAX_SECONDS, MIN_COUNT, PhotoSession
@@ -30,8 +30,6 @@ _FRAME_WITHIN_S = 0.5
 _CONTAINS_LOGIN = (
     "The camera that was given holds a user or password; set the camera in FACEREC_CAMERAS and give its name."
 )
-Progress = Callable[[str, float], None]
-"""Called with the hint and the share of the pictures that are taken, [0, 1]."""
 
 
 class Found(Protocol):
@@ -112,7 +110,13 @@ def open_album(enrollment_dir: Path, name: str, count: int, seconds: float) -> A
 
 
 def capture(
-    settings: Settings, name: str, source: str, *, count: int, seconds: float, progress: Progress
+    settings: Settings,
+    name: str,
+    source: str,
+    *,
+    count: int,
+    seconds: float,
+    progress: ProgressCallback,
 ) -> dict[str, Any]:
     """Take pictures of a person from a camera.
 
@@ -122,7 +126,7 @@ def capture(
         source: name of a camera that is set, or the URL, file, folder or device number of another.
         count: pictures that are wanted.
         seconds: how long it may take.
-        progress: is told what the person is to do, and how far it is.
+        progress: called with the hint, and the share of the pictures that are taken.
 
     Returns:
         For JSON: `ok`, `message`, `person`, `camera`, and the files `learn` and `test`.
