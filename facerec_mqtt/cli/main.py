@@ -1,13 +1,12 @@
-"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
+"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists; parsed and dispatched.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
-meets TensorFlow.
+loads TensorFlow.
 """
 
 import argparse
 import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -83,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
     run.add_argument(
-        "--explain", action="store_true", help="say of each face why it was named, doubted or refused"
+        "--explain", action="store_true", help="log of each face why it was named, doubted or refused"
     )
     run.set_defaults(command=_run)
 
@@ -98,9 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--recognition", nargs=2, type=float, help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
-    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
+    enroll = commands.add_parser("enroll", help="check or take enrollment pictures")
     ways = enroll.add_subparsers(required=True, metavar="HOW")
-    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    audit = ways.add_parser("check", help="list which photos would be used, and why others would not")
     _add_folders(audit)
     audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
     audit.set_defaults(command=_enroll_check)
@@ -118,7 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
     capture.set_defaults(command=_capture)
 
-    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure how well the model does on new, labelled pictures"
+    )
     evaluate.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
     )
@@ -138,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(command=_models)
 
-    predict = commands.add_parser("predict", help="say who is in pictures")
+    predict = commands.add_parser("predict", help="name the people in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
     predict.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
@@ -151,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--yes", action="store_true", help="do not ask")
     forget.set_defaults(command=_forget)
 
-    check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
+    check = commands.add_parser("check", help="try everything the service needs, and print what failed")
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure how long each stage takes on this machine")
@@ -186,8 +187,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.logs import configure_logging
     from facerec_mqtt.service.run import run_service
+    from facerec_mqtt.settings.logs import configure_logging
 
     settings = _settings(arguments)
     configure_logging(settings)
@@ -195,67 +196,37 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import print_report, progress_lines, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import rebuild
-    from facerec_mqtt.recognition.model_store import page_of
-    from facerec_mqtt.training.requirements import require_tensorflow
+    from facerec_mqtt.cli.enroll import RebuildOptions, rebuild_model
 
     if arguments.recognition is None:
-        settings = _settings(arguments)
-        enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
-        fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
+        options = RebuildOptions.of(_settings(arguments))
     else:
-        enrollment_dir, model_dir = arguments.enrollment, arguments.model_dir
-        fpir, min_margin = arguments.recognition
-    require_tensorflow()
-    with progress_lines() if arguments.progress_json else progress_on_terminal() as progress:
-        report = rebuild(
-            enrollment_dir,
-            model_dir,
-            force=arguments.force,
-            fpir=fpir,
-            min_margin=min_margin,
-            progress=progress,
-        )
-    if arguments.json:
-        print(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        print_report(report.as_json())
-        print(f'The whole report: "{page_of(model_dir, report.version)}"')
-    return 0
+        options = RebuildOptions(arguments.enrollment, arguments.model_dir, *arguments.recognition)
+    return rebuild_model(
+        options,
+        force=arguments.force,
+        as_json=arguments.json,
+        progress_as_json=arguments.progress_json,
+    )
 
 
 def _enroll_check(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import print_photos, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import check_enrollment
+    from facerec_mqtt.cli.enroll import check_photos
 
-    settings = _settings(arguments)
-    with progress_on_terminal() as progress:
-        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
-    if arguments.json:
-        print(json.dumps(audit, ensure_ascii=False))
-    else:
-        print_photos(audit, f"Photos in {settings.enrollment_dir}")
-    return 0
+    return check_photos(_settings(arguments), as_json=arguments.json)
 
 
 def _capture(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import hints_on_terminal
-    from facerec_mqtt.enrollment.capture import capture
+    from facerec_mqtt.cli.enroll import capture_photos
 
-    with hints_on_terminal() as progress:
-        outcome = capture(
-            _settings(arguments),
-            arguments.person,
-            arguments.camera,
-            count=arguments.count,
-            seconds=arguments.seconds,
-            progress=progress,
-        )
-    if not outcome["ok"] and not arguments.json:
-        raise FacerecError(outcome["message"])
-    print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
-    return 0 if outcome["ok"] else 1
+    return capture_photos(
+        _settings(arguments),
+        arguments.person,
+        arguments.camera,
+        count=arguments.count,
+        seconds=arguments.seconds,
+        as_json=arguments.json,
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

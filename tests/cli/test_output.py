@@ -19,7 +19,7 @@ try:
         os.write(2, b"chatter of a library")
         {}
 finally:
-    os.write(2, b"said afterwards")
+    os.write(2, b"written afterwards")
 """
 
 
@@ -47,7 +47,7 @@ def test_a_bar_is_not_torn_by_what_libraries_write(ending: str) -> None:
     assert "Looking at the photos" in shown
     assert "50%" in shown
     assert "chatter" not in shown
-    assert "said afterwards" in shown
+    assert "written afterwards" in shown
     assert ("it went wrong" in shown) is ending.startswith("raise")
 
 
@@ -55,10 +55,10 @@ def test_where_there_is_no_terminal_each_stage_is_a_line() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format("pass")], capture_output=True, text=True, check=True
     )
-    assert done.stderr == "Looking at the photos ...\nchatter of a librarysaid afterwards"
+    assert done.stderr == "Looking at the photos ...\nchatter of a librarywritten afterwards"
 
 
-def test_a_program_is_told_of_every_stage_and_of_time_by_the_stages_own_pace(
+def test_a_program_gets_every_stage_and_the_time_left_at_the_stages_own_pace(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now_s = 100.0
