@@ -17,6 +17,15 @@ from typing import Any, NoReturn
 SUPERVISOR = "http://supervisor"
 TIMEOUT_S = 10.0
 
+# Of the supervisor's variables; the service and the cameras' processes must not have its token.
+PASSED_ON = frozenset(
+    (
+        *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TZDIR", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    )
+)
+PASSED_ON_PREFIXES = ("LC_", "PYTHON", "FACEREC_")
+
 # Options that go by another name in the environment.
 NAMES = {
     "enrollment_dir": "FACEREC_ENROLLMENT_DIR",
@@ -67,7 +76,7 @@ def environment(options: Mapping[str, Any], broker: Mapping[str, Any] | None) ->
 
     Args:
         options: the add-on's, as the supervisor has checked them.
-        broker: what the supervisor offers; of no account where the options name a broker.
+        broker: what the supervisor offers; ignored where the options name a broker.
     """
     values = {"FACEREC_MODEL_DIR": "/data/models", "FACEREC_CAMERAS": json.dumps(_cameras(options))}
     if broker is not None and not options.get("mqtt_host"):
@@ -119,8 +128,13 @@ def main() -> NoReturn:
         broker = offered_broker(given.supervisor, os.environ.get("SUPERVISOR_TOKEN", ""))
         if broker is None:
             sys.exit("There is no MQTT broker: install the Mosquitto add-on, or set mqtt_host.")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+    }
     # Secrets go by the environment of the one process that needs them.
-    os.execvpe(given.command[0], given.command, os.environ | environment(options, broker))  # noqa: S606
+    os.execvpe(given.command[0], given.command, kept | environment(options, broker))  # noqa: S606
 
 
 if __name__ == "__main__":

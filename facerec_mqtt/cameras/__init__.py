@@ -1,6 +1,6 @@
 """Cameras: RTSP, HTTP pictures, video files, folders of pictures and local devices -> `Frame`.
 
-    Camera (supervisor)  keeps one camera running for ever; hands out its newest frame
+    Camera (supervisor)  keeps one camera running; hands out its newest frame
     └── ReaderProcess    one connection, in a process of its own that can be killed
         └── reader       what runs in that process: a source, paced, into a SharedFrame
             └── sources  the kinds of camera; rtsp.py says why a stream cannot be opened
@@ -9,7 +9,16 @@ The reader's process imports this package too. Nothing here may therefore import
 settings are named in annotations only.
 """
 
+from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
 from facerec_mqtt.cameras.supervisor import Camera, CameraCounters
 
-__all__ = ["Camera", "CameraCounters", "CameraFacts", "probe"]
+__all__ = [
+    "Camera",
+    "CameraCounters",
+    "CameraFacts",
+    "CameraFailedError",
+    "CameraFailure",
+    "FailureKind",
+    "probe",
+]

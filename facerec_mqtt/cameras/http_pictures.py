@@ -6,9 +6,11 @@ import time
 import urllib.error
 import urllib.request
 from typing import Self
+from urllib.parse import urlsplit
 
+from facerec_mqtt.cameras.failures import CameraFailedError, FailureKind, failed
 from facerec_mqtt.cameras.protocol import ReaderRequest
-from facerec_mqtt.core.errors import CameraError, CameraRefusedError, PictureError
+from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.core.records import Image
 
@@ -23,32 +25,33 @@ class Snapshots:
         self, url: str, opener: urllib.request.OpenerDirector, timeout_s: float, *, has_login: bool
     ) -> None:
         self._url = url
+        self._place = urlsplit(url).netloc
         self._opener = opener
         self._has_login = has_login
         self._timeout_s = timeout_s
         self._has_given = False
 
     @classmethod
-    def of(cls, orders: ReaderRequest) -> Self:
+    def of(cls, request: ReaderRequest) -> Self:
         """Prepare to ask a camera; nothing is sent yet."""
         # A proxy is for the world outside; the camera is in the house.
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        has_login = orders.username is not None or orders.password is not None
+        has_login = request.username is not None or request.password is not None
         if has_login:
             logins = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-            logins.add_password(None, orders.url, orders.username or "", orders.password or "")
+            logins.add_password(None, request.url, request.username or "", request.password or "")
             handlers += [
                 urllib.request.HTTPDigestAuthHandler(logins),
                 urllib.request.HTTPBasicAuthHandler(logins),
             ]
         opener = urllib.request.build_opener(*handlers)
-        return cls(orders.url, opener, orders.timeout_s, has_login=has_login)
+        return cls(request.url, opener, request.timeout_s, has_login=has_login)
 
     def take(self) -> Image:
-        """Ask for a picture; once there was one, a passing fault is borne for as long as the watchdog would.
+        """Ask for a picture; after the first, a passing fault is retried for as long as the watchdog allows.
 
         Raises:
-            CameraError: no picture is to be had; why, as the middle of a sentence.
+            CameraFailedError: there is no picture, and why.
         """
         give_up_s = time.monotonic() + 0.8 * self._timeout_s
         while True:
@@ -58,13 +61,14 @@ class Snapshots:
                 return image
             except urllib.error.HTTPError as error:
                 error.close()
-                fault = _fault_of_status(error.code, self._has_login)
+                fault = self._failure_of_status(error.code)
                 if error.code < 500:
                     raise fault from None
             except (OSError, ValueError, http.client.HTTPException) as error:
-                fault = _fault(error)
+                fault = self._failure_of(error)
             except PictureError as error:
-                fault = CameraError(f"sends no picture: {str(error)[:1].lower()}{str(error)[1:].rstrip('.')}")
+                detail = f"{str(error)[:1].lower()}{str(error)[1:].rstrip('.')}"
+                fault = failed(FailureKind.NO_PICTURE, detail=detail)
             if not self._has_given or time.monotonic() + _RETRY_S > give_up_s:
                 raise fault
             time.sleep(_RETRY_S)
@@ -72,32 +76,27 @@ class Snapshots:
     def _ask(self, timeout_s: float) -> Image:
         with self._opener.open(self._url, timeout=timeout_s) as answer:
             if answer.headers.get_content_maintype() == "multipart":
-                raise CameraError("sends a film, not pictures; give the URL of its snapshots")
+                raise failed(FailureKind.VIDEO_STREAM)
             data = answer.read(_LONGEST_PICTURE + 1)
         if len(data) > _LONGEST_PICTURE:
-            raise CameraError(f"sends more than {_LONGEST_PICTURE // 2**20} MB; give the URL of one picture")
+            raise failed(FailureKind.PICTURE_TOO_LARGE, detail=f"{_LONGEST_PICTURE // 2**20} MB")
         return decode_picture(data)
 
+    def _failure_of_status(self, status: int) -> CameraFailedError:
+        if status in (401, 403):
+            kind = FailureKind.UNAUTHORIZED if self._has_login else FailureKind.LOGIN_MISSING
+            return failed(kind, status=status)
+        if status in (404, 410):
+            return failed(FailureKind.NOT_FOUND, status=status, place=self._place)
+        return failed(FailureKind.STATUS, status=status)
 
-def _fault_of_status(status: int, has_login: bool) -> CameraError:
-    if status == 401 and not has_login:
-        return CameraRefusedError("asks for a login (401); set username and password")
-    if status in (401, 403):
-        return CameraRefusedError(f"refuses the login ({status}); check username and password")
-    if status in (404, 410):
-        return CameraRefusedError(f"knows no such path ({status}); check its URL")
-    return CameraError(f"refuses the picture (HTTP status {status}); see its manual or restart it")
-
-
-def _fault(error: Exception) -> CameraError:
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, TimeoutError):
-        return CameraError("cannot be reached: it does not answer; see that it is on and the address right")
-    if isinstance(reason, ConnectionRefusedError):
-        return CameraError("cannot be reached: it refuses connections; check the port in its URL")
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return CameraError(
-            f"cannot be trusted: {reason.verify_message}; name its certificate in SSL_CERT_FILE, or use http://"
-        )
-    text = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
-    return CameraError(f"cannot be reached: {text}; see that the address is right")
+    def _failure_of(self, error: Exception) -> CameraFailedError:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, TimeoutError):
+            return failed(FailureKind.TIMEOUT, place=self._place)
+        if isinstance(reason, ConnectionRefusedError):
+            return failed(FailureKind.REFUSED, place=self._place)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return failed(FailureKind.UNTRUSTED, detail=reason.verify_message)
+        text = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
+        return failed(FailureKind.UNREACHABLE, place=self._place, detail=text)

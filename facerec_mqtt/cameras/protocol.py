@@ -1,15 +1,16 @@
-"""What a reader's process is told on its standard input: one line, never arguments or environment."""
+"""The messages between the service and a camera's reader process; see `core.child_process`."""
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar
+
+from facerec_mqtt.cameras.failures import CameraFailure, FailureKind
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderRequest:
-    """One connection to one camera."""
+    """One connection to one camera: the one message to a reader, on standard input. A secret."""
 
+    TYPE: ClassVar[str] = "read"
     kind: str
     """As `CameraSettings.kind`."""
     url: str
@@ -21,15 +22,60 @@ class ReaderRequest:
     fps: float
     """Frames a second to deliver, at most."""
     timeout_s: float
-    """Silence that the watchdog bears."""
+    """Silence after which the service ends the reader."""
     patient: bool
-    """Look longer at the stream before decoding it: for one whose quick opening gave no picture."""
+    """Examine the stream for longer before decoding it: for one whose quick opening gave no picture."""
 
-    def to_line(self) -> bytes:
-        """As one line of JSON. A secret."""
-        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Something came from the camera, or nothing is due yet."""
+
+    TYPE: ClassVar[str] = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The first picture is about to come."""
+
+    TYPE: ClassVar[str] = "opened"
+    width_px: int
+    height_px: int
+    fps: float
+    """Frames a second that the camera sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameWritten:
+    """A picture is in the shared frame."""
+
+    TYPE: ClassVar[str] = "frame"
+    captured_at_s: float
+    """In seconds of `time.monotonic`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The reader cannot go on, and ends."""
+
+    TYPE: ClassVar[str] = "failed"
+    kind: FailureKind
+    status: int | None
+    place: str | None
+    detail: str | None
+    seconds: float | None
 
     @classmethod
-    def from_line(cls, line: bytes) -> Self:
-        """Read what `to_line` wrote."""
-        return cls(**json.loads(line))
+    def of(cls, failure: CameraFailure) -> "Failed":
+        """Make the message of a failure."""
+        return cls(failure.kind, failure.status, failure.place, failure.detail, failure.seconds)
+
+    @property
+    def failure(self) -> CameraFailure:
+        """Why."""
+        return CameraFailure(self.kind, self.status, self.place, self.detail, self.seconds)
+
+
+Status = Alive | Opened | FrameWritten | Failed
+"""What a reader sends, on the pipe that it is started with."""
+STATUSES: tuple[type[Status], ...] = (Alive, Opened, FrameWritten, Failed)

@@ -1,97 +1,85 @@
-"""The process that reads one camera: `python -m facerec_mqtt.cameras.reader WORDS_FD FRAME_FD NAME`.
+"""The process that reads one camera: `python -m facerec_mqtt.cameras.reader STATUS_FD FRAME_FD NAME`.
 
-Its orders come on standard input, whose end is its own end too: it never outlives the service. The name
-is there for `ps` only. It puts pictures into the shared frame and says one line for each thing that
-happens:
-
-    alive                       something came from the camera, or none is due yet
-    opened WIDTH HEIGHT FPS     the first picture is about to be put
-    frame CAPTURED_AT_S         a picture was put
-    failed TEXT                 it cannot go on, and why; the end
-    refused TEXT                likewise, where waiting alone will not help; the end
+Its request comes on standard input, and when that ends, so does the process: it never outlives the service.
+The name is there for `ps` only. It puts pictures into the shared frame and sends a message for each thing
+that happens; see `protocol`.
 """
 
 import os
 import resource
 import signal
 import sys
-import threading
 import time
 
 import cv2
 
-from facerec_mqtt.cameras.protocol import ReaderRequest
+from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
+from facerec_mqtt.cameras.protocol import Alive, Failed, FrameWritten, Opened, ReaderRequest, Status
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.cameras.sources import open_source
-from facerec_mqtt.core.errors import CameraError, CameraRefusedError
+from facerec_mqtt.core.child_process import from_line, to_line, when_input_ends
 
 _ALIVE_EVERY_S = 0.25
 
 
 class StatusPipe:
-    """What this process says to the service."""
+    """Sends messages to the service."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._said_s = 0.0
+        self._alive_s = 0.0
 
-    def say(self, line: str) -> None:
-        """Say one line. It is short, so that the pipe takes it as a whole."""
-        os.write(self._descriptor, line.replace("\n", " ").encode()[:1000] + b"\n")
+    def send(self, message: Status) -> None:
+        """Send one message. It is short, so that the pipe takes it as a whole."""
+        os.write(self._descriptor, to_line(message))
 
     def alive(self) -> None:
-        """Say that the camera lives, not more often than is of use."""
+        """Report that the camera lives, not more often than is of use."""
         now_s = time.monotonic()
-        if now_s >= self._said_s + _ALIVE_EVERY_S:
-            self._said_s = now_s
-            self.say("alive")
+        if now_s >= self._alive_s + _ALIVE_EVERY_S:
+            self._alive_s = now_s
+            self.send(Alive())
 
 
-def read(orders: ReaderRequest, words: StatusPipe, frame: SharedFrame) -> None:
+def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame) -> None:
     """Read the camera until it fails.
 
     Raises:
-        CameraError: it cannot be opened, or has ended.
+        CameraFailedError: it cannot be opened, or has ended.
     """
     opened = False
-    source = open_source(orders, words.alive)
+    source = open_source(request, status.alive)
     for shot in source.shots:
         if not opened:
             opened = True
             height_px, width_px = shot.image.shape[:2]
-            words.say(f"opened {width_px} {height_px} {source.fps:.6g}")
+            status.send(Opened(width_px, height_px, source.fps))
         frame.write(shot.captured_at_s, shot.image)
-        words.say(f"frame {shot.captured_at_s!r}")
+        status.send(FrameWritten(shot.captured_at_s))
 
 
 def main() -> None:
-    """Read one camera, as standard input orders."""
+    """Read one camera, as the request on standard input says."""
     # The service decides when this process ends, not whoever interrupts the terminal's whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A core file would hold the camera's password.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    words, frame = StatusPipe(int(sys.argv[1])), SharedFrame(int(sys.argv[2]))
-    orders = ReaderRequest.from_line(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_the_service, daemon=True).start()
+    status, frame = StatusPipe(int(sys.argv[1])), SharedFrame(int(sys.argv[2]))
+    request = from_line(sys.stdin.buffer.readline(), ReaderRequest)
+    when_input_ends(lambda: os._exit(0))
     cv2.setNumThreads(1)
     try:
-        read(orders, words, frame)
-    except CameraRefusedError as error:
-        words.say(f"refused {error}")
-    except CameraError as error:
-        words.say(f"failed {error}")
+        read(request, status, frame)
+    except CameraFailedError as error:
+        status.send(Failed.of(error.failure))
     except (cv2.error, MemoryError) as error:
         # Their texts can hold the address.
-        words.say(f"failed it sends what cannot be decoded ({type(error).__name__})")
+        status.send(Failed.of(CameraFailure(FailureKind.UNDECODABLE, detail=type(error).__name__)))
+    except Exception as error:
+        status.send(Failed.of(CameraFailure(FailureKind.INTERNAL, detail=type(error).__name__)))
     # At once, since the closing of a dead stream can hang.
     os._exit(1)
-
-
-def _end_with_the_service() -> None:
-    while os.read(0, 4096):
-        pass
-    os._exit(0)
 
 
 if __name__ == "__main__":

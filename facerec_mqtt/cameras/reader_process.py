@@ -11,13 +11,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from facerec_mqtt.cameras.protocol import ReaderRequest
+from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind, failed
+from facerec_mqtt.cameras.protocol import STATUSES, Failed, Opened, ReaderRequest, Status
 from facerec_mqtt.cameras.shared_frame import SharedFrame
-from facerec_mqtt.core.errors import CameraError
+from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
 
 if TYPE_CHECKING:
     from facerec_mqtt.settings.schema import CameraSettings
 _PATIENCE_AFTER_KILL_S = 1.0
+_LONGEST_MESSAGE = 4096
+READER_EXITED = CameraFailure(FailureKind.READER_EXITED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,10 @@ class CameraFacts:
 class ReaderProcess:
     """One connection to a camera, in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], words: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], status: int) -> None:
         self._process = process
-        self._words = words
-        self._unfinished = b""
+        self._status = status
+        self._lines = LineBuffer(_LONGEST_MESSAGE)
 
     @classmethod
     def start(
@@ -49,14 +52,14 @@ class ReaderProcess:
         Args:
             settings: which camera.
             frame: where its pictures are put.
-            timeout_s: for how long it may be silent; kept by who listens.
+            timeout_s: for how long it may be silent; kept by the caller.
             patient: as in `ReaderRequest`.
 
         Raises:
-            CameraError: the system gives no process.
+            CameraFailedError: the system gives no process.
         """
         password = None if settings.password is None else settings.password.get_secret_value()
-        orders = ReaderRequest(
+        request = ReaderRequest(
             kind=settings.kind,
             url=settings.url,
             address=settings.address() if settings.kind == "rtsp" else settings.url,
@@ -67,9 +70,9 @@ class ReaderProcess:
             patient=patient,
         )
         try:
-            words, theirs = os.pipe()
+            status, theirs = os.pipe()
         except OSError as error:
-            raise CameraError(f"cannot be read: no pipe can be made ({error.strerror})") from error
+            raise failed(FailureKind.NO_PROCESS, detail=error.strerror) from error
         numbers = (str(theirs), str(frame.descriptor))
         try:
             process = subprocess.Popen(
@@ -82,42 +85,44 @@ class ReaderProcess:
                 env=_environment(),
             )
         except OSError as error:
-            os.close(words)
-            raise CameraError(f"cannot be read: no process can be started ({error.strerror})") from error
+            os.close(status)
+            raise failed(FailureKind.NO_PROCESS, detail=error.strerror) from error
         finally:
             os.close(theirs)
         if process.stdin is not None:
-            # Standard input stays open: its end would be the reader's. A reader that is dead already
-            # shows by the end of its words.
+            # Standard input stays open: its end would be the reader's. A reader that is dead already shows by
+            # the end of its messages.
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(orders.to_line())
+                process.stdin.write(to_line(request))
                 process.stdin.flush()
-        return cls(process, words)
+        return cls(process, status)
 
     @property
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid
 
-    def listen(self, timeout_s: float) -> list[str] | None:
-        """What the process has said.
+    def listen(self, timeout_s: float) -> list[Status] | None:
+        """Wait for messages of the process.
 
         Args:
-            timeout_s: how long to wait for it.
+            timeout_s: how long to wait for one.
 
         Returns:
-            Its lines; none when it was silent for so long; `None` when it has ended.
+            The messages; none when it was silent for so long; `None` when it has ended. What is no message
+            becomes a `Failed`.
         """
         poll = select.poll()
-        poll.register(self._words, select.POLLIN)
-        if not poll.poll(max(0.0, timeout_s) * 1000):
-            return []
-        said = os.read(self._words, 65536)
-        if not said:
-            return None
-        *lines, self._unfinished = (self._unfinished + said).split(b"\n")
-        # What comes is alive, even if it is half a line.
-        return [line.decode(errors="replace") for line in lines] or ["alive"]
+        poll.register(self._status, select.POLLIN)
+        deadline_s = time.monotonic() + timeout_s
+        # Half a line is no sign of life: one without an end would keep a dead camera alive.
+        while poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
+            data = os.read(self._status, 65536)
+            if not data:
+                return None
+            if lines := self._lines.feed(data):
+                return [_message(line) for line in lines]
+        return []
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""
@@ -132,14 +137,14 @@ class ReaderProcess:
         # One that hangs in a driver cannot be killed; it is left to the system.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_PATIENCE_AFTER_KILL_S)
-        os.close(self._words)
+        os.close(self._status)
 
 
 def probe(settings: CameraSettings, timeout_s: float) -> CameraFacts:
     """Open a camera, take one picture and close it again.
 
     Raises:
-        CameraError: no picture comes within `timeout_s`; why, and what to do.
+        CameraFailedError: no picture comes within `timeout_s`; why, and what to do.
     """
     frame = SharedFrame.create()
     deadline_s = time.monotonic() + timeout_s
@@ -147,40 +152,45 @@ def probe(settings: CameraSettings, timeout_s: float) -> CameraFacts:
         # Two steps, to open it and to ask why it does not open, must both fit in.
         reader = ReaderProcess.start(settings, frame, timeout_s=0.6 * timeout_s, patient=False)
         try:
-            return _first_facts(settings, reader, deadline_s, timeout_s)
+            first = _first_facts(reader, deadline_s, timeout_s)
         finally:
             reader.close()
+    except CameraFailedError as error:
+        raise CameraFailedError(error.failure, settings.name) from error
     finally:
         frame.close()
+    if isinstance(first, CameraFailure):
+        raise CameraFailedError(first, settings.name)
+    return first
 
 
-def _first_facts(
-    settings: CameraSettings, reader: ReaderProcess, deadline_s: float, timeout_s: float
-) -> CameraFacts:
+def _first_facts(reader: ReaderProcess, deadline_s: float, timeout_s: float) -> CameraFacts | CameraFailure:
     while (left_s := deadline_s - time.monotonic()) > 0:
-        lines = reader.listen(left_s)
-        if lines is None:
-            raise CameraError(f'Camera "{settings.name}" {ENDED}.')
-        for line in lines:
-            word, _, rest = line.partition(" ")
-            if word == "opened":
-                width, height, fps = rest.split()
-                return CameraFacts(int(width), int(height), float(fps))
-            if word in ("failed", "refused"):
-                raise CameraError(f'Camera "{settings.name}" {rest}.')
-    raise CameraError(f'Camera "{settings.name}" gave no picture within {timeout_s:g} s; see that it is on.')
+        messages = reader.listen(left_s)
+        if messages is None:
+            return READER_EXITED
+        for message in messages:
+            match message:
+                case Opened():
+                    return CameraFacts(message.width_px, message.height_px, message.fps)
+                case Failed():
+                    return message.failure
+    return CameraFailure(FailureKind.SILENT, seconds=timeout_s)
 
 
-ENDED = "cannot be read: its reader ended without a word; see that memory is not short"
+def _message(line: bytes) -> Status:
+    try:
+        return from_line(line, *STATUSES)
+    except MessageError as error:
+        return Failed.of(CameraFailure(FailureKind.READER_INVALID, detail=str(error)))
 
 
 def _environment() -> dict[str, str]:
-    """Our own without the settings, and with everything quiet and small."""
-    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("FACEREC_")}
-    return kept | {
-        "OPENCV_FFMPEG_LOGLEVEL": "-8",
-        "OPENCV_LOG_LEVEL": "SILENT",
-        "OPENCV_FFMPEG_CAPTURE_OPTIONS": "",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MALLOC_ARENA_MAX": "2",
-    }
+    """What a reader needs of ours, and everything quiet and small."""
+    return child_environment(
+        OPENCV_FFMPEG_LOGLEVEL="-8",
+        OPENCV_LOG_LEVEL="SILENT",
+        OPENCV_FFMPEG_CAPTURE_OPTIONS="",
+        OPENBLAS_NUM_THREADS="1",
+        MALLOC_ARENA_MAX="2",
+    )

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from facerec_mqtt.core.errors import CameraError, CameraRefusedError
+from facerec_mqtt.cameras.failures import FailureKind, failed
 
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _LONGEST_ANSWER = 65536
@@ -36,50 +36,39 @@ def describe(url: str, username: str | None, password: str | None, timeout_s: fl
         timeout_s: patience for each step.
 
     Raises:
-        CameraRefusedError: the camera refuses it.
-        CameraError: it is not given; why and what to do, as the middle of a sentence.
+        CameraFailedError: it is not given, and why.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     place = f"{host}:{port}"
+    has_login = username is not None or password is not None
     try:
         with _connect(host, port, parts.scheme, timeout_s) as connection:
             answer = _ask(connection, url, 1, None)
-            if answer.status == 401 and (username is not None or password is not None):
+            if answer.status == 401 and has_login:
                 login = _authorization(answer, url, username or "", password or "")
                 if login is not None:
                     answer = _ask(connection, url, 2, login)
     except TimeoutError as error:
-        raise CameraError(
-            f"cannot be reached: {place} does not answer; see that it is on and the address right"
-        ) from error
+        raise failed(FailureKind.TIMEOUT, place=place) from error
     except socket.gaierror as error:
-        raise CameraError(
-            f'cannot be reached: the host name "{host}" is not known; see that it is spelt right'
-        ) from error
+        raise failed(FailureKind.UNKNOWN_HOST, place=host) from error
     except ConnectionRefusedError as error:
-        raise CameraError(
-            f"cannot be reached: {host} refuses connections at port {port}; see that RTSP is switched on"
-            " and the port right"
-        ) from error
+        raise failed(FailureKind.REFUSED, place=place) from error
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise CameraError(f"cannot be reached: {place}, {reason}; see that the address is right") from error
-    _judge(answer, place, has_login=username is not None or password is not None)
+        detail = error.strerror or type(error).__name__
+        raise failed(FailureKind.UNREACHABLE, place=place, detail=detail) from error
+    _judge(answer.status, place, has_login=has_login)
 
 
-def _judge(answer: _Answer, place: str, *, has_login: bool) -> None:
-    if 200 <= answer.status < 300:
+def _judge(status: int, place: str, *, has_login: bool) -> None:
+    if 200 <= status < 300:
         return
-    if answer.status in (401, 403):
-        if has_login:
-            raise CameraRefusedError(f"refuses the login ({answer.status}); check username and password")
-        raise CameraRefusedError(f"asks for a login ({answer.status}); set username and password")
-    if answer.status in (404, 400, 454):
-        raise CameraRefusedError(
-            f"knows no such path ({answer.status}); check what follows {place} in its URL"
-        )
-    raise CameraError(f"refuses the stream (RTSP status {answer.status}); see its manual or restart it")
+    if status in (401, 403):
+        raise failed(FailureKind.UNAUTHORIZED if has_login else FailureKind.LOGIN_MISSING, status=status)
+    if status in (404, 400, 454):
+        raise failed(FailureKind.NOT_FOUND, status=status, place=place)
+    raise failed(FailureKind.STATUS, status=status)
 
 
 def _connect(host: str, port: int, scheme: str, timeout_s: float) -> socket.socket:
@@ -104,14 +93,14 @@ def _ask(connection: socket.socket, url: str, number: int, login: str | None) ->
     while b"\r\n\r\n" not in received:
         part = connection.recv(4096)
         if not part:
-            raise CameraError("ends the connection without an answer; restart it")
+            raise failed(FailureKind.HUNG_UP)
         received += part
         if not received.startswith(b"RTSP/"[: len(received)]) or len(received) > _LONGEST_ANSWER:
-            raise CameraError("does not speak RTSP; check the port in its URL")
+            raise failed(FailureKind.NOT_RTSP)
     head = received.split(b"\r\n\r\n", 1)[0].decode("latin-1").split("\r\n")
     status = re.fullmatch(r"RTSP/\d\.\d (\d{3})(?: .*)?", head[0])
     if status is None:
-        raise CameraError("does not speak RTSP; check the port in its URL")
+        raise failed(FailureKind.NOT_RTSP)
     pairs = (line.partition(":") for line in head[1:])
     return _Answer(int(status[1]), tuple((key.strip().lower(), value.strip()) for key, _, value in pairs))
 

@@ -1,7 +1,7 @@
 """The kinds of camera, each as an endless row of pictures, at most so many a second.
 
 These run in the reader's process and may block for as long as they like: who waits for them has a
-watchdog. What they raise is the middle of a sentence, "cannot be opened: ...".
+watchdog.
 """
 
 import math
@@ -14,9 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from facerec_mqtt.cameras.failures import FailureKind, failed
 from facerec_mqtt.cameras.pacing import Backlog, Pacer
 from facerec_mqtt.cameras.protocol import ReaderRequest
-from facerec_mqtt.core.errors import CameraError, CameraRefusedError, PictureError
+from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Image
 
@@ -50,48 +51,48 @@ class Source:
     fps: float
     """Frames a second that it has to give, of which those wanted are taken."""
     shots: Iterator[Shot]
-    """Its pictures, for ever; ends by `CameraError`."""
+    """Its pictures, endlessly; ends by `CameraFailedError`."""
 
 
-def open_source(orders: ReaderRequest, alive: Alive) -> Source:
+def open_source(request: ReaderRequest, alive: Alive) -> Source:
     """Open a camera.
 
     Args:
-        orders: which, and how.
+        request: which, and how.
         alive: to be called whenever the camera has shown that it lives.
 
     Raises:
-        CameraError: it cannot be opened; why, as the middle of a sentence.
+        CameraFailedError: it cannot be opened, and why.
     """
-    match orders.kind:
+    match request.kind:
         case "rtsp":
-            return _open_stream(orders, alive)
+            return _open_stream(request, alive)
         case "http":
             # Here, since the client takes 10 MB of memory, which the others need not pay.
             from facerec_mqtt.cameras.http_pictures import Snapshots
 
-            snapshots = Snapshots.of(orders)
-            return Source(orders.fps, _poll(snapshots.take, orders.fps, alive))
+            snapshots = Snapshots.of(request)
+            return Source(request.fps, _poll(snapshots.take, request.fps, alive))
         case "folder":
-            return Source(orders.fps, _poll(_Folder(Path(orders.url)).take, orders.fps, alive))
+            return Source(request.fps, _poll(_Folder(Path(request.url)).take, request.fps, alive))
         case "device":
-            return _open_device(orders, alive)
+            return _open_device(request, alive)
         case _:
-            return _open_file(orders, alive)
+            return _open_file(request, alive)
 
 
-def _open_stream(orders: ReaderRequest, alive: Alive) -> Source:
-    for options in (_PATIENT,) if orders.patient else (_QUICK, _PATIENT):
+def _open_stream(request: ReaderRequest, alive: Alive) -> Source:
+    for options in (_PATIENT,) if request.patient else (_QUICK, _PATIENT):
         os.environ[_OPTIONS] = options
         alive()
         capture = cv2.VideoCapture(
-            orders.address,
+            request.address,
             cv2.CAP_FFMPEG,
             [
-                *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(orders.timeout_s * _OPEN_SHARE * 1000)),
+                *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(request.timeout_s * _OPEN_SHARE * 1000)),
                 # After its own time-out OpenCV hands out old frames as if they were new. So the
                 # watchdog comes first.
-                *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(orders.timeout_s * 2000)),
+                *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(request.timeout_s * 2000)),
                 # Each decoder thread delays the picture by one frame.
                 *(cv2.CAP_PROP_N_THREADS, 1),
             ],
@@ -99,24 +100,24 @@ def _open_stream(orders: ReaderRequest, alive: Alive) -> Source:
         if capture.isOpened() and capture.grab():
             # What was looked at before decoding comes first and all at once; it is past.
             settled_s = time.monotonic() + (_SETTLE_S if options == _PATIENT else 0.0)
-            return Source(_fps_of(capture), _grab(capture, orders.fps, alive, settled_s))
+            return Source(_fps_of(capture), _grab(capture, request.fps, alive, settled_s))
         capture.release()
         alive()
         # OpenCV does not say why. The camera itself does, when asked.
         from facerec_mqtt.cameras.rtsp import describe
 
-        describe(orders.url, orders.username, orders.password, orders.timeout_s * _OPEN_SHARE)
-    raise CameraRefusedError("offers a stream that cannot be decoded; choose H.264 in its settings")
+        describe(request.url, request.username, request.password, request.timeout_s * _OPEN_SHARE)
+    raise failed(FailureKind.CODEC)
 
 
-def _open_device(orders: ReaderRequest, alive: Alive) -> Source:
-    device = Path(f"/dev/video{int(orders.url)}")
+def _open_device(request: ReaderRequest, alive: Alive) -> Source:
+    device = Path(f"/dev/video{int(request.url)}")
     if not device.exists():
-        raise CameraError(f"does not exist: there is no {device}")
-    capture = cv2.VideoCapture(int(orders.url), cv2.CAP_V4L2)
+        raise failed(FailureKind.NO_DEVICE, place=device)
+    capture = cv2.VideoCapture(int(request.url), cv2.CAP_V4L2)
     if not capture.isOpened() or not capture.grab():
-        raise CameraError(f"cannot be opened; see that {device} may be read and that no one else uses it")
-    return Source(_fps_of(capture), _grab(capture, orders.fps, alive))
+        raise failed(FailureKind.DEVICE_UNREADABLE, place=device)
+    return Source(_fps_of(capture), _grab(capture, request.fps, alive))
 
 
 def _grab(capture: cv2.VideoCapture, fps: float, alive: Alive, settled_s: float = 0.0) -> Iterator[Shot]:
@@ -132,21 +133,21 @@ def _grab(capture: cv2.VideoCapture, fps: float, alive: Alive, settled_s: float 
             if ok:
                 yield Shot(now_s, np.asarray(image, np.uint8))
         if not capture.grab():
-            raise CameraError("has ended its stream")
+            raise failed(FailureKind.ENDED)
 
 
-def _open_file(orders: ReaderRequest, alive: Alive) -> Source:
-    path = Path(orders.url)
+def _open_file(request: ReaderRequest, alive: Alive) -> Source:
+    path = Path(request.url)
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a share has dropped
-        raise CameraError(f'does not exist: there is no file or folder "{path}"')
+        raise failed(FailureKind.NO_FILE, place=path)
     capture = _video(path)
-    return Source(_fps_of(capture), _play(path, capture, orders.fps, alive))
+    return Source(_fps_of(capture), _play(path, capture, request.fps, alive))
 
 
 def _video(path: Path) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened() or not capture.grab():
-        raise CameraError(f'cannot be opened: "{path}" is not a video, or a damaged one')
+        raise failed(FailureKind.NOT_A_VIDEO, place=path)
     return capture
 
 
@@ -201,13 +202,13 @@ class _Folder:
                 continue
             self._last = name
             return image
-        raise CameraError(f'has no pictures: "{self._folder}" holds no JPEG, PNG or WebP that can be read')
+        raise failed(FailureKind.EMPTY_FOLDER, place=self._folder)
 
     def _names(self) -> list[str]:
         try:
             return sorted(entry.name for entry in self._folder.iterdir() if entry.suffix.lower() in _PICTURES)
         except OSError as error:
-            raise CameraError(f'cannot be read: the folder "{self._folder}", {error.strerror}') from error
+            raise failed(FailureKind.UNREADABLE_FOLDER, place=self._folder, detail=error.strerror) from error
 
 
 def _fps_of(capture: cv2.VideoCapture) -> float:

@@ -1,4 +1,4 @@
-"""One camera, for ever: read it, notice when it falls silent, open it anew."""
+"""One camera, indefinitely: read it, notice when it falls silent, open it again."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.pacing import RateMeter, backoff_s
-from facerec_mqtt.cameras.reader_process import ENDED, ReaderProcess
+from facerec_mqtt.cameras.protocol import Failed, FrameWritten, Opened
+from facerec_mqtt.cameras.reader_process import READER_EXITED, ReaderProcess
 from facerec_mqtt.cameras.shared_frame import SharedFrame
-from facerec_mqtt.core.errors import CameraError
 from facerec_mqtt.core.records import Frame
 
 if TYPE_CHECKING:
     from facerec_mqtt.settings.schema import CameraSettings
 _log = logging.getLogger(__name__)
-OnStatus = Callable[[str, bool, str], None]
-"""Told of a change: the camera's name, whether it gives pictures, and why."""
-# A camera that has given pictures for so long is well again; one that falls silent sooner, time after
-# time, is asked less and less often.
+OnStatus = Callable[[str, bool, CameraFailure | None], None]
+"""Called on a change with the camera's slug, whether it gives pictures, and why it does not."""
+# A camera that has given pictures for so long works again; one that falls silent sooner, time after time, is
+# asked less and less often.
 _WELL_AFTER_S = 30.0
 _START_WITHIN_S = 60.0
 _STOP_WITHIN_S = 1.8
@@ -31,12 +32,12 @@ _STOP_WITHIN_S = 1.8
 
 @dataclass(frozen=True, slots=True)
 class CameraCounters:
-    """How a camera fares."""
+    """What a camera has given."""
 
     frames: int
     """Frames that were read, since the start."""
     reconnects: int
-    """Times that it was opened anew, since the start."""
+    """Times that it was opened again, since the start."""
     fps: float
     """Frames a second over the last seconds."""
 
@@ -46,8 +47,8 @@ class Camera:
 
     Args:
         settings: which camera.
-        on_status: told once when it is lost, also when it cannot be opened at first, and once when it
-            gives pictures; from a thread of the camera's own.
+        on_status: called once when it is lost, also when it cannot be opened at first, and once when it
+            gives pictures; in a thread of the camera's own.
     """
 
     def __init__(self, settings: CameraSettings, on_status: OnStatus | None = None) -> None:
@@ -66,7 +67,7 @@ class Camera:
         # Of the supervising thread alone, except that `online` may be read by all.
         self._online: bool | None = None
         self._lost_s = 0.0
-        self._told = ""
+        self._reported: CameraFailure | None = None
 
     @property
     def online(self) -> bool:
@@ -75,7 +76,7 @@ class Camera:
 
     @property
     def counters(self) -> CameraCounters:
-        """How it fares."""
+        """Its counts."""
         with self._news:
             return CameraCounters(self._frames, self._reconnects, self._rate.fps(time.monotonic()))
 
@@ -92,7 +93,7 @@ class Camera:
         self._thread.start()
 
     def stop(self) -> None:
-        """End reading, within two seconds; nothing is told any more."""
+        """End reading, within two seconds; `on_status` is not called any more."""
         with self._news:
             self._stopping.set()
             self._news.notify_all()
@@ -123,7 +124,7 @@ class Camera:
                 if self._newest_s > after_s:
                     newest = self._frame.read(after_s)
                     if newest is not None:
-                        return Frame(self._settings.name, *newest)
+                        return Frame(self._settings.slug, *newest)
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     return None
@@ -138,32 +139,35 @@ class Camera:
         while not self._stopping.is_set():
             began_s = time.monotonic()
             frames_before = self._frames
-            # A stream that opens quickly but never gives a picture may do so when looked at longer.
-            reason, refused = self._read_once(patient=barren % 2 == 1)
+            # A stream that opens quickly but never gives a picture may do so when examined for longer.
+            failure = self._read_or_fail(patient=barren % 2 == 1)
             barren = 0 if self._frames > frames_before else barren + 1
-            well = self._frames > frames_before and time.monotonic() - began_s >= _WELL_AFTER_S
-            failures = 1 if well else failures + 1
+            is_well = self._frames > frames_before and time.monotonic() - began_s >= _WELL_AFTER_S
+            failures = 1 if is_well else failures + 1
             if self._stopping.is_set():
                 return
-            self._tell_lost(reason, refused=refused)
+            self._report_lost(failure)
             self._stopping.wait(backoff_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
 
-    def _read_once(self, *, patient: bool) -> tuple[str, bool]:
-        """Read until it ends.
+    def _read_or_fail(self, *, patient: bool) -> CameraFailure:
+        """Read until it ends; returns why it has ended."""
+        try:
+            return self._read_once(patient=patient)
+        except CameraFailedError as error:
+            return error.failure
+        except Exception as error:
+            # Whatever it is, it must not end the supervision while the status says online.
+            _log.exception('Camera "%s": unexpected error', self._settings.name)
+            return CameraFailure(FailureKind.INTERNAL, detail=type(error).__name__)
 
-        Returns:
-            Why it has ended, as the middle of a sentence, and whether waiting alone will not help.
-        """
+    def _read_once(self, *, patient: bool) -> CameraFailure:
         frame = self._frame
         if frame is None:
-            return "is stopped", False
-        try:
-            # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
-            reader = ReaderProcess.start(
-                self._settings, frame, timeout_s=self._settings.read_timeout_s, patient=patient
-            )
-        except CameraError as error:
-            return str(error), False
+            return CameraFailure(FailureKind.ENDED)
+        # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
+        reader = ReaderProcess.start(
+            self._settings, frame, timeout_s=self._settings.read_timeout_s, patient=patient
+        )
         with self._news:
             self._reader = reader
             if self._stopping.is_set():
@@ -176,55 +180,60 @@ class Camera:
                 self._reconnects += 1
             reader.close()
 
-    def _listen_to(self, reader: ReaderProcess) -> tuple[str, bool]:
-        # Until its first word the process is only being started, which is not the camera's fault.
+    def _listen_to(self, reader: ReaderProcess) -> CameraFailure:
+        # Until its first message the process is only being started, which is not the camera's fault.
         timeout_s = _START_WITHIN_S
         while True:
-            lines = reader.listen(timeout_s)
-            if lines is None:
-                return ENDED, False
-            if not lines:
-                return f"gave no picture for {timeout_s:g} s", False
+            messages = reader.listen(timeout_s)
+            if messages is None:
+                return READER_EXITED
+            if not messages:
+                return CameraFailure(FailureKind.SILENT, seconds=timeout_s)
             timeout_s = self._settings.read_timeout_s
-            for line in lines:
-                word, _, rest = line.partition(" ")
-                if word in ("failed", "refused"):
-                    return rest, word == "refused"
-                if word == "frame":
-                    self._take_note(float(rest))
-                elif word == "opened":
-                    self._tell_online("gives {}x{} pixels".format(*rest.split()))
+            for message in messages:
+                match message:
+                    case Failed():
+                        return message.failure
+                    case FrameWritten():
+                        self._on_frame(message.captured_at_s)
+                    case Opened():
+                        self._report_online(message)
 
-    def _take_note(self, captured_at_s: float) -> None:
+    def _on_frame(self, captured_at_s: float) -> None:
         with self._news:
             self._newest_s = captured_at_s
             self._frames += 1
             self._rate.add(captured_at_s)
             self._news.notify_all()
 
-    def _tell_online(self, reason: str) -> None:
+    def _report_online(self, opened: Opened) -> None:
         if self._online or self._stopping.is_set():
             return
+        name = self._settings.name
         if self._online is None:
-            _log.info('Camera "%s" %s', self._settings.name, reason)
+            _log.info('Camera "%s" gives %dx%d pixels', name, opened.width_px, opened.height_px)
         else:
-            _log.info(
-                'Camera "%s" is back after %.0f s', self._settings.name, time.monotonic() - self._lost_s
-            )
+            _log.info('Camera "%s" is back after %.0f s', name, time.monotonic() - self._lost_s)
         self._online = True
-        if self._on_status is not None:
-            self._on_status(self._settings.name, True, reason)
+        self._call(online=True, failure=None)
 
-    def _tell_lost(self, reason: str, *, refused: bool) -> None:
+    def _report_lost(self, failure: CameraFailure) -> None:
         was_lost = self._online is False
-        # What somebody must set right is said also when it turns up later, as after a camera's reset.
-        if not was_lost or (refused and reason != self._told):
-            _log.warning('Camera "%s" %s. It will be tried again, for ever', self._settings.name, reason)
-            self._told = reason
+        # What somebody must set right is logged also when it turns up later, as after a camera's reset.
+        if not was_lost or (failure.needs_action and failure != self._reported):
+            _log.warning('Camera "%s" %s. Retrying indefinitely', self._settings.name, failure.sentence)
+            self._reported = failure
         else:
-            _log.debug('Camera "%s" is still lost: it %s', self._settings.name, reason)
+            _log.debug('Camera "%s" is still lost: it %s', self._settings.name, failure.sentence)
         if was_lost:
             return
         self._online, self._lost_s = False, time.monotonic()
-        if self._on_status is not None:
-            self._on_status(self._settings.name, False, reason)
+        self._call(online=False, failure=failure)
+
+    def _call(self, *, online: bool, failure: CameraFailure | None) -> None:
+        if self._on_status is None:
+            return
+        try:
+            self._on_status(self._settings.slug, online, failure)
+        except Exception:
+            _log.exception('Camera "%s": its status could not be processed', self._settings.name)

@@ -142,12 +142,7 @@ def _check_prometheus(settings: Settings) -> str:
 
 def _check_model(settings: Settings) -> str:
     model = load_current(settings.model_dir)
-    Recognizer.load(
-        model,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
+    Recognizer.from_settings(settings.recognition, model)
     if model is None:
         raise SettingsError('there is none yet; run "facerec-mqtt rebuild". Until then all are strangers.')
     return f"version {model.version} knows {', '.join(person.name for person in model.people)}"

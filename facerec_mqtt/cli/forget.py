@@ -56,12 +56,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
             )
 
     def load_recognizer() -> Recognizer:
-        return Recognizer.load(
-            None,
-            min_detection_score=settings.recognition.min_detection_score,
-            max_side_px=max(STILL_SIDE_PX, settings.recognition.max_side_px),
-            threads=settings.recognition.threads,
-        )
+        return Recognizer.from_settings(settings.recognition, min_side_px=STILL_SIDE_PX)
 
     forget(places, traces, make_model, load_recognizer)
     print(f"{person.name} is forgotten on this machine. {_take_off_broker(settings, person)}")

@@ -34,27 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = arguments.command
     try:
         return command(arguments)
-    except FacerecError as error:
-        print(f"facerec-mqtt: {error}", file=sys.stderr)
-        return 1
-    except (MemoryError, ImportError) as error:
-        # Libraries too large for what is left cannot be imported.
-        if isinstance(error, ImportError) and "failed to map segment" not in str(error):
+    except (FacerecError, MemoryError, ImportError, RuntimeError) as error:
+        sentence = _sentence(error)
+        if sentence is None:
             raise
-        print(
-            "facerec-mqtt: There is not enough memory for this; end other programs or raise the limit that "
-            "is set for this one, and try again. A rebuild takes about 1 GB.",
-            file=sys.stderr,
-        )
-        return 1
-    except RuntimeError as error:
-        if "can't start new thread" not in str(error):
-            raise
-        print(
-            "facerec-mqtt: No more threads can be started; end other programs, or raise the limit of "
-            "processes that is set for this one (ulimit -u, TasksMax, pids_limit), and try again.",
-            file=sys.stderr,
-        )
+        print(f"facerec-mqtt: {sentence}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -66,6 +50,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno == errno.ENOSPC:
             print("facerec-mqtt: The disk is full; free some space and try again.", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str | None:
+    """What the user can do about an error; `None` where it is a bug."""
+    if isinstance(error, FacerecError):
+        return str(error)
+    # Libraries too large for what is left cannot be imported.
+    if isinstance(error, MemoryError) or (
+        isinstance(error, ImportError) and "failed to map segment" in str(error)
+    ):
+        return (
+            "There is not enough memory for this; end other programs or raise the limit that is set for this"
+            " one, and try again. A rebuild takes about 1 GB."
+        )
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return (
+            "No more threads can be started; end other programs, or raise the limit of processes that is set"
+            " for this one (ulimit -u, TasksMax, pids_limit), and try again."
+        )
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,9 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="use the new model even when it is clearly worse"
     )
     rebuild.add_argument("--json", action="store_true", help="print the report as one line of JSON")
-    rebuild.add_argument("--progress-json", action="store_true", help=argparse.SUPPRESS)
-    # FPIR and least margin. The service gives them with both folders, and then no settings are read.
-    rebuild.add_argument("--recognition", nargs=2, type=float, help=argparse.SUPPRESS)
+    # As the service's child: a request on standard input, messages on standard output, no settings.
+    rebuild.add_argument("--for-service", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
     enroll = commands.add_parser("enroll", help="check or take enrollment pictures")
@@ -196,18 +199,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.enroll import RebuildOptions, rebuild_model
+    if arguments.for_service:
+        from facerec_mqtt.cli.enroll import rebuild_for_service
 
-    if arguments.recognition is None:
-        options = RebuildOptions.of(_settings(arguments))
-    else:
-        options = RebuildOptions(arguments.enrollment, arguments.model_dir, *arguments.recognition)
-    return rebuild_model(
-        options,
-        force=arguments.force,
-        as_json=arguments.json,
-        progress_as_json=arguments.progress_json,
-    )
+        return rebuild_for_service(_sentence)
+    from facerec_mqtt.cli.enroll import rebuild_model
+
+    return rebuild_model(_settings(arguments), force=arguments.force, as_json=arguments.json)
 
 
 def _enroll_check(arguments: argparse.Namespace) -> int:

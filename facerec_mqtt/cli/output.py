@@ -1,23 +1,26 @@
-"""What commands show: a progress bar on a terminal, lines of JSON to the service, a report as a table."""
+"""What commands show: a progress bar on a terminal, messages to the service, a report as a table."""
 
-import json
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from facerec_mqtt.core.child_process import Message, to_line
 from facerec_mqtt.core.records import ProgressCallback
-from facerec_mqtt.reports.audit_report import AuditReport
-from facerec_mqtt.reports.photo_report import PhotoReport
-from facerec_mqtt.reports.rebuild_report import RebuildReport
+from facerec_mqtt.service.rebuild_process import RebuildProgress
+
+if TYPE_CHECKING:  # what is printed is imported already, and the service's child must not need it
+    from facerec_mqtt.reports.audit_report import AuditReport
+    from facerec_mqtt.reports.photo_report import PhotoReport
+    from facerec_mqtt.reports.rebuild_report import RebuildReport
 
 _ENOUGH_TO_ESTIMATE = 0.02
 
@@ -81,13 +84,25 @@ def hints_on_terminal() -> Iterator[ProgressCallback]:
         yield lambda hint, share: bar.update(task, description=hint, completed=share)
 
 
-@contextmanager
-def progress_lines() -> Iterator[ProgressCallback]:
-    """Write each stage and whole per cent as a line of JSON to standard error, for a program to read."""
+def message_output() -> Callable[[Message], None]:
+    """Keep standard output for messages to the service; whatever else is printed goes to standard error."""
+    output = os.dup(1)
+    os.dup2(2, 1)
+
+    def send(message: Message) -> None:
+        line = to_line(message)
+        while line:
+            line = line[os.write(output, line) :]
+
+    return send
+
+
+def progress_messages(send: Callable[[Message], None]) -> ProgressCallback:
+    """Send each stage and whole per cent to the service."""
     last = "", -1
     began_at, began_s = 0.0, 0.0
 
-    def write_line(stage: str, share: float) -> None:
+    def report(stage: str, share: float) -> None:
         nonlocal last, began_at, began_s
         if stage != last[0]:
             # The stages' paces have nothing to do with each other: photos that are known pass at once.
@@ -95,10 +110,9 @@ def progress_lines() -> Iterator[ProgressCallback]:
         if (stage, int(share * 100)) != last:
             last = stage, int(share * 100)
             left_s = seconds_left(1 - share, share - began_at, time.monotonic() - began_s)
-            line = {"stage": stage, "progress": last[1], "seconds_left": left_s}
-            print(json.dumps(line), file=sys.stderr, flush=True)
+            send(RebuildProgress(stage, last[1], left_s))
 
-    yield write_line
+    return report
 
 
 def seconds_left(rest: float, done: float, passed_s: float) -> int | None:
@@ -115,7 +129,7 @@ def seconds_left(rest: float, done: float, passed_s: float) -> int | None:
     return round(passed_s * rest / done) if done >= _ENOUGH_TO_ESTIMATE else None
 
 
-def print_report(report: RebuildReport) -> None:
+def print_report(report: "RebuildReport") -> None:
     """Print what a rebuild found as a table and sentences on standard output."""
     console = Console()
     rates = {person.name: report.tpir[person.slug] for person in report.people if person.slug in report.tpir}
@@ -141,7 +155,7 @@ def print_report(report: RebuildReport) -> None:
         )
 
 
-def print_audit(audit: AuditReport, title: str) -> None:
+def print_audit(audit: "AuditReport", title: str) -> None:
     """Print what became of the photos as a table and sentences on standard output.
 
     Args:
@@ -155,7 +169,7 @@ def print_audit(audit: AuditReport, title: str) -> None:
 
 
 def _print_photos(
-    console: Console, photos: Sequence[PhotoReport], title: str, rates: Mapping[str, float]
+    console: Console, photos: Sequence["PhotoReport"], title: str, rates: Mapping[str, float]
 ) -> None:
     """Print the photos.
 

@@ -37,12 +37,7 @@ def predict(paths: Sequence[Path], settings: Settings, *, as_json: bool, annotat
             f'There is no model in "{settings.model_dir}"; make one with "facerec-mqtt rebuild", or name '
             "another folder with --model-dir."
         )
-    recognizer = Recognizer.load(
-        model,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=max(STILL_SIDE_PX, settings.recognition.max_side_px),
-        threads=settings.recognition.threads,
-    )
+    recognizer = Recognizer.from_settings(settings.recognition, model, min_side_px=STILL_SIDE_PX)
     names = {person.slug: person.name for person in model.people}
     failed = 0
     copies: set[Path] = set()

@@ -3,7 +3,7 @@
     FacerecError
     ├── SettingsError      a setting is missing, unknown or out of range
     ├── CameraError        a camera cannot be opened or read
-    │   └── CameraRefusedError  it answers, and somebody has to set something right
+    │   └── cameras.CameraFailedError  with the failure as an enum and its data
     ├── PictureError       a picture file cannot be read
     ├── EnrollmentError    the enrollment folder cannot be made into a model
     ├── ModelError         a model folder or a shipped weight file is missing, damaged or foreign
@@ -28,10 +28,6 @@ class SettingsError(FacerecError):
 
 class CameraError(FacerecError):
     """A camera cannot be opened or read."""
-
-
-class CameraRefusedError(CameraError):
-    """A camera answers, and waiting alone will not help: somebody has to set something right."""
 
 
 class PictureError(FacerecError):

@@ -4,15 +4,16 @@ The command line opens a camera of its own; the service gives the frames that it
 """
 
 import logging
+import os
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from facerec_mqtt.cameras import Camera, probe
+from facerec_mqtt.core.clock import WallClock, local_zone
 from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame, ProgressCallback
 from facerec_mqtt.core.slugs import slug
@@ -51,10 +52,12 @@ class Capturing:
         album: where they go.
         camera: the camera's slug.
         session: which frames to take.
+        clock: the wall clock, for the names of the pictures.
     """
 
-    def __init__(self, album: Album, camera: str, session: PhotoSession) -> None:
+    def __init__(self, album: Album, camera: str, session: PhotoSession, clock: WallClock) -> None:
         self._album = album
+        self._clock = clock
         self.camera = camera
         self._session = session
         self._hint: str | None = None
@@ -74,7 +77,7 @@ class Capturing:
         self._hint = answer.hint
         if answer.part is not None:
             jpeg = portrait_jpeg(portrait(frame.image, found[0].detection.box))
-            taken = datetime.fromtimestamp(time.time() - time.monotonic() + frame.captured_at_s).astimezone()
+            taken = self._clock.now().local(frame.captured_at_s)
             self.files[answer.part].append(self._album.add(answer.part, jpeg, taken, self.camera))
         return self.state
 
@@ -136,19 +139,14 @@ def capture(
     """
     camera_settings = _camera(settings, source)
     album = open_album(settings.enrollment_dir, name, count, seconds)
-    recognizer = Recognizer.load(
-        None,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
+    recognizer = Recognizer.from_settings(settings.recognition)
     camera = Camera(camera_settings)
     region = Region(camera_settings.region)
     try:
         probe(camera_settings, _OPEN_WITHIN_S)
         # The clock starts once the camera is known to work.
         session = PhotoSession(album.name, count, seconds, time.monotonic(), recognizer.embed)
-        capturing = Capturing(album, camera_settings.slug, session)
+        capturing = Capturing(album, camera_settings.slug, session, WallClock(local_zone(os.environ)))
         last_s = -1.0
         camera.start()
         while not capturing.over(time.monotonic()):

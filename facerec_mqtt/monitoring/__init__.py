@@ -1,1 +1,1 @@
-"""How the service performs, for whoever watches over it."""
+"""Metrics, heartbeat and overload of the service."""

@@ -1,1 +1,1 @@
-"""Faces over time: tracks, visits, who is present, and pictures to review."""
+"""Faces over time: tracks, votes, visits, who is present, and pictures for review."""

@@ -8,11 +8,12 @@ Times in it are the wall clock's: only that outlasts a restart.
 import json
 import logging
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.files import read_plain, replace_file
 from facerec_mqtt.core.records import OpenVisit, Person, PersonState
 from facerec_mqtt.core.slugs import slug
@@ -120,35 +121,35 @@ class StateFile:
             self._is_unwritten = False
 
 
-def last_seen(states: Iterable[PersonState], epoch_at_zero_s: float) -> dict[str, LastSeen]:
+def last_seen(states: Iterable[PersonState], clock: Clock) -> dict[str, LastSeen]:
     """Take what is worth remembering from the people's states.
 
     Args:
         states: of everybody whom the model knows.
-        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
+        clock: the wall clock.
     """
     return {
-        state.person.slug: LastSeen(state.camera, round(epoch_at_zero_s + state.last_seen_s, 3), state.score)
+        state.person.slug: LastSeen(state.camera, clock.epoch(state.last_seen_s), state.score)
         for state in states
         if state.camera is not None and state.last_seen_s is not None
     }
 
 
-def of_people(visits: Iterable[OpenVisit], epoch_at_zero_s: float) -> tuple[OpenVisit, ...]:
+def of_people(visits: Iterable[OpenVisit], clock: Clock) -> tuple[OpenVisit, ...]:
     """Take the visits that are worth remembering, with the wall clock's times.
 
     Args:
         visits: all that have not ended.
-        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
+        clock: the wall clock.
     """
-    return tuple(_moved(visit, epoch_at_zero_s) for visit in visits if visit.person is not None)
+    return tuple(_moved(visit, clock.epoch) for visit in visits if visit.person is not None)
 
 
 def to_resume(
     visits: Iterable[OpenVisit],
     people: Container[str | None],
     cameras: Container[str],
-    epoch_at_zero_s: float,
+    clock: Clock,
     now_s: float,
 ) -> tuple[OpenVisit, ...]:
     """Take the remembered visits that go on: of people and cameras that there are, not too long ago.
@@ -157,10 +158,10 @@ def to_resume(
         visits: that an earlier run has kept.
         people: slugs of those whom the model knows.
         cameras: slugs of those that there are.
-        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
+        clock: the wall clock.
         now_s: now, of `time.monotonic`.
     """
-    moved = [_moved(visit, -epoch_at_zero_s) for visit in visits]
+    moved = [_moved(visit, clock.monotonic) for visit in visits]
     return tuple(
         visit
         for visit in moved
@@ -170,8 +171,8 @@ def to_resume(
     )
 
 
-def _moved(visit: OpenVisit, by_s: float) -> OpenVisit:
-    began_s, last_seen_s = round(visit.began_s + by_s, 3), round(visit.last_seen_s + by_s, 3)
+def _moved(visit: OpenVisit, convert: Callable[[float], float]) -> OpenVisit:
+    began_s, last_seen_s = round(convert(visit.began_s), 3), round(convert(visit.last_seen_s), 3)
     return replace(visit, began_s=began_s, last_seen_s=last_seen_s, score=float(visit.score))
 
 

@@ -22,6 +22,7 @@ from facerec_mqtt.faces.selection import Backbone, Detector, find_faces
 from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import FamilyModel
+from facerec_mqtt.settings.schema import RecognitionSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +128,27 @@ class Recognizer:
         embedder = Embedder.load(threads=threads)
         blank = cls(detector, embedder, embedder.digest, load_cohort(), None, None)
         return blank.with_model(model)
+
+    @classmethod
+    def from_settings(
+        cls, settings: RecognitionSettings, model: FamilyModel | None = None, *, min_side_px: int = 0
+    ) -> "Recognizer":
+        """Open the shipped networks as the settings ask for them.
+
+        Args:
+            settings: of the detector, and the threads.
+            model: the family's; `None` makes everybody nobody.
+            min_side_px: pictures are searched at this side at least: photos, where time matters less.
+
+        Raises:
+            ModelError: a network is missing or damaged, or the model was made with another one.
+        """
+        return cls.load(
+            model,
+            min_detection_score=settings.min_detection_score,
+            max_side_px=max(min_side_px, settings.max_side_px),
+            threads=settings.threads,
+        )
 
     @property
     def model(self) -> FamilyModel | None:

@@ -40,28 +40,15 @@ class SavedPerson(_Saved):
     name: str
 
 
-class SavedComparison(_Saved):
-    """With the model that was in use."""
-
-    version: str
-
-
 class SavedReport(_Saved):
     """What a rebuild found."""
 
-    version: str | None = None
-    people: Sequence[str] = ()
-    """Slugs of whom the model knows."""
     details: Mapping[str, SavedPerson] = {}
     """By slug."""
     photos: Sequence[SavedPhoto] = ()
     outcomes: Sequence[SavedOutcome] = ()
     fpir: float | None = None
     """The stated share of strangers who may be taken for somebody."""
-    switched: bool = True
-    """Whether the model was put to use; the first models all were, and their reports lack it."""
-    not_used_because: str | None = None
-    compared_with: SavedComparison | None = None
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Self:

@@ -13,6 +13,7 @@ from facerec_mqtt.recognition.error_rates import NOBODY, Curve, Outcomes, fpir_o
 from facerec_mqtt.reports.advice import FEW_PHOTOS, Advice, Standing, advise
 from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
 from facerec_mqtt.reports.sentences import few_photos, many_strangers_named, no_usable_photo, why_worse
+from facerec_mqtt.reports.summary import model_sentence
 from facerec_mqtt.training.comparison import Comparison, Tally
 
 _LOW_TPIR = 0.6
@@ -76,6 +77,19 @@ class RebuildReport:
             for file, row in zip(self.outcomes.files, self.outcomes.named, strict=True)
             if row != NOBODY and file in strangers
         )
+
+    @property
+    def message(self) -> str:
+        """The rebuild in one sentence, for whoever asked for it by MQTT."""
+        if self.comparison is not None and not self.switched:
+            return (
+                f"Model {self.version} is kept but not used, being clearly worse than"
+                f" {self.comparison.version}, which stays in use. {self.not_used_because}"
+                ' Send {"force": true} to use it all the same.'
+            )
+        names = ", ".join(person.name for person in self.people)
+        used = sum(photo.used for photo in self.photos)
+        return model_sentence(self.version, names, used, len(self.photos))
 
     def advice(self) -> tuple[Advice, ...]:
         """What would make the model better, for each of `people`."""

@@ -1,4 +1,4 @@
-"""A rebuild in one sentence, and its report without what it says of each photo."""
+"""A model in one sentence, and its report without what it says of each photo: what goes out by MQTT."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,25 +14,19 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in report.items() if key not in ("photos", "outcomes")} | counts
 
 
-def rebuild_message(report: Mapping[str, Any]) -> str:
-    """One sentence on a rebuild that was done.
-
-    Args:
-        report: as `facerec-mqtt rebuild --json` prints it.
-    """
-    saved = SavedReport.of(report)
-    if not saved.switched:
-        before = "the model" if saved.compared_with is None else saved.compared_with.version
-        return (
-            f"Model {saved.version} is kept but not used, being clearly worse than {before}, which stays in"
-            f' use. {saved.not_used_because} Send {{"force": true}} to use it all the same.'
-        )
-    names = ", ".join(saved.details[slug].name for slug in saved.people if slug in saved.details)
-    return model_message(str(saved.version), names, report)
-
-
 def model_message(version: str, names: str, report: Mapping[str, Any]) -> str:
     """One sentence on a model in use; its report is read from the disk and may be of another version."""
     photos = SavedReport.of(report).photos
-    used = sum(photo.used for photo in photos)
-    return f"Model {version} knows {names}; {used} of {len(photos)} photos were used."
+    return model_sentence(version, names, sum(photo.used for photo in photos), len(photos))
+
+
+def model_sentence(version: str, names: str, used: int, photos: int) -> str:
+    """One sentence on a model in use.
+
+    Args:
+        version: of the model.
+        names: of whom it knows.
+        used: how many photos it was made of.
+        photos: how many there were.
+    """
+    return f"Model {version} knows {names}; {used} of {photos} photos were used."

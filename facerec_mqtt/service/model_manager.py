@@ -10,8 +10,8 @@ from facerec_mqtt.core.errors import CommandError, ModelError
 from facerec_mqtt.core.records import ModelState
 from facerec_mqtt.recognition.model_store import FamilyModel, current_version, is_emptied, load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.reports.summary import model_message, rebuild_message, summary
-from facerec_mqtt.service.rebuild_process import RebuildProcess, RebuildResult
+from facerec_mqtt.reports.summary import model_message, summary
+from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess, RebuildResult
 from facerec_mqtt.settings.schema import Settings
 
 _log = logging.getLogger(__name__)
@@ -107,14 +107,13 @@ class ModelManager:
         Returns:
             The answer to whoever asked for it.
         """
-        self._rebuild_fault = result.error
-        if result.report is None:
-            _log.error("The rebuild failed: %s", result.error)
-            return result.error or ""
-        message = rebuild_message(result.report)
-        if not result.report["switched"]:
-            _log.warning("%s", message)
-        return message
+        self._rebuild_fault = None if result.ok else result.message
+        match result:
+            case RebuildFailed():
+                _log.error("The rebuild failed: %s", result.message)
+            case RebuildDone(switched=False):
+                _log.warning("%s", result.message)
+        return result.message
 
     def state(self, model: FamilyModel | None) -> ModelState:
         """Make the state that is published.

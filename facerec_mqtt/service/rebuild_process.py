@@ -1,33 +1,74 @@
 """The rebuild as a child process of low priority, so that recognition goes on beside it.
 
-TensorFlow and the photos live and die with the child; the service only reads its progress.
+TensorFlow and the photos live and die with the child. It gets one message on standard input and sends
+messages on standard output; nothing that it says or does can end the service. See `core.child_process`.
 """
 
-import json
+import contextlib
+import fcntl
 import logging
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, ClassVar
 
-from facerec_mqtt.settings.schema import PREFIX, Settings
+from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
+from facerec_mqtt.settings.schema import Settings
 
 _log = logging.getLogger(__name__)
 _NICENESS = 15
-# Begins the one sentence that the command line says of an error; libraries may write before it and after.
-_ERROR_PREFIX = "facerec-mqtt: "
+_LONGEST_LINE = 65536
+# Read at once, so that a child that talks without end cannot hold up the service.
+_MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class RebuildResult:
-    """How a rebuild ended."""
+class RebuildRequest:
+    """The one message to the child: all that it needs of the settings."""
 
-    report: dict[str, Any] | None
-    """What it printed, as `facerec-mqtt rebuild --json` does; `None` when it failed."""
-    error: str | None
-    """Why it failed, in one sentence; `None` when it did not."""
+    TYPE: ClassVar[str] = "rebuild"
+    enrollment_dir: str
+    model_dir: str
+    fpir: float
+    min_margin: float
+    force: bool
+    """Use the new model even when it is clearly worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildProgress:
+    """How far the child is."""
+
+    TYPE: ClassVar[str] = "progress"
+    stage: str
+    percent: int
+    seconds_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildDone:
+    """There is a new model."""
+
+    TYPE: ClassVar[str] = "done"
+    ok: ClassVar[bool] = True
+    message: str
+    """One sentence on it."""
+    switched: bool
+    """Whether it is in use; otherwise it is clearly worse than the one that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildFailed:
+    """There is no new model."""
+
+    TYPE: ClassVar[str] = "failed"
+    ok: ClassVar[bool] = False
+    message: str
+    """Why, in one sentence."""
+
+
+RebuildResult = RebuildDone | RebuildFailed
 
 
 class RebuildProcess:
@@ -36,10 +77,10 @@ class RebuildProcess:
     def __init__(self, settings: Settings, *, force: bool) -> None:
         self._settings = settings
         self._force = force
-        self._process: subprocess.Popen[str] | None = None
-        self._report = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._result: RebuildResult | None = None
+        self._messages, self._errors = LineBuffer(_LONGEST_LINE), LineBuffer(_LONGEST_LINE)
         self._last_error = ""
-        self._readers: tuple[threading.Thread, ...] = ()
         self.percent = 0
         self.stage: str | None = None
         self.seconds_left: int | None = None
@@ -50,74 +91,121 @@ class RebuildProcess:
         Raises:
             OSError: the system cannot start another process.
         """
-        settings = self._settings
-        folders = ["--enrollment", str(settings.enrollment_dir), "--model-dir", str(settings.model_dir)]
-        recognition = ["--recognition", str(settings.recognition.fpir), str(settings.recognition.min_margin)]
-        options = ["--json", "--progress-json", *(["--force"] if self._force else [])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "facerec_mqtt", "rebuild", *folders, *recognition, *options],
-            stdin=subprocess.DEVNULL,
+        recognition = self._settings.recognition
+        request = RebuildRequest(
+            enrollment_dir=str(self._settings.enrollment_dir),
+            model_dir=str(self._settings.model_dir),
+            fpir=recognition.fpir,
+            min_margin=recognition.min_margin,
+            force=self._force,
+        )
+        process = self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "facerec_mqtt", "rebuild", "--for-service"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=_environment(),
+            env=child_environment(),
             # A terminal's Ctrl-C goes to the whole group; the service ends its child itself.
             start_new_session=True,
         )
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
-        self._readers = tuple(
-            threading.Thread(target=read, name="rebuild-output", daemon=True)
-            for read in (self._read_report, self._read_progress)
-        )
-        for reader in self._readers:
-            reader.start()
+        # One that has ended already shows when it is polled.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                with contextlib.suppress(OSError):
+                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _MOST_BYTES)
+        if process.stdin is not None:
+            # Standard input stays open: its end is the end of the child, which never outlives the service.
+            with contextlib.suppress(OSError):
+                process.stdin.write(to_line(request))
+                process.stdin.flush()
 
     def poll(self) -> RebuildResult | None:
-        """How it ended, or `None` while it runs. Never blocks for long."""
-        if self._process is None or self._process.poll() is None:
+        """Read what the child has sent; returns how it ended, or `None` while it runs. Never blocks."""
+        process = self._process
+        if process is None:
+            return self._result
+        # Asked first, so that what it sent at its very end is read too.
+        status = process.poll()
+        data, is_open = _read(process.stdout)
+        for line in self._messages.feed(data):
+            self._on_line(line)
+        for line in self._errors.feed(_read(process.stderr)[0]):
+            self._on_error(line)
+        if status is None:
+            if not is_open:
+                # It can send no result any more.
+                process.kill()
             return None
-        for reader in self._readers:
-            reader.join(timeout=1.0)
-        status = self._process.returncode
-        if status == 0:
-            return RebuildResult(report=json.loads(self._report), error=None)
-        said = self._last_error.removeprefix(_ERROR_PREFIX)
-        if status < 0:
-            said = f"it was ended by signal {-status}, perhaps for want of memory. {said}".rstrip()
-        return RebuildResult(report=None, error=said or f"it ended with status {status} and said nothing.")
+        self._close()
+        if self._result is None:
+            self._result = RebuildFailed(_reason(status, self._last_error))
+        return self._result
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End the child; the model in use stays as it is."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             return
-        self._process.terminate()
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        process = self._process
+        self._process = None
+        if process is not None:
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+    def _on_line(self, line: bytes) -> None:
         try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            message = from_line(line, RebuildProgress, RebuildDone, RebuildFailed)
+        except MessageError as error:
+            _log.debug("The rebuild sent an invalid message: %s", error)
+            return
+        match message:
+            case RebuildProgress():
+                self.stage, self.seconds_left = message.stage, message.seconds_left
+                self.percent = min(max(message.percent, 0), 100)
+            case RebuildDone() | RebuildFailed():
+                self._result = message
 
-    def _read_report(self) -> None:
-        assert self._process is not None and self._process.stdout is not None  # noqa: PT018
-        with self._process.stdout as output:
-            self._report = output.read()
-
-    def _read_progress(self) -> None:
-        assert self._process is not None and self._process.stderr is not None  # noqa: PT018
-        with self._process.stderr as output:
-            for line in output:
-                # One that is killed may leave half a line.
-                if line.startswith('{"stage"') and line.endswith("}\n"):
-                    said = json.loads(line)
-                    self.stage, self.seconds_left = said["stage"], said["seconds_left"]
-                    self.percent = int(said["progress"])
-                elif line.strip():
-                    _log.debug("rebuild: %s", line.rstrip())
-                    if not self._last_error.startswith(_ERROR_PREFIX):
-                        self._last_error = line.strip()
+    def _on_error(self, line: bytes) -> None:
+        text = line.decode(errors="replace").strip()
+        if text:
+            _log.debug("rebuild: %s", text)
+            self._last_error = text[:300]
 
 
-def _environment() -> dict[str, str]:
-    """Our own, without settings: its arguments are all that it needs, and some settings are passwords."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+def _read(pipe: IO[bytes] | None) -> tuple[bytes, bool]:
+    """What is in a pipe at present, up to a limit, and whether more may come."""
+    data = b""
+    try:
+        while pipe is not None and len(data) < _MOST_BYTES:
+            part = os.read(pipe.fileno(), 65536)
+            if not part:
+                return data, False
+            data += part
+    except BlockingIOError:  # nothing at present
+        pass
+    except OSError:
+        return data, False
+    return data, True
+
+
+def _reason(status: int, last_error: str) -> str:
+    """Why a child that has not said it itself has ended."""
+    if status < 0:
+        ended = f"The rebuild was ended by signal {-status}, possibly out of memory."
+    else:
+        ended = f"The rebuild ended with status {status} and without a result."
+    return f"{ended} {last_error}".rstrip()

@@ -216,6 +216,8 @@ class RecognitionSettings(_Group):
     """Good frames of nobody known before a stranger is reported."""
     departure_s: float = Field(default=60.0, ge=1, le=86400)
     """Unseen for this long, somebody has departed."""
+    camera_offline_s: float = Field(default=900.0, ge=1, le=604_800)
+    """While a camera is offline nobody departs; after this long everybody whom it saw last does."""
     motion: bool = True
     """Look for faces only while something moves."""
     min_detection_score: float = Field(default=0.6, ge=0.1, le=0.99)

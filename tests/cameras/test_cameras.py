@@ -13,20 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.cameras import Camera, probe
+from facerec_mqtt.cameras import Camera, CameraFailedError, CameraFailure, FailureKind, probe
 from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.sources import open_source
-from facerec_mqtt.core.errors import CameraError
 from tests.support.broker import wait_until
 from tests.support.rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_clip
-from tests.support.watched_camera import (
-    PASSWORD,
-    PATIENCE_S,
-    assert_live,
-    is_running,
-    settings,
-    watched,
-)
+from tests.support.watched_camera import PASSWORD, PATIENCE_S, assert_live, is_running, settings, watched
 
 
 def open_files() -> int:
@@ -53,7 +45,7 @@ def test_frames_arrive_from_a_camera_with_a_login_and_then_all_is_given_back(
     assert {frame.image.shape for frame in frames} == {(240, 320, 3)}
     assert not frames[0].image.flags.writeable
     assert_live(frames[0], frames[-1])
-    assert door.told == [(True, "gives 320x240 pixels")]
+    assert door.reported == [(True, None)]
     assert not any(b"p@ss" in seen or b"p%40ss" in seen for seen in secrets_seen)
     assert not is_running(pid)
     assert open_files() == files_before + files_of_server
@@ -88,7 +80,7 @@ def test_no_more_frames_are_read_than_wanted(start_rtsp: StartRtsp, clip: Path) 
     assert 7 / (frames[-1].captured_at_s - frames[0].captured_at_s) < 3.6
 
 
-def test_a_killed_server_is_said_once_and_its_return_too(
+def test_a_killed_server_is_logged_once_and_its_return_too(
     start_rtsp: StartRtsp, clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -96,21 +88,21 @@ def test_a_killed_server_is_said_once_and_its_return_too(
     with watched(settings(server.url("/front"))) as door:
         door.frame()
         server.kill()
-        door.wait_until_told(True, False)
+        door.wait_until_reported(True, False)
         assert not door.camera.online
         # It is tried more than once meanwhile.
         wait_until(lambda: door.camera.counters.reconnects >= 2)
         server.start()
-        door.wait_until_told(True, False, True)
+        door.wait_until_reported(True, False, True)
         door.frames(3)
     said = [
         record.getMessage() for record in caplog.records if record.name.startswith("facerec_mqtt.cameras")
     ]
     assert said[:2] == [
-        'Camera "door" gives 320x240 pixels',
-        'Camera "door" has ended its stream. It will be tried again, for ever',
+        'Camera "Door" gives 320x240 pixels',
+        'Camera "Door" has ended its stream. Retrying indefinitely',
     ]
-    assert re.fullmatch(r'Camera "door" is back after \d+ s', said[2])
+    assert re.fullmatch(r'Camera "Door" is back after \d+ s', said[2])
     assert len(said) == 3
 
 
@@ -119,10 +111,10 @@ def test_a_frozen_server_is_noticed_and_its_thaw_too(start_rtsp: StartRtsp, clip
     with watched(settings(server.url("/front"), read_timeout_s=10)) as door:
         door.frame()
         server.pause()
-        door.wait_until_told(True, False)
-        assert door.told[1][1] == "gave no picture for 10 s"
+        door.wait_until_reported(True, False)
+        assert door.reported[1][1] == CameraFailure(FailureKind.SILENT, seconds=10)
         server.go_on()
-        door.wait_until_told(True, False, True)
+        door.wait_until_reported(True, False, True)
         before = door.frame()
         assert_live(before, door.frames(5)[-1])
 
@@ -134,7 +126,7 @@ def test_a_reader_that_dies_is_replaced(start_rtsp: StartRtsp, clip: Path) -> No
         pid = door.camera.reader_pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        door.wait_until_told(True, False, True)
+        door.wait_until_reported(True, False, True)
         door.frame()
         assert door.camera.reader_pid != pid
 
@@ -150,7 +142,7 @@ def test_what_was_held_up_is_not_taken_for_the_present(start_rtsp: StartRtsp, cl
         os.kill(pid, signal.SIGCONT)
         for frame in door.frames(5):
             assert_live(before, frame)
-        assert door.told == [(True, "gives 320x240 pixels")]
+        assert door.reported == [(True, None)]
 
 
 def test_a_reader_ends_when_the_service_is_killed(start_rtsp: StartRtsp, clip: Path) -> None:
@@ -184,38 +176,42 @@ def test_a_stream_that_changes_its_size_goes_on(start_rtsp: StartRtsp, tmp_path:
     assert numbers & set(range(15))
     assert numbers & set(range(100, 115))
     assert numbers <= {*range(15), *range(100, 115)}
-    assert door.told == [(True, "gives 320x240 pixels")]
+    assert door.reported == [(True, None)]
 
 
 @pytest.mark.parametrize(
-    ("login", "path", "said"),
+    ("login", "path", "kind", "status"),
     [
-        (("cam", "guess-7391"), "/front", "refuses the login (401); check username and password"),
-        ((None, None), "/front", "asks for a login (401); set username and password"),
-        (("cam", PASSWORD), "/back", "knows no such path (404)"),
+        (("cam", "guess-7391"), "/front", FailureKind.UNAUTHORIZED, 401),
+        ((None, None), "/front", FailureKind.LOGIN_MISSING, 401),
+        (("cam", PASSWORD), "/back", FailureKind.NOT_FOUND, 404),
     ],
 )
-def test_why_a_camera_cannot_be_opened_is_said_and_no_secret(
+def test_why_a_camera_cannot_be_opened_is_reported_and_no_secret(
     start_rtsp: StartRtsp,
     clip: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
     login: tuple[str | None, str | None],
     path: str,
-    said: str,
+    kind: FailureKind,
+    status: int,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server = start_rtsp({"/front": [clip]}, login=("digest", "cam", PASSWORD))
     front = settings(server.url(path), username=login[0], password=login[1])
     with watched(front) as door:
-        door.wait_until_told(False)
+        door.wait_until_reported(False)
         wait_until(lambda: door.camera.counters.reconnects >= 2)
-    assert said in door.told[0][1]
-    with pytest.raises(CameraError) as caught:
+    failure = door.reported[0][1]
+    assert failure is not None
+    assert (failure.kind, failure.status) == (kind, status)
+    with pytest.raises(CameraFailedError) as caught:
         probe(front, PATIENCE_S)
-    assert said in str(caught.value)
+    assert caught.value.failure == failure
+    assert str(caught.value) == f'Camera "Door" {failure.sentence}.'
     output = capfd.readouterr()
-    everything = "\n".join([caplog.text, str(door.told), str(caught.value), output.out, output.err])
+    everything = "\n".join([caplog.text, str(door.reported), str(caught.value), output.out, output.err])
     for secret in ("p@ss", "p%40ss", "guess-7391"):
         assert secret not in everything
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
@@ -234,9 +230,9 @@ def test_a_camera_that_swallows_everything_delays_no_other(clip: Path) -> None:
                 assert_live(before, after)
                 before = after
         assert_live(before, door.frame())
-        silent.wait_until_told(False)
-        assert door.told == [(True, "gives 320x240 pixels")]
-        assert "does not answer" in silent.told[0][1] or "gave no picture" in silent.told[0][1]
+        silent.wait_until_reported(False)
+        assert door.reported == [(True, None)]
+        assert silent.failures[0] in (FailureKind.TIMEOUT, FailureKind.SILENT)
 
 
 def test_a_camera_that_does_not_describe_itself_is_opened_patiently(
@@ -244,8 +240,8 @@ def test_a_camera_that_does_not_describe_itself_is_opened_patiently(
 ) -> None:
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "")
     url = start_rtsp({"/front": [clip]}).url("/front")
-    orders = ReaderRequest("rtsp", url, url, None, None, fps=60.0, timeout_s=30.0, patient=True)
-    shot = next(open_source(orders, lambda: None).shots)
+    request = ReaderRequest("rtsp", url, url, None, None, fps=60.0, timeout_s=30.0, patient=True)
+    shot = next(open_source(request, lambda: None).shots)
     assert shot.image.shape == (240, 320, 3)
 
 
@@ -258,8 +254,10 @@ def test_a_probe_tells_size_and_rate(start_rtsp: StartRtsp, clip: Path) -> None:
 def test_a_probe_of_nothing_is_one_clear_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(CameraError, match=rf'^Camera "door" cannot be reached: .* port {port}; .*\.$'):
+    with pytest.raises(CameraFailedError) as caught:
         probe(settings(f"rtsp://127.0.0.1:{port}/x"), PATIENCE_S)
+    assert caught.value.failure == CameraFailure(FailureKind.REFUSED, place=f"127.0.0.1:{port}")
+    assert re.fullmatch(rf'Camera "Door" cannot be reached: .*:{port} .*; .*\.', str(caught.value))
 
 
 def test_a_camera_that_was_never_started_can_be_stopped() -> None:
@@ -277,7 +275,7 @@ def test_a_file_is_played_over_and_over(tmp_path: Path) -> None:
     write_clip(path, [numbered(number) for number in range(10)], 20)
     with watched(settings(path)) as door:
         numbers = [number_of(frame.image) for frame in door.frames(25)]
-        assert door.told == [(True, "gives 320x240 pixels")]
+        assert door.reported == [(True, None)]
     assert set(numbers) <= set(range(10))
     assert sum(later < number for number, later in pairwise(numbers)) >= 2
 
@@ -296,22 +294,25 @@ def test_of_a_fast_file_so_many_frames_are_taken_as_are_wanted(clip: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "there is no file or folder"), (b"not a video", "is not a video")]
+    ("content", "kind"), [(None, FailureKind.NO_FILE), (b"not a video", FailureKind.NOT_A_VIDEO)]
 )
-def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: bytes | None, kind: FailureKind) -> None:
     path = tmp_path / "clip.avi"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CameraError, match=said):
-        probe(settings(path), PATIENCE_S)
+    assert failure_of(path) == CameraFailure(kind, place=str(path))
 
 
 def test_a_path_that_the_system_will_not_even_look_at_is_a_file_that_is_not_there() -> None:
     # As is one on a share that has dropped, which no test can have.
-    with pytest.raises(CameraError, match="there is no file or folder"):
-        probe(settings("/" + "x" * 300), PATIENCE_S)
+    assert failure_of("/" + "x" * 300).kind is FailureKind.NO_FILE
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(CameraError, match="there is no /dev/video963"):
-        probe(settings("963"), PATIENCE_S)
+    assert failure_of("963") == CameraFailure(FailureKind.NO_DEVICE, place="/dev/video963")
+
+
+def failure_of(url: str | Path) -> CameraFailure:
+    with pytest.raises(CameraFailedError) as caught:
+        probe(settings(url), PATIENCE_S)
+    return caught.value.failure

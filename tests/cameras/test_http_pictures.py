@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle, islice
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import pytest
 
-from facerec_mqtt.cameras import probe
+from facerec_mqtt.cameras import CameraFailedError, CameraFailure, FailureKind, probe
 from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.sources import open_source
-from facerec_mqtt.core.errors import CameraError
 from tests.support.rtsp import number_of, numbered
 from tests.support.watched_camera import PASSWORD, PATIENCE_S, settings, watched
 
@@ -77,10 +77,10 @@ def digest(authorization: str | None) -> Answer:
     return 401, {"WWW-Authenticate": 'Digest realm="camera", nonce="n0nce", qop="auth"'}, b""
 
 
-def describe_error(url: str | Path, **others: object) -> str:
-    with pytest.raises(CameraError) as caught:
+def failure_of(url: str | Path, **others: object) -> CameraFailure:
+    with pytest.raises(CameraFailedError) as caught:
         probe(settings(url, **others), PATIENCE_S)
-    return str(caught.value)
+    return caught.value.failure
 
 
 # --- HTTP
@@ -96,37 +96,42 @@ def test_pictures_are_asked_for_with_a_login(answer: Callable[[str | None], Answ
 @pytest.mark.parametrize("answer", [basic, digest])
 def test_a_login_that_is_wanted_and_not_set_is_asked_for(answer: Callable[[str | None], Answer]) -> None:
     with http_camera(answer) as url:
-        assert "asks for a login (401); set username and password" in describe_error(url)
+        assert failure_of(url) == CameraFailure(FailureKind.LOGIN_MISSING, status=401)
 
 
-def test_a_wrong_login_is_said_and_not_shown() -> None:
+def test_a_wrong_login_is_reported_and_not_shown() -> None:
     with http_camera(digest) as url:
-        said = describe_error(url, username="cam", password="guess-7391")
-    assert "refuses the login (401); check username and password" in said
-    assert "guess" not in said
+        failure = failure_of(url, username="cam", password="guess-7391")
+    assert failure == CameraFailure(FailureKind.UNAUTHORIZED, status=401)
+    assert "guess" not in failure.sentence
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "kind", "status"),
     [
-        ((404, {}, b""), "knows no such path (404)"),
-        ((200, {}, b"<html>hello</html>"), "sends no picture: it is not a picture"),
-        ((200, {}, jpeg(1)[:500]), "sends no picture: the picture is cut short"),
-        ((200, {}, b"\xff" * (21 * 2**20)), "sends more than 20 MB"),
-        ((200, {"Content-Type": "multipart/x-mixed-replace; boundary=x"}, b""), "sends a film, not pictures"),
-        ((503, {}, b""), "HTTP status 503"),
-        ((302, {"Location": "file:///etc/passwd"}, b""), "refuses the picture (HTTP status 302)"),
+        ((404, {}, b""), FailureKind.NOT_FOUND, 404),
+        ((200, {}, b"<html>hello</html>"), FailureKind.NO_PICTURE, None),
+        ((200, {}, jpeg(1)[:500]), FailureKind.NO_PICTURE, None),
+        ((200, {}, b"\xff" * (21 * 2**20)), FailureKind.PICTURE_TOO_LARGE, None),
+        (
+            (200, {"Content-Type": "multipart/x-mixed-replace; boundary=x"}, b""),
+            FailureKind.VIDEO_STREAM,
+            None,
+        ),
+        ((503, {}, b""), FailureKind.STATUS, 503),
+        ((302, {"Location": "file:///etc/passwd"}, b""), FailureKind.STATUS, 302),
     ],
 )
-def test_what_is_no_picture_is_named(answer: Answer, said: str) -> None:
+def test_what_is_no_picture_is_named(answer: Answer, kind: FailureKind, status: int | None) -> None:
     with http_camera(lambda _: answer) as url:
-        assert said in describe_error(url)
+        failure = failure_of(url)
+    assert (failure.kind, failure.status) == (kind, status)
 
 
 def test_nobody_listens_at_a_snapshot_url() -> None:
     with http_camera(basic) as url:
         pass
-    assert "it refuses connections; check the port in its URL" in describe_error(url)
+    assert failure_of(url) == CameraFailure(FailureKind.REFUSED, place=urlsplit(url).netloc)
 
 
 def test_a_passing_fault_is_borne() -> None:
@@ -143,7 +148,7 @@ def test_a_passing_fault_is_borne() -> None:
         assert number_of(door.frame().image) == 1
         first_is_seen.set()
         assert number_of(door.frame().image) == 3
-        assert door.told == [(True, "gives 320x240 pixels")]
+        assert door.reported == [(True, None)]
 
 
 def test_pictures_may_change_their_size() -> None:
@@ -167,8 +172,8 @@ def test_a_folder_is_shown_in_the_order_of_names_over_and_over(tmp_path: Path) -
         (tmp_path / name).write_bytes(image.tobytes())
     (tmp_path / "b2.jpg").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture either")
-    orders = ReaderRequest("folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, patient=False)
-    shots = islice(open_source(orders, lambda: None).shots, 7)
+    request = ReaderRequest("folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, patient=False)
+    shots = islice(open_source(request, lambda: None).shots, 7)
     assert [number_of(shot.image) for shot in shots] == [0, 1, 2, 0, 1, 2, 0]
 
 
@@ -176,11 +181,11 @@ def test_a_slow_folder_is_not_taken_for_dead(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(1))
     with watched(settings(tmp_path, fps=0.25, read_timeout_s=3)) as door:
         door.frames(2)
-        assert [online for online, _ in door.told] == [True]
+        assert [online for online, _ in door.reported] == [True]
 
 
 @pytest.mark.parametrize("content", [{}, {"a.jpg": b"no picture"}, {"notes.txt": b"text"}])
 def test_a_folder_without_pictures_is_named(tmp_path: Path, content: dict[str, bytes]) -> None:
     for name, data in content.items():
         (tmp_path / name).write_bytes(data)
-    assert f'has no pictures: "{tmp_path}" holds no JPEG, PNG or WebP' in describe_error(tmp_path)
+    assert failure_of(tmp_path) == CameraFailure(FailureKind.EMPTY_FOLDER, place=str(tmp_path))

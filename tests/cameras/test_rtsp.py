@@ -1,4 +1,4 @@
-"""Why a stream cannot be had is said clearly, from what the server itself answers."""
+"""Why a stream cannot be opened, from what the server itself answers."""
 
 import socket
 import threading
@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.rtsp import describe
-from facerec_mqtt.core.errors import CameraError
 from tests.support.rtsp import StartRtsp
 
 PASSWORD = "p@ss:w/rd#%?"
@@ -38,26 +38,29 @@ def server_that_says(answers: Sequence[bytes]) -> Iterator[tuple[str, list[bytes
         yield f"rtsp://127.0.0.1:{listener.getsockname()[1]}/sub", asked
 
 
-def describe_error(url: str, username: str | None = None, password: str | None = None) -> str:
-    with pytest.raises(CameraError) as caught:
-        describe(url, username, password, PATIENCE_S)
-    return str(caught.value)
+def failure_of(
+    url: str, username: str | None = None, password: str | None = None, timeout_s: float = PATIENCE_S
+) -> CameraFailure:
+    with pytest.raises(CameraFailedError) as caught:
+        describe(url, username, password, timeout_s)
+    return caught.value.failure
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "kind", "status"),
     [
-        (b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n", "no such path (404)"),
-        (b"RTSP/1.0 403 Forbidden\r\n\r\n", "asks for a login (403)"),
-        (b"RTSP/1.0 453 Not Enough Bandwidth\r\n\r\n", "RTSP status 453"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak RTSP"),
-        (b"RTSP/x nonsense\r\n\r\n", "does not speak RTSP"),
-        (b"RTSP/1.0 200" + b"x" * 70000, "does not speak RTSP"),
+        (b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n", FailureKind.NOT_FOUND, 404),
+        (b"RTSP/1.0 403 Forbidden\r\n\r\n", FailureKind.LOGIN_MISSING, 403),
+        (b"RTSP/1.0 453 Not Enough Bandwidth\r\n\r\n", FailureKind.STATUS, 453),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", FailureKind.NOT_RTSP, None),
+        (b"RTSP/x nonsense\r\n\r\n", FailureKind.NOT_RTSP, None),
+        (b"RTSP/1.0 200" + b"x" * 70000, FailureKind.NOT_RTSP, None),
     ],
 )
-def test_the_answer_is_put_into_words(answer: bytes, said: str) -> None:
+def test_the_answer_becomes_a_failure(answer: bytes, kind: FailureKind, status: int | None) -> None:
     with server_that_says([answer]) as (url, _):
-        assert said in describe_error(url)
+        failure = failure_of(url)
+    assert (failure.kind, failure.status) == (kind, status)
 
 
 def test_a_stream_that_is_offered_is_no_complaint() -> None:
@@ -69,18 +72,19 @@ def test_a_stream_that_is_offered_is_no_complaint() -> None:
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert f"refuses connections at port {port}" in describe_error(f"rtsp://127.0.0.1:{port}/sub")
+    failure = failure_of(f"rtsp://127.0.0.1:{port}/sub")
+    assert failure == CameraFailure(FailureKind.REFUSED, place=f"127.0.0.1:{port}")
 
 
 def test_a_name_that_nobody_has() -> None:
-    assert '"nobody.invalid" is not known' in describe_error("rtsp://nobody.invalid/sub")
+    failure = failure_of("rtsp://nobody.invalid/sub")
+    assert failure == CameraFailure(FailureKind.UNKNOWN_HOST, place="nobody.invalid")
 
 
 def test_a_server_that_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"rtsp://127.0.0.1:{listener.getsockname()[1]}/sub"
-        with pytest.raises(CameraError, match="does not answer"):
-            describe(url, None, None, 0.2)
+        assert failure_of(url, timeout_s=0.2).kind is FailureKind.TIMEOUT
 
 
 def test_the_example_of_the_standard_is_answered_as_it_says() -> None:
@@ -97,9 +101,9 @@ def test_a_real_server_takes_the_right_login_only(start_rtsp: StartRtsp, kind: s
     server = start_rtsp({"/front": [clip]}, login=(kind, "cam", PASSWORD))
     url = server.url("/front")
     describe(url, "cam", PASSWORD, PATIENCE_S)
-    assert "refuses the login (401)" in describe_error(url, "cam", "wrong")
-    assert "asks for a login (401)" in describe_error(url)
-    assert "no such path (404)" in describe_error(server.url("/back"), "cam", PASSWORD)
+    assert failure_of(url, "cam", "wrong").kind is FailureKind.UNAUTHORIZED
+    assert failure_of(url).kind is FailureKind.LOGIN_MISSING
+    assert failure_of(server.url("/back"), "cam", PASSWORD).kind is FailureKind.NOT_FOUND
 
 
 @pytest.mark.parametrize("extra", [', qop="auth"', ", algorithm=SHA-256", ', opaque="x", stale=FALSE'])
@@ -112,5 +116,5 @@ def test_other_kinds_of_digest_are_answered_too(extra: str) -> None:
 
 def test_a_login_that_nobody_knows_is_not_tried() -> None:
     with server_that_says([b"RTSP/1.0 401 No\r\nWWW-Authenticate: Kerberos x\r\n\r\n"]) as (url, asked):
-        assert "refuses the login (401)" in describe_error(url, "cam", PASSWORD)
+        assert failure_of(url, "cam", PASSWORD).kind is FailureKind.UNAUTHORIZED
     assert len(asked) == 1

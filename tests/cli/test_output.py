@@ -1,6 +1,5 @@
 """What a rebuild shows on a terminal."""
 
-import json
 import os
 import pty
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import pytest
 
 from facerec_mqtt.cli import output as terminal
+from facerec_mqtt.service.rebuild_process import RebuildProgress
 
 PROGRAM = """
 import os
@@ -58,27 +58,27 @@ def test_where_there_is_no_terminal_each_stage_is_a_line() -> None:
     assert done.stderr == "Looking at the photos ...\nchatter of a librarywritten afterwards"
 
 
-def test_a_program_gets_every_stage_and_the_time_left_at_the_stages_own_pace(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_service_gets_every_stage_and_the_time_left_by_the_stages_own_pace(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = 100.0
     monkeypatch.setattr("facerec_mqtt.cli.output.time.monotonic", lambda: now_s)
-    with terminal.progress_lines() as progress:
-        for stage, share, seconds in [
-            ("Looking", 0.0, 0.0),
-            ("Looking", 0.7, 1.0),  # all photos are known
-            ("Looking", 0.7001, 0.0),
-            ("Training", 0.7, 0.0),
-            ("Judging", 0.8, 30.0),
-            ("Judging", 0.9, 20.0),
-        ]:
-            now_s += seconds
-            progress(stage, share)
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(line["stage"], line["progress"], line["seconds_left"]) for line in lines] == [
-        ("Looking", 0, None),
-        ("Looking", 70, 0),
-        ("Training", 70, None),
-        ("Judging", 80, None),
-        ("Judging", 90, 20),
+    sent: list[object] = []
+    progress = terminal.progress_messages(sent.append)
+    for stage, share, seconds in [
+        ("Looking", 0.0, 0.0),
+        ("Looking", 0.7, 1.0),  # all photos are known
+        ("Looking", 0.7001, 0.0),
+        ("Training", 0.7, 0.0),
+        ("Judging", 0.8, 30.0),
+        ("Judging", 0.9, 20.0),
+    ]:
+        now_s += seconds
+        progress(stage, share)
+    assert sent == [
+        RebuildProgress("Looking", 0, None),
+        RebuildProgress("Looking", 70, 0),
+        RebuildProgress("Training", 70, None),
+        RebuildProgress("Judging", 80, None),
+        RebuildProgress("Judging", 90, 20),
     ]

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.mqtt.connection import DOUBTED_DELAY_S, Outage, ReconnectPolicy
+from facerec_mqtt.mqtt.failures import Fault, Outage
 from facerec_mqtt.mqtt.outbox import MAX_WAITING
+from facerec_mqtt.service.reconnect import DOUBTED_DELAY_S, ReconnectPolicy
+from facerec_mqtt.settings.schema import MqttSettings
 from tests.support.broker import (
     LOGIN_CONFIG,
     PASSWORD,
@@ -26,12 +28,13 @@ from tests.support.broker import (
 )
 from tests.support.disk import fill
 from tests.support.faulty_line import FaultyLine
-from tests.support.publishers import AWAY, HERE, arrival, let_answer, running, wait_for_log
+from tests.support.publisher import AWAY, HERE, arrival, let_answer, running, wait_for_log
 from tests.support.service import Home, RunningService
 from tests.support.service_runs import camera, events, wait_for_event
 
 EVENTS = "facerec/camera/front_door/event"
 HOUR_S = 3600.0
+TWIN = MqttSettings(client_id="twin")
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -269,21 +272,18 @@ def expired_certificate(certificates: Certificates, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("reason", ["another client has our client id", "the connection broke"])
-def test_two_services_with_one_client_id_neither_fight_hotly_nor_talk_of_it_for_ever(
-    caplog: pytest.LogCaptureFixture, reason: str
+@pytest.mark.parametrize("fault", [Fault.TAKEN_OVER, Fault.BROKE])
+def test_two_services_with_one_client_id_neither_fight_hotly_nor_log_it_indefinitely(
+    caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(logging.INFO)
-    outage = Outage(f"broker: {reason}", "client id" in reason)
-    connected_s = list(
-        fight([ReconnectPolicy("broker", "twin"), ReconnectPolicy("broker", "twin")], outage, HOUR_S)
-    )
+    connected_s = list(fight([ReconnectPolicy(TWIN), ReconnectPolicy(TWIN)], Outage(fault), HOUR_S))
     late = [at_s for at_s in connected_s if at_s > 300]
     assert late, "they give up, and nobody is connected"
     assert min(b - a for a, b in pairwise(late[::2])) > DOUBTED_DELAY_S / 2
     assert len(connected_s) < 240
     lines = [record.getMessage() for record in caplog.records]
-    assert len([line for line in lines if "client id" in line]) == 2  # each says it once
+    assert len([line for line in lines if "client id" in line]) == 2  # each logs it once
     assert len(lines) <= 14
 
 
@@ -306,8 +306,8 @@ def test_when_the_other_service_is_gone_the_fight_is_over_and_forgotten(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    taken = Outage("broker: another client has our client id", True)
-    one = ReconnectPolicy("broker", "twin")
+    taken = Outage(Fault.TAKEN_OVER)
+    one = ReconnectPolicy(TWIN)
     assert one.connected(0.0) is None
     delay_s = one.lost(taken, 1.0)
     for _ in range(8):
@@ -318,5 +318,5 @@ def test_when_the_other_service_is_gone_the_fight_is_over_and_forgotten(
     assert steady_s is not None
     one.steady(steady_s)
     assert "connected again" in caplog.messages[-1]
-    assert one.lost(Outage("broker: the connection broke", False), 1000.0) < 1.0
+    assert one.lost(Outage(Fault.BROKE), 1000.0) < 1.0
     assert one.connected(1001.0) is None

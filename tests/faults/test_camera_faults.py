@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facerec_mqtt.cameras import Camera, CameraFailure, FailureKind
 from facerec_mqtt.cameras.pacing import LONGEST_DELAY_S, backoff_s
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.settings.schema import RecognitionSettings
@@ -22,6 +24,7 @@ from tests.support.rtsp import CLIP_FPS, StartRtsp, number_of, numbered, write_c
 from tests.support.service import Home, RunningService, wait_for_child
 from tests.support.service_runs import DOOR, camera, events, tells_of, wait_for_event
 from tests.support.sightings import face
+from tests.support.strange_children import replace_children
 from tests.support.watched_camera import PASSWORD, PATIENCE_S, assert_live, settings, watched
 
 HOUR_S = 3600.0
@@ -54,9 +57,9 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
     ):
         before = door.frame()
         {"swallow": line.swallow, "garble": line.garble}[fault]()
-        door.wait_until_told(True, False)
+        door.wait_until_reported(True, False)
         line.mend()
-        door.wait_until_told(True, False, True)
+        door.wait_until_reported(True, False, True)
         after = door.frames(5)
         assert_live(after[0], after[-1])
         assert after[0].captured_at_s > before.captured_at_s
@@ -64,19 +67,19 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
 
 
 @pytest.mark.parametrize(
-    ("login", "path", "said"),
+    ("login", "path", "logged"),
     [
         (("digest", "cam", "another-8264"), "/front", "refuses the login (401); check username and password"),
-        (None, "/elsewhere", "knows no such path (404)"),
+        (None, "/elsewhere", "has no such path (404)"),
     ],
 )
-def test_a_camera_that_comes_back_with_another_login_or_path_is_said_once_with_what_to_do(
+def test_a_camera_that_comes_back_with_another_login_or_path_is_logged_once_with_what_to_do(
     start_rtsp: StartRtsp,
     clip: Path,
     caplog: pytest.LogCaptureFixture,
     login: tuple[str, str, str] | None,
     path: str,
-    said: str,
+    logged: str,
 ) -> None:
     caplog.set_level(logging.INFO)
     server = start_rtsp({"/front": [clip]}, login=("digest", "cam", PASSWORD))
@@ -88,14 +91,14 @@ def test_a_camera_that_comes_back_with_another_login_or_path_is_said_once_with_w
     ):
         door.frame()
         line.lead_to(target_of(reset.url(path)))
-        door.wait_until_told(True, False)
-        wait_until(lambda: said in caplog.text)
+        door.wait_until_reported(True, False)
+        wait_until(lambda: logged in caplog.text)
         tried = door.camera.counters.reconnects
         wait_until(lambda: door.camera.counters.reconnects > tried)
         assert len(warnings_of(caplog)) == 2
-        assert said in warnings_of(caplog)[1]
+        assert logged in warnings_of(caplog)[1]
         line.lead_to(target_of(url))
-        door.wait_until_told(True, False, True)
+        door.wait_until_reported(True, False, True)
         door.frame()
     assert "another-8264" not in caplog.text
     assert "p@ss" not in caplog.text
@@ -112,8 +115,9 @@ def test_a_slow_camera_is_not_lost_while_it_is_given_the_time_that_it_takes(
         watched(settings(server.url("/hasty"), read_timeout_s=1)) as hasty,
     ):
         numbers = [number_of(frame.image) for frame in patient.frames(4)]
-        wait_until(lambda: (False, "gave no picture for 1 s") in hasty.told)
-        assert patient.told == [(True, "gives 320x240 pixels")]
+        silent = CameraFailure(FailureKind.SILENT, seconds=1)
+        wait_until(lambda: (False, silent) in hasty.reported)
+        assert patient.reported == [(True, None)]
         assert patient.camera.counters.reconnects == 0
     assert numbers == list(range(numbers[0], numbers[0] + 4))
 
@@ -126,12 +130,12 @@ def test_a_stream_that_changes_its_rate_loses_no_frame(start_rtsp: StartRtsp, tm
     with watched(settings(server.url("/front"), read_timeout_s=60)) as door:
         wanted = {*range(8), *range(100, 108)}
         shown: set[int] = set()
-        # Which of them are taken depends on how busy the machine is; none is left out for ever.
+        # Which of them are taken depends on how busy the machine is; none is always left out.
         for _ in range(50 * len(wanted)):
             shown.add(number_of(door.frame().image))
             if shown >= wanted:
                 break
-        assert door.told == [(True, "gives 320x240 pixels")]
+        assert door.reported == [(True, None)]
         assert door.camera.counters.reconnects == 0
     assert shown == wanted
 
@@ -147,7 +151,7 @@ def test_a_camera_that_was_away_for_an_hour_was_asked_rarely_and_is_found_within
 
 
 def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_after_it() -> None:
-    visits = Visits(RecognitionSettings(departure_s=60), new_id=lambda: "V1")
+    visits = Visits(RecognitionSettings(departure_s=60, camera_offline_s=2 * HOUR_S), new_id=lambda: "V1")
     said = [
         change.kind
         for number in range(5)
@@ -155,10 +159,10 @@ def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_aft
     ]
     assert said == ["arrived"]
     visits.camera_lost(DOOR, 10.0)
-    assert visits.due(10.0 + HOUR_S) == ()
+    assert visits.end_overdue(10.0 + HOUR_S) == ()
     visits.camera_back(DOOR, 10.0 + HOUR_S)
-    assert visits.due(10.0 + HOUR_S + 40) == ()
-    (departed,) = visits.due(10.0 + HOUR_S + 60)
+    assert visits.end_overdue(10.0 + HOUR_S + 40) == ()
+    (departed,) = visits.end_overdue(10.0 + HOUR_S + 60)
     assert (departed.kind, departed.visit_id) == ("departed", "V1")
 
 
@@ -194,7 +198,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
             assert len(arrivals) == len(set(arrivals))
             assert not [m for m in ear.on(f"facerec/camera/{DOOR}/status")[1:] if m.payload == b"offline"]
             assert service.terminate() == 0
-        assert service.log.count("It will be tried again") == len(cameras)
+        assert service.log.count("Retrying indefinitely") == len(cameras)
 
 
 def test_pictures_of_any_size_and_kind_stop_nobody(
@@ -217,3 +221,85 @@ def test_pictures_of_any_size_and_kind_stop_nobody(
         ear.wait(counted, PATIENCE_S)
         assert service.terminate() == 0
     assert "Traceback" not in service.log
+
+
+@pytest.mark.parametrize(
+    ("program", "kinds"),
+    [
+        ("", {FailureKind.READER_EXITED}),
+        ("os.abort()", {FailureKind.READER_EXITED}),
+        ("os.close(output); time.sleep(1000)", {FailureKind.READER_EXITED}),
+        ("send('{\"v\": 1')", {FailureKind.READER_EXITED}),
+        ("send('opened 320 240\\n')", {FailureKind.READER_INVALID}),
+        ("send(b'\\xff\\x00\\n')", {FailureKind.READER_INVALID}),
+        ("send(b'x' * 3_000_000)", {FailureKind.READER_INVALID}),
+        ("send('[' * 4000 + '\\n')", {FailureKind.READER_INVALID}),
+        (
+            'send(\'{"v": 1, "type": "opened", "width_px": "320", "height_px": 240, "fps": 5}\\n\')',
+            {FailureKind.READER_INVALID},
+        ),
+        ('send(\'{"v": 1, "type": "frame", "captured_at_s": 1e999}\\n\')', {FailureKind.READER_INVALID}),
+        ('send(\'{"v": 3, "type": "alive"}\\n\')', {FailureKind.READER_INVALID}),
+        ("send('{'); time.sleep(1000)", {FailureKind.SILENT}),
+    ],
+)
+def test_nothing_that_a_reader_sends_ends_its_supervision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, kinds: set[FailureKind]
+) -> None:
+    alive = """send('{"v": 1, "type": "alive"}\\n')"""
+    replace_children(monkeypatch, tmp_path, f"{alive}\ntime.sleep(0.1)\n{program}")
+    with watched(settings(tmp_path, read_timeout_s=1)) as door:
+        door.wait_until_reported(False)
+        wait_until(lambda: door.camera.counters.reconnects >= 2)
+    assert set(door.failures) == kinds
+
+
+def test_an_error_of_who_is_told_of_a_camera_does_not_end_its_supervision(
+    clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reported: list[bool] = []
+
+    def on_status(_camera: str, online: bool, _failure: CameraFailure | None) -> None:
+        reported.append(online)
+        raise ZeroDivisionError
+
+    door = Camera(settings(clip), on_status)
+    door.start()
+    try:
+        assert door.latest(0.0, PATIENCE_S) is not None
+        pid = door.reader_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: reported == [True, False, True])
+    finally:
+        door.stop()
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_unexpected_error_of_the_supervision_takes_the_camera_offline_and_is_retried(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with watched(settings(clip)) as door:
+        door.frame()
+        pid = door.camera.reader_pid
+        assert pid is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", "no\0path")  # for which no exception is foreseen
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: "unexpected error" in caplog.text)
+        door.wait_until_reported(True, False, True)
+        door.frame()
+
+
+def test_a_reader_gets_a_few_variables_only(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPERVISOR_TOKEN", "t0k3n")
+    monkeypatch.setenv("FACEREC_MQTT__PASSWORD", "c4n4ry")
+    monkeypatch.setenv("https_proxy", "http://u:p455@127.0.0.1:9")
+    monkeypatch.setenv("TZ", "Europe/Oslo")
+    with watched(settings(clip)) as door:
+        door.frame()
+        environment = Path(f"/proc/{door.camera.reader_pid}/environ").read_bytes()
+    for secret in (b"t0k3n", b"c4n4ry", b"p455"):
+        assert secret not in environment
+    assert b"TZ=Europe/Oslo" in environment
+    assert f"PATH={os.environ['PATH']}".encode() in environment

@@ -37,6 +37,7 @@ from facerec_mqtt.mqtt.commands import (
     parse_enabled,
     parse_rebuild,
 )
+from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.recognition.arrays import read_arrays
 from facerec_mqtt.recognition.model_store import (
@@ -137,7 +138,7 @@ def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payloa
 def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours(
     topic: str, payload: bytes, retained: bool
 ) -> None:
-    taken = CommandIntake("facerec", CAMERAS).take(topic, payload, retained, 100.0)
+    taken = CommandIntake(Topics(), CAMERAS).take(topic, payload, retained, 100.0)
     assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refusal)
     if retained:
         assert taken is None or isinstance(taken, Refusal)
@@ -151,7 +152,7 @@ def test_an_announcement_that_the_broker_kept_may_be_anything(payload: bytes) ->
     announcements = Announcements("facerec")
     announcements.announce({"components": {}})
     announcements.recall(components_of(payload))
-    for message in (announcements.whole(), announcements.farewell()):
+    for message in (announcements.whole(), announcements.removal()):
         assert json.loads(payloads.encode(message))["components"] is not None
     assert all(topic.startswith("facerec/") for topic in announcements.orphans())
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,20 @@ import cv2
 import numpy as np
 import pytest
 
+from facerec_mqtt.cameras import CameraFailedError
+from facerec_mqtt.cameras.reader_process import ReaderProcess
+from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current, versions
+from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess
+from facerec_mqtt.settings.schema import CameraSettings, Settings
 from tests.support.broker import PATIENCE_S, Broker, Ear, wait_until
 from tests.support.disk import fill
 from tests.support.paths import ROOT
 from tests.support.pattern_world import write_photos
 from tests.support.patterns_rebuild import rebuild_patterns
-from tests.support.service import Home, RunningService, program, wait_for_child
+from tests.support.service import Home, RunningService, children_of, program, wait_for_child
 from tests.support.service_runs import (
     REBUILD_PATIENCE_S,
     camera,
@@ -33,6 +39,7 @@ from tests.support.service_runs import (
     wait_for_event,
     wait_for_model,
 )
+from tests.support.strange_children import replace_children
 from tests.support.watched_camera import is_running
 
 RESULT = "facerec/command/result"
@@ -168,11 +175,129 @@ def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_told_and_the_servi
     assert not short["ok"]
     assert "memory" in short["message"]
     assert not killed["ok"]
-    assert killed["message"].startswith("it was ended by signal 9, perhaps for want of memory")
+    assert killed["message"].startswith("The rebuild was ended by signal 9, possibly out of memory")
     assert "\n" not in short["message"] + killed["message"]
     assert set(state["people"]) == {"anna", "tom"}
     assert state["version"] == home.report["version"]
     assert "Traceback" not in service.log
+
+
+DONE = """send('{"v": 1, "type": "done", "message": "There.", "switched": true}\\n')"""
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "send('a warning of some library\\n')",
+        "send(b'\\xff\\x00' * 3 + b'\\n')",
+        "send('[' * 50_000 + '\\n')",
+        "send(b'x' * 5_000_000 + b'\\n')",
+        "send('{\\n')",
+        "send('{}\\n')",
+        "send('null\\n7\\n\\n[]\\n')",
+        'send(\'{"v": 2, "type": "done", "message": "Old.", "switched": true}\\n\')',
+        'send(\'{"v": 1, "type": "done", "message": 7, "switched": true}\\n\')',
+        'send(\'{"v": 1, "type": "done", "message": "More.", "switched": true, "more": 1}\\n\')',
+        'send(\'{"v": 1, "type": "progress", "stage": "A", "percent": 1e999, "seconds_left": null}\\n\')',
+        'send(\'{"v": 1, "type": "progress", "stage": "A", "percent": true, "seconds_left": NaN}\\n\')',
+        "os.write(2, b'x' * 3_000_000)",
+        "os.close(2)",
+        "os.close(0)",
+    ],
+)
+def test_whatever_a_rebuild_writes_beside_its_messages_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: str
+) -> None:
+    replace_children(monkeypatch, tmp_path, f"{noise}\n{DONE}")
+    rebuild = started_rebuild(tmp_path)
+    assert result_of(rebuild) == RebuildDone("There.", switched=True)
+    assert (rebuild.percent, rebuild.stage) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "",
+        "sys.exit(3)",
+        "os.abort()",
+        "os.close(1); os.close(2); time.sleep(1000)",
+        'send(\'{"v": 1, "type": "do\')',
+        "while time.monotonic() < start + 3: send(b'x' * 65536)",
+        "raise ValueError('why')",
+    ],
+    ids=["nothing", "status", "abort", "closed pipes", "half a line", "endless line", "traceback"],
+)
+def test_a_rebuild_that_ends_without_a_result_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    replace_children(monkeypatch, tmp_path, f"start = time.monotonic()\n{program}")
+    result = result_of(started_rebuild(tmp_path))
+    assert isinstance(result, RebuildFailed)
+    assert "\n" not in result.message
+    assert len(result.message) < 500
+
+
+def test_a_rebuild_needs_no_thread_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_children(monkeypatch, tmp_path, DONE)
+    rebuild = RebuildProcess(Settings(enrollment_dir=tmp_path, model_dir=tmp_path), force=False)
+    usual = threading.stack_size(1 << 50)  # for which there is room nowhere
+    try:
+        with pytest.raises(RuntimeError):
+            threading.Thread(target=int).start()
+        rebuild.start()
+        assert result_of(rebuild) == RebuildDone("There.", switched=True)
+    finally:
+        threading.stack_size(usual)
+
+
+def test_where_no_process_can_be_started_neither_a_rebuild_nor_a_reader_leaves_anything(
+    tmp_path: Path,
+) -> None:
+    frame = SharedFrame.create()
+
+    def start_rebuild() -> None:
+        started_rebuild(tmp_path).stop()
+
+    def start_reader() -> None:
+        door = CameraSettings(name="door", url=str(tmp_path))
+        ReaderProcess.start(door, frame, timeout_s=1, patient=False).close()
+
+    for start in (start_rebuild, start_reader):
+        before, failures = open_files(), 0
+        usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # With room for no file more, for one, ... until there is enough.
+        for limit in range(min(set(range(100)) - before), 100):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, usual[1]))
+            try:
+                start()
+                break
+            except (OSError, CameraFailedError):
+                failures += 1
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+            assert open_files() == before
+        assert failures > 2
+        assert open_files() == before
+    frame.close()
+    assert not children_of(os.getpid())
+
+
+def open_files() -> set[int]:
+    found = set(map(int, os.listdir("/proc/self/fd")))  # noqa: PTH208
+    return {number for number in found if Path(f"/proc/self/fd/{number}").exists()}
+
+
+def started_rebuild(folder: Path) -> RebuildProcess:
+    rebuild = RebuildProcess(Settings(enrollment_dir=folder, model_dir=folder), force=False)
+    rebuild.start()
+    return rebuild
+
+
+def result_of(rebuild: RebuildProcess) -> RebuildDone | RebuildFailed:
+    wait_until(rebuild.poll, "it does not end")
+    result = rebuild.poll()
+    assert result is not None
+    return result
 
 
 def test_a_service_that_is_killed_in_a_rebuild_leaves_no_process_and_finds_its_model_again(
@@ -228,7 +353,7 @@ def test_a_model_folder_that_takes_nothing_more_costs_only_what_is_remembered(
 # Nowhere is there room for a thread's stack of a petabyte, so that the system refuses to start one.
 WITHOUT_THREADS = """
 import sys, threading
-from facerec_mqtt.cli import main
+from facerec_mqtt.cli.main import main
 threading.stack_size(1 << 50)
 sys.exit(main())
 """
@@ -263,7 +388,7 @@ def jump_s():
     return JUMPS_S[int((time.monotonic() - start) / 0.7) % len(JUMPS_S)]
 time.time = lambda: true_time() + jump_s()
 time.time_ns = lambda: true_time_ns() + jump_s() * 1_000_000_000
-from facerec_mqtt.cli import main
+from facerec_mqtt.cli.main import main
 sys.exit(main())
 """
 
@@ -302,7 +427,7 @@ import sys, time
 from pathlib import Path
 true_time, told = time.time, Path(sys.argv.pop())
 time.time = lambda: true_time() - (0 if told.exists() else 36_000)
-from facerec_mqtt.cli import main
+from facerec_mqtt.cli.main import main
 sys.exit(main())
 """
 

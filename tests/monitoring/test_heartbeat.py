@@ -84,17 +84,17 @@ def test_without_systemd_only_the_file_is_touched(tmp_path: Path) -> None:
     assert file.stat().st_mtime > 0
 
 
-def test_a_file_and_a_socket_that_are_not_there_are_told_of_once(
+def test_a_file_and_a_socket_that_are_not_there_are_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     heartbeat = Heartbeat(tmp_path / "no" / "heartbeat", {"NOTIFY_SOCKET": str(tmp_path / "nobody")})
     heartbeat.ready()
     for beat in range(5):
         heartbeat.beat(100.0 + beat * BEAT_S)
-    told = sorted(record.getMessage() for record in caplog.records)
-    assert len(told) == 2
-    assert "FACEREC_HEARTBEAT_FILE" in told[0]
-    assert told[1].startswith("systemd cannot be told")
+    logged = sorted(record.getMessage() for record in caplog.records)
+    assert len(logged) == 2
+    assert "FACEREC_HEARTBEAT_FILE" in logged[0]
+    assert logged[1].startswith("systemd cannot be notified")
 
 
 def test_a_full_socket_is_waited_for_by_nobody(systemd: socket.socket) -> None:

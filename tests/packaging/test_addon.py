@@ -1,6 +1,7 @@
 """The Home Assistant add-on: its options, with a supervisor's answers, to a service's settings."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -126,6 +127,32 @@ def test_the_defaults_and_a_camera_with_the_supervisors_broker(
     assert not re.search(r"^VOLUME", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     assert settings.privacy.publish_images
     assert not settings.privacy.retain_images
+
+
+def test_what_is_started_gets_neither_the_supervisors_token_nor_anything_else_that_is_not_needed(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    (tmp_path / "options.json").write_text(json.dumps(CONFIG["options"] | {"cameras": [CAMERA]}))
+    done = subprocess.run(
+        [
+            *(sys.executable, ADDON / "run.py", "--options", str(tmp_path / "options.json")),
+            *("--supervisor", supervisor.url, "--", sys.executable, "-c"),
+            "import json, os; print(json.dumps(dict(os.environ)))",
+        ],
+        env=clean_environment(
+            SUPERVISOR_TOKEN=TOKEN, HASSIO_TOKEN=TOKEN, http_proxy="http://u:p@127.0.0.1:9", TZ="Europe/Oslo"
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    given = json.loads(done.stdout)
+    assert TOKEN not in done.stdout
+    assert "http_proxy" not in given
+    assert given["TZ"] == "Europe/Oslo"
+    assert given["PATH"] == os.environ["PATH"]
+    assert given["FACEREC_MQTT__USERNAME"] == "addons"
 
 
 def test_the_users_own_broker_and_other_settings_win(

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import PresenceChange, Refusal, Sighting
 from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.payloads import Clock
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.settings.schema import RecognitionSettings
@@ -45,7 +45,7 @@ def test_an_arrival_is_explained_by_its_frames() -> None:
     (why,) = CameraPipeline().show(SMALL, SMALL, NOBODY, ANNA, ANNA, ANNA, ANNA).leave().told
     assert (why.outcome, why.person, why.named) == ("arrived", "anna", {"anna": 3})
     assert why.refused == {"face too small": 2, "below threshold": 1}
-    said = why.sentence(NAMES, tell_all=True)
+    said = why.sentence(NAMES, name_all=True)
     assert said.startswith(f"Explained: Anna arrived at front_door ({why.visit_id}): 6 frames in 1.0 s, ")
     assert said.endswith("3 named Anna, 2 too small, 1 below the threshold; best score 0.90")
 
@@ -53,17 +53,17 @@ def test_an_arrival_is_explained_by_its_frames() -> None:
 def test_a_stranger_is_explained_and_the_likeness_is_told_only_where_it_was_asked_for() -> None:
     (why,) = CameraPipeline().show(*[NOBODY] * 20).leave().told
     assert (why.outcome, why.person) == ("stranger", None)
-    assert "best score 0.10, for Tom" in why.sentence(NAMES, tell_all=True)
-    assert "Tom" not in why.sentence(NAMES, tell_all=False)
+    assert "best score 0.10, for Tom" in why.sentence(NAMES, name_all=True)
+    assert "Tom" not in why.sentence(NAMES, name_all=False)
 
 
 def test_a_face_that_leaves_unannounced_is_explained_once() -> None:
     watch = CameraPipeline().show(ANNA, ANNA, NOBODY).leave().leave()
     (why,) = watch.told
     assert (why.outcome, why.visit_id, why.named) == ("nobody", None, {"anna": 2})
-    assert "nobody was announced at front_door: 3 frames" in why.sentence(NAMES, tell_all=True)
-    assert "2 named somebody" in why.sentence(NAMES, tell_all=False)
-    assert "Anna" not in why.sentence(NAMES, tell_all=False)
+    assert "nobody was announced at front_door: 3 frames" in why.sentence(NAMES, name_all=True)
+    assert "2 named somebody" in why.sentence(NAMES, name_all=False)
+    assert "Anna" not in why.sentence(NAMES, name_all=False)
 
 
 def test_a_face_before_a_camera_that_then_stands_still_is_explained_too() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import OpenVisit, Person, PersonState
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.presence.state import Presence
@@ -107,7 +108,7 @@ def test_a_memory_of_before_there_were_cameras_in_it_is_read(tmp_path: Path) -> 
 
 def test_only_those_who_were_seen_are_remembered() -> None:
     states = [PersonState(ANNA, True, "door", -3.5, 0.9), PersonState(TOM, False, None, None, None)]
-    assert last_seen(states, 1000.0) == {"anna": LastSeen("door", 996.5, 0.9)}
+    assert last_seen(states, Clock(1000.0)) == {"anna": LastSeen("door", 996.5, 0.9)}
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left_and_of_others_everything() -> None:
@@ -133,7 +134,7 @@ def test_the_memories_of_all_services_that_share_a_folder_are_found(tmp_path: Pa
 
 def test_visits_of_people_are_remembered_and_those_of_strangers_are_not() -> None:
     visits = [OpenVisit("door", "anna", "V", 5.0, 10.0, 0.9), OpenVisit("door", None, "W", 5.0, 10.0, 0.1)]
-    assert of_people(visits, 1000.0) == (OpenVisit("door", "anna", "V", 1005.0, 1010.0, 0.9),)
+    assert of_people(visits, Clock(1000.0)) == (OpenVisit("door", "anna", "V", 1005.0, 1010.0, 0.9),)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_a_visit_goes_on_after_a_restart_that_was_not_too_long_where_person_and_
     at_zero_s, now_s = 1795453300.0, 20.0
     kept = OpenVisit(camera, person, "V", at_zero_s - 900.0, at_zero_s + now_s - seen_ago_s, 0.9)
     expected = OpenVisit(camera, person, "V", -900.0, now_s - seen_ago_s, 0.9)
-    resumed = to_resume([kept], {"anna"}, {"door"}, at_zero_s, now_s)
+    resumed = to_resume([kept], {"anna"}, {"door"}, Clock(at_zero_s), now_s)
     assert resumed == ((expected,) if goes_on else ())
 
 

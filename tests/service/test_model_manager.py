@@ -6,16 +6,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from facerec_mqtt.cli.main import main
+from facerec_mqtt.core.child_process import from_line
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.recognition.model_store import FamilyModel, load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.model_manager import ModelManager, model_state
-from facerec_mqtt.service.rebuild_process import RebuildProcess
+from facerec_mqtt.service.rebuild_process import RebuildFailed, RebuildProcess, RebuildRequest
 from facerec_mqtt.settings.schema import Settings, load_settings
 from tests.support.broker import wait_until
 from tests.support.service import Home, children_of, command_line
+from tests.support.strange_children import replace_children
 
 
 @pytest.fixture(scope="module")
@@ -163,32 +164,24 @@ def test_a_rebuild_has_what_it_needs_and_no_password_wherever_the_settings_stand
     finally:
         rebuild.stop()
     result = rebuild.poll()
-    assert result is not None
-    assert (result.error or "").startswith('The enrollment folder "enrollment" holds nobody')
+    assert isinstance(result, RebuildFailed)
+    assert result.message.startswith('The enrollment folder "enrollment" holds nobody')
 
 
-def test_a_rebuild_takes_over_how_the_service_recognises(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_rebuild_gets_how_the_service_recognises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACEREC_RECOGNITION__FPIR", "0.0001")
     monkeypatch.setenv("FACEREC_RECOGNITION__MIN_MARGIN", "0.25")
-    started: list[list[str]] = []
-
-    def start(command: list[str], **_: object) -> None:
-        started.append(command)
-        raise OSError
-
-    monkeypatch.setattr("facerec_mqtt.service.rebuild_process.subprocess.Popen", start)
-    with pytest.raises(OSError):  # noqa: PT011 - our own
-        RebuildProcess(load_settings(), force=True).start()
-    given: dict[str, object] = {}
-
-    def rebuild(*folders: Path, **options: object) -> None:
-        given.update(options, folders=folders)
-        raise CommandError("Enough.")
-
-    monkeypatch.setattr("facerec_mqtt.enrollment.rebuild.rebuild", rebuild)
-    assert main(started[0][3:]) == 1
-    assert given["folders"] == (Path("enrollment"), Path("models"))
-    assert (given["fpir"], given["min_margin"], given["force"]) == (0.0001, 0.25, True)
+    replace_children(
+        monkeypatch,
+        tmp_path,
+        "send(json.dumps({'v': 1, 'type': 'failed', 'message': sys.stdin.readline()}) + '\\n')",
+    )
+    rebuild = RebuildProcess(load_settings(), force=True)
+    rebuild.start()
+    wait_until(rebuild.poll, "it does not end")
+    answer = rebuild.poll()
+    assert isinstance(answer, RebuildFailed)
+    assert from_line(answer.message.encode(), RebuildRequest) == RebuildRequest(
+        "enrollment", "models", fpir=0.0001, min_margin=0.25, force=True
+    )

@@ -22,14 +22,22 @@ from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.support.broker import (
     LOGIN_CONFIG,
     PASSWORD,
-    PATIENCE_S,
     Broker,
     Certificates,
     free_port,
     run_broker,
     wait_until,
 )
-from tests.support.publishers import AWAY, HERE, arrival, let_answer, running, wait_for_log
+from tests.support.publisher import (
+    AWAY,
+    HERE,
+    arrival,
+    break_connection,
+    let_answer,
+    next_command,
+    running,
+    wait_for_log,
+)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -39,7 +47,7 @@ def test_says_online_retained_after_its_states_and_offline_when_it_stops(
     with broker.ear() as ear:
         with running(broker.settings(protocol=protocol)) as publisher:
             publisher.publish_state(HERE)
-            publisher.publish_camera_status("Front door", True)
+            publisher.publish_camera_status("front_door", True)
             ear.wait_for("facerec/status", b"online")
             ear.wait_for("facerec/camera/front_door/status", b"online")
             state = ear.wait_for("facerec/person/anna/state")
@@ -70,11 +78,7 @@ def test_an_event_is_not_retained_and_tells_its_latency(broker: Broker, protocol
 def test_the_will_says_offline_when_the_process_vanishes(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
-        client = publisher._outbox.client
-        assert client is not None
-        connection = client.socket()
-        assert isinstance(connection, socket.socket)
-        connection.shutdown(socket.SHUT_RDWR)
+        break_connection(publisher)
         ear.wait_for("facerec/status", b"offline")
         wait_until(lambda: [m.text for m in ear.on("facerec/status")] == ["online", "offline", "online"])
 
@@ -187,17 +191,62 @@ def test_stops_within_two_seconds_where_there_is_no_broker() -> None:
     )
     publisher.start()
     publisher.stop()
-    assert publisher._thread is not None
-    assert not publisher._thread.is_alive()
+    assert publisher._link._thread is not None
+    assert not publisher._link._thread.is_alive()
 
 
 def test_commands_reach_the_service(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
         ear.say("facerec/command/rebuild", "PRESS")
-        assert publisher.commands.get(timeout=PATIENCE_S) == Rebuild(force=False)
+        assert next_command(publisher) == Rebuild(force=False)
         ear.say("facerec/camera/front_door/enabled/set", "OFF")
-        assert publisher.commands.get(timeout=PATIENCE_S) == Enable("front_door", False)
+        assert next_command(publisher) == Enable("front_door", False)
+
+
+@pytest.mark.parametrize("number", [16, 40])
+def test_a_scene_that_switches_many_cameras_off_leaves_none_on(broker: Broker, number: int) -> None:
+    cameras = [f"camera_{each}" for each in range(number)]
+    publisher = Publisher(broker.settings(), PrivacySettings(), cameras=cameras)
+    publisher.start()
+    with broker.ear() as ear:
+        ear.wait_for("facerec/status", b"online")
+        for camera in cameras:
+            ear.say(f"facerec/camera/{camera}/enabled/set", "OFF")
+        assert [next_command(publisher) for _ in cameras] == [Enable(camera, False) for camera in cameras]
+        assert not ear.on("facerec/command/result")
+    publisher.stop()
+
+
+def test_before_the_broker_has_let_us_in_nothing_is_sent_but_the_login_and_its_withdrawal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        settings = MqttSettings(host="127.0.0.1", port=mute.getsockname()[1])
+        with running(settings) as publisher:
+            peer, _ = mute.accept()
+            with peer:
+                publisher.publish_state(HERE)
+                publisher.remove_person("tom")
+                publisher.publish_discovery({"dev": {}})
+                came = b"".join(iter(lambda: peer.recv(4096), b""))  # until it gives up
+    assert packet_types(came) == [CONNECT, DISCONNECT]
+
+
+CONNECT, DISCONNECT = 1, 14
+
+
+def packet_types(data: bytes) -> list[int]:
+    """Types of the MQTT packets in what a client has sent; MQTT 5.0, section 2.1."""
+    types = []
+    while data:
+        types.append(data[0] >> 4)
+        length, shift, at = 0, 0, 1
+        while True:
+            length |= (data[at] & 0x7F) << shift
+            shift, at = shift + 7, at + 1
+            if not data[at - 1] & 0x80:
+                break
+        data = data[at + length :]
+    return types
 
 
 def test_a_bad_command_is_answered_and_not_carried_out(broker: Broker) -> None:
@@ -209,7 +258,7 @@ def test_a_bad_command_is_answered_and_not_carried_out(broker: Broker) -> None:
         assert "4096 bytes" in answer["message"]
         ear.say("facerec/command/capture", '{"person":"../Anna","camera":"front_door","seconds":20}')
         ear.wait(lambda m: b"cannot be the name of a person" in m.payload)
-        assert publisher.commands.empty()
+        assert publisher.commands.take(time.monotonic()) is None
         assert not any(m.retained for m in ear.on("facerec/command/result"))
 
 
@@ -218,7 +267,7 @@ def test_a_retained_command_is_ignored_and_answered_once(broker: Broker) -> None
         ear.say("facerec/command/rebuild", "PRESS", retain=True)
         with running(broker.settings()) as publisher:
             ear.wait(lambda m: m.topic == "facerec/command/result" and b"retain" in m.payload)
-            assert publisher.commands.empty()
+            assert publisher.commands.take(time.monotonic()) is None
 
 
 @pytest.mark.parametrize(
@@ -298,7 +347,7 @@ def test_pictures_obey_the_privacy_settings(
     with broker.ear() as ear:
         with running(broker.settings(), privacy=privacy) as publisher:
             ear.wait_for("facerec/status", b"online")
-            publisher.publish_face("Front door", b"\xff\xd8jpeg")
+            publisher.publish_face("front_door", b"\xff\xd8jpeg")
             publisher.publish_result("rebuild", True, "done")
             ear.wait_for("facerec/command/result")
         assert bool(ear.on("facerec/camera/front_door/face")) is heard

@@ -34,6 +34,7 @@ from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings, RecognitionSettings
 from tests.support.broker import Broker, free_port, run_broker
 from tests.support.paths import SHARED
+from tests.support.publisher import next_command
 from tests.support.sightings import face
 
 SCRIPTS = SHARED / "ha"
@@ -268,7 +269,7 @@ class StagedService:
         self.ahead_s += 3.0
         for age_s in np.arange(3.0, 0.0, -0.2):
             at_s = self.now_s - float(age_s)
-            self.presence.frame(camera, at_s, len(people))
+            self.presence.count_frame(camera, at_s, len(people))
             seen = [face(person, camera=camera, at_s=at_s) for person in people]
             self._tell(self.visits.observe(camera, at_s, seen))
         self._say_states()
@@ -277,13 +278,13 @@ class StagedService:
         """Nobody is seen for longer than the quiet time."""
         self.ahead_s += 61.0
         for camera, _ in self.cameras:
-            self.presence.frame(camera, self.now_s, 0)
-        self._tell(self.visits.due(self.now_s))
+            self.presence.count_frame(camera, self.now_s, 0)
+        self._tell(self.visits.end_overdue(self.now_s))
         self._say_states()
 
     def take_command(self) -> Command:
         """Wait for a command, and do what the service does with a switch."""
-        command = self.publisher.commands.get(timeout=PATIENCE_S)
+        command = next_command(self.publisher)
         if isinstance(command, Enable):
             self.publisher.publish_camera_enabled(command.camera, command.enabled)
         return command
@@ -300,7 +301,7 @@ class StagedService:
 
     def _say_states(self) -> None:
         self.ahead_s += 1.1  # states are told at most once a second
-        for state in self.presence.due(self.now_s):
+        for state in self.presence.take_unpublished(self.now_s):
             self.publisher.publish_state(state)
 
 

@@ -1,4 +1,4 @@
-"""A camera that is read, with what it reported."""
+"""Cameras as the service uses them, and what they report."""
 
 import threading
 from collections.abc import Iterator
@@ -8,47 +8,52 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.cameras import Camera
+from facerec_mqtt.cameras import Camera, CameraFailure, FailureKind
 from facerec_mqtt.core.records import Frame
 from facerec_mqtt.settings.schema import CameraSettings
 from tests.support.rtsp import CLIP_FPS, CLIP_FRAMES, number_of
 
 PASSWORD = "p@ss:w/rd#%?"
-
-
 PATIENCE_S = 120.0
 
 
 def settings(url: str | Path, **others: Any) -> CameraSettings:
     """Of a camera that is not taken for dead because the machine is busy."""
-    return CameraSettings(name="door", url=str(url), **{"read_timeout_s": 30, "fps": 60} | others)
+    return CameraSettings(name="Door", url=str(url), **{"read_timeout_s": 30, "fps": 60} | others)
 
 
 class Watched:
-    """A running camera and what it has told."""
+    """A running camera and the changes that it has reported."""
 
     def __init__(self, camera_settings: CameraSettings) -> None:
         self._changed = threading.Condition()
-        self.told: list[tuple[bool, str]] = []
-        self.camera = Camera(camera_settings, self._hear)
+        self.reported: list[tuple[bool, CameraFailure | None]] = []
+        self.camera = Camera(camera_settings, self._on_status)
         self._last_s = 0.0
 
-    def _hear(self, camera: str, online: bool, reason: str) -> None:
+    def _on_status(self, camera: str, online: bool, failure: CameraFailure | None) -> None:
         assert camera == "door"
         with self._changed:
-            self.told.append((online, reason))
+            self.reported.append((online, failure))
             self._changed.notify_all()
 
-    def wait_until_told(self, *onlines: bool) -> None:
+    def wait_until_reported(self, *onlines: bool) -> None:
         """Wait for these changes, from the beginning, and no others."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.told) >= len(onlines), PATIENCE_S), self.told
-            assert tuple(online for online, _ in self.told) == onlines
+            assert self._changed.wait_for(lambda: len(self.reported) >= len(onlines), PATIENCE_S), (
+                self.reported
+            )
+            assert tuple(online for online, _ in self.reported) == onlines
+
+    @property
+    def failures(self) -> list[FailureKind]:
+        """Why it was lost, each time."""
+        return [failure.kind for _, failure in self.reported if failure is not None]
 
     def frame(self) -> Frame:
         """The next frame after the one that was got before."""
         frame = self.camera.latest(self._last_s, PATIENCE_S)
-        assert frame is not None, self.told
+        assert frame is not None, self.reported
         assert frame.captured_at_s > self._last_s
         self._last_s = frame.captured_at_s
         return frame

@@ -20,7 +20,6 @@ from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import current_version, load_version, page_of, versions
 from facerec_mqtt.reports.rebuild_report import RebuildReport
-from facerec_mqtt.reports.summary import rebuild_message
 from facerec_mqtt.training.comparison import WorseCode
 from facerec_mqtt.training.fit import Trainer
 from tests.support.pattern_world import closest_classifier, pattern_cohort, pattern_networks, write_photos
@@ -112,7 +111,7 @@ def test_a_clearly_worse_model_is_kept_with_its_reason_and_the_one_in_use_stays(
     answer = load_version(models, report.version).report
     assert not answer["switched"]
     assert answer["compared_with"]["worse_code"] in (WorseCode.MEMBERS_MISSED, WorseCode.MEMBER_MISSED)
-    message = rebuild_message(answer)
+    message = report.message
     assert "kept but not used" in message
     assert answer["not_used_because"] in message
     assert '{"force": true}' in message
@@ -134,7 +133,7 @@ def test_force_switches_to_a_clearly_worse_model(enrollment: Path, models: Path)
     assert report.comparison is not None
     assert report.comparison.worse is not None
     assert report.as_json()["switched"]
-    assert "kept but not used" not in rebuild_message(report.as_json())
+    assert "kept but not used" not in report.message
 
 
 def test_photos_that_came_are_asked_of_the_model_in_use_and_photos_that_went_are_not_compared(
