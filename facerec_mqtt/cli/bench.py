@@ -1,4 +1,4 @@
-"""How long each stage takes on this machine, at two sizes of picture."""
+"""`bench`: how long each stage takes on this machine, at two sizes of picture."""
 
 import json
 import statistics
@@ -45,7 +45,7 @@ def bench(settings: Settings, picture: Path | None, repeat: int, *, as_json: boo
     for stage in next(iter(figures.values())):
         print(f"{stage:12}" + "".join(f"{figure[stage]:12.2f}" for figure in figures.values()))
     if model is None:
-        print(f'There is no model in "{settings.model_dir}" yet, so head and all are not measured.')
+        print(f'There is no model in "{settings.model_dir}" yet, so the classifier and all are not measured.')
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Try everything the service needs, and say of each whether it is well or what to do."""
+"""`check`: try everything the service needs, and print of each whether it works or what to do."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,25 +18,25 @@ from facerec_mqtt.settings.schema import CameraSettings, Settings
 from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow
 
 Try = Callable[[], str]
-"""Tries one thing; returns what is to be said of it, or raises."""
-_PATIENCE_S = 10.0
+"""Tries one thing; returns what works, or raises what does not."""
+_TIMEOUT_S = 10.0
 
 
 def check(settings: Settings) -> int:
     """Print a line for each thing that is tried.
 
     Returns:
-        0 when all is well, else 1.
+        0 when all checks passed, else 1.
     """
     failed = 0
     for what, attempt in _tries(settings):
         try:
-            said, mark = attempt(), "ok    "
+            result, mark = attempt(), "ok    "
         except FacerecError as error:
-            said, mark = str(error), "FAILED"
+            result, mark = str(error), "FAILED"
             failed += 1
-        print(f"{mark}  {what}: {said}", flush=True)
-    print("All is well." if not failed else f"{failed} to mend, see above.", flush=True)
+        print(f"{mark}  {what}: {result}", flush=True)
+    print(f"{failed} check{'s' * (failed > 1)} failed." if failed else "All checks passed.", flush=True)
     return 1 if failed else 0
 
 
@@ -125,7 +125,7 @@ def _unreadable(folder: Path, error: OSError) -> SettingsError:
 
 
 def _check_writable(folder: Path, setting: str, later: str) -> str:
-    # Unlike Path.exists, this takes what may not be looked at for what is not there.
+    # Unlike Path.exists, this takes what may not be read for what is not there.
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise SettingsError(
@@ -136,8 +136,8 @@ def _check_writable(folder: Path, setting: str, later: str) -> str:
 
 def _check_heartbeat(file: Path) -> str:
     is_there = os.path.exists(file)  # noqa: PTH110 - as above
-    well = os.access(file, os.W_OK) if is_there else os.access(f"{file.parent}/", os.W_OK | os.X_OK)
-    if not well:
+    can_touch = os.access(file, os.W_OK) if is_there else os.access(f"{file.parent}/", os.W_OK | os.X_OK)
+    if not can_touch:
         raise SettingsError(
             f'"{file}" cannot be touched; set FACEREC_HEARTBEAT_FILE to a file in a folder that is writable.'
         )
@@ -158,8 +158,8 @@ def _check_model(settings: Settings) -> str:
 
 
 def _check_broker(settings: Settings) -> str:
-    check_login(settings.mqtt, timeout_s=_PATIENCE_S)
-    return f"{settings.mqtt.host}:{settings.mqtt.port} lets us in"
+    check_login(settings.mqtt, timeout_s=_TIMEOUT_S)
+    return f"{settings.mqtt.host}:{settings.mqtt.port} accepts the login"
 
 
 def _require_cameras() -> str:
@@ -167,5 +167,5 @@ def _require_cameras() -> str:
 
 
 def _check_camera(camera: CameraSettings) -> str:
-    facts = probe(camera, timeout_s=_PATIENCE_S)
+    facts = probe(camera, timeout_s=_TIMEOUT_S)
     return f"{facts.width}x{facts.height} at {facts.fps:.1f} frames a second"

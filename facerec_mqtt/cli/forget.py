@@ -17,14 +17,12 @@ from facerec_mqtt.enrollment.traces import (
     mentions,
     require_nothing_left,
 )
+from facerec_mqtt.faces.selection import STILL_SIDE_PX
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.presence.state_file import remove_person
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.settings.schema import Settings
 from facerec_mqtt.training.requirements import require_tensorflow
-
-# Review pictures are small; a photo may be of a whole room.
-_SIDE_PX = 1280
 
 
 def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
@@ -69,7 +67,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
             )
 
     def load_recognizer() -> Recognizer:
-        return Recognizer.from_settings(settings.recognition, min_side_px=_SIDE_PX)
+        return Recognizer.from_settings(settings.recognition, min_side_px=STILL_SIDE_PX)
 
     # By name: what was found before the question may be something else now.
     person = forget(places, traces.person.slug, make_model, load_recognizer)

@@ -1,13 +1,12 @@
-"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
+"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists; parsed and dispatched.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
-meets TensorFlow.
+loads TensorFlow.
 """
 
 import argparse
 import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -88,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
     run.add_argument(
-        "--explain", action="store_true", help="say of each face why it was named, doubted or refused"
+        "--explain", action="store_true", help="log of each face why it was named, doubted or refused"
     )
     run.set_defaults(command=_run)
 
@@ -102,9 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--for-service", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
-    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
+    enroll = commands.add_parser("enroll", help="check or take enrollment pictures")
     ways = enroll.add_subparsers(required=True, metavar="HOW")
-    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    audit = ways.add_parser("check", help="list which photos would be used, and why others would not")
     _add_folders(audit)
     audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
     audit.set_defaults(command=_enroll_check)
@@ -122,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
     capture.set_defaults(command=_capture)
 
-    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure how well the model does on new, labelled pictures"
+    )
     evaluate.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
     )
@@ -142,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(command=_models)
 
-    predict = commands.add_parser("predict", help="say who is in pictures")
+    predict = commands.add_parser("predict", help="name the people in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
     predict.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
@@ -155,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--yes", action="store_true", help="do not ask")
     forget.set_defaults(command=_forget)
 
-    check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
+    check = commands.add_parser("check", help="try everything the service needs, and print what failed")
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure how long each stage takes on this machine")
@@ -190,8 +191,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.logs import configure_logging
     from facerec_mqtt.service.run import run_service
+    from facerec_mqtt.settings.logs import configure_logging
 
     settings = _settings(arguments)
     configure_logging(settings)
@@ -200,97 +201,31 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _rebuild(arguments: argparse.Namespace) -> int:
     if arguments.for_service:
-        return _rebuild_for_service()
-    from facerec_mqtt.cli.output import print_report, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import rebuild
-    from facerec_mqtt.recognition.model_store import page_of
-    from facerec_mqtt.training.requirements import require_tensorflow
+        from facerec_mqtt.cli.enroll import rebuild_for_service
 
-    settings = _settings(arguments)
-    enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
-    fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
-    require_tensorflow()
-    with progress_on_terminal() as progress:
-        report = rebuild(
-            enrollment_dir,
-            model_dir,
-            force=arguments.force,
-            fpir=fpir,
-            min_margin=min_margin,
-            progress=progress,
-        )
-    if arguments.json:
-        print(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        print_report(report.as_json())
-        print(f'The whole report: "{page_of(model_dir, report.version)}"')
-    return 0
+        return rebuild_for_service(_sentence)
+    from facerec_mqtt.cli.enroll import rebuild_model
 
-
-def _rebuild_for_service() -> int:
-    from facerec_mqtt.cli.output import message_output, progress_messages
-    from facerec_mqtt.core.child_process import from_line, when_input_ends
-    from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildRequest
-
-    send = message_output()
-    request = from_line(sys.stdin.buffer.readline(), RebuildRequest)
-    try:
-        # With the service, also when it is killed; a rebuild can be killed at any step.
-        when_input_ends(lambda: os._exit(1))
-        from facerec_mqtt.enrollment.rebuild import rebuild
-        from facerec_mqtt.reports.summary import rebuild_message
-        from facerec_mqtt.training.requirements import require_tensorflow
-
-        require_tensorflow()
-        report = rebuild(
-            Path(request.enrollment_dir),
-            Path(request.model_dir),
-            force=request.force,
-            fpir=request.fpir,
-            min_margin=request.min_margin,
-            progress=progress_messages(send),
-        ).as_json()
-    except (FacerecError, MemoryError, ImportError, RuntimeError) as error:
-        sentence = _sentence(error)
-        if sentence is None:
-            raise
-        send(RebuildFailed(sentence))
-        return 1
-    send(RebuildDone(rebuild_message(report), report["switched"]))
-    return 0
+    return rebuild_model(_settings(arguments), force=arguments.force, as_json=arguments.json)
 
 
 def _enroll_check(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import print_photos, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import check_enrollment
+    from facerec_mqtt.cli.enroll import check_photos
 
-    settings = _settings(arguments)
-    with progress_on_terminal() as progress:
-        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
-    if arguments.json:
-        print(json.dumps(audit, ensure_ascii=False))
-    else:
-        print_photos(audit, f"Photos in {settings.enrollment_dir}")
-    return 0
+    return check_photos(_settings(arguments), as_json=arguments.json)
 
 
 def _capture(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import hints_on_terminal
-    from facerec_mqtt.enrollment.capture import capture
+    from facerec_mqtt.cli.enroll import capture_photos
 
-    with hints_on_terminal() as progress:
-        outcome = capture(
-            _settings(arguments),
-            arguments.person,
-            arguments.camera,
-            count=arguments.count,
-            seconds=arguments.seconds,
-            progress=progress,
-        )
-    if not outcome["ok"] and not arguments.json:
-        raise FacerecError(outcome["message"])
-    print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
-    return 0 if outcome["ok"] else 1
+    return capture_photos(
+        _settings(arguments),
+        arguments.person,
+        arguments.camera,
+        count=arguments.count,
+        seconds=arguments.seconds,
+        as_json=arguments.json,
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

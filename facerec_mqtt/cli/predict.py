@@ -1,4 +1,4 @@
-"""Say who is in picture files, and draw it into copies of them."""
+"""`predict`: who is in picture files, drawn into copies of them where wanted."""
 
 import json
 import sys
@@ -13,14 +13,11 @@ import numpy as np
 from facerec_mqtt.core.errors import FacerecError, PictureError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Image
+from facerec_mqtt.faces.selection import MIN_STILL_FACE_PX, STILL_SIDE_PX
 from facerec_mqtt.recognition.model_store import load_current
 from facerec_mqtt.recognition.recognizer import Recognition, Recognizer
 from facerec_mqtt.settings.schema import Settings
 
-# Photos are rarer and better than camera frames: smaller faces may be named, and larger pictures
-# are worth looking at more closely.
-MIN_FACE_PX = 24.0
-STILL_SIDE_PX = 1280
 _FAMILY_COLOUR = (80, 200, 60)
 _NOBODY_COLOUR = (60, 140, 240)
 
@@ -55,7 +52,10 @@ def predict(paths: Sequence[Path], settings: Settings, *, as_json: bool, annotat
                 print(error, file=sys.stderr, flush=True)
             continue
         found = recognizer.recognise(
-            image, min_face_px=MIN_FACE_PX, min_sharpness=0.0, min_margin=settings.recognition.min_margin
+            image,
+            min_face_px=MIN_STILL_FACE_PX,
+            min_sharpness=0.0,
+            min_margin=settings.recognition.min_margin,
         )
         if annotated_dir is not None:
             target = _copy_of(path, annotated_dir, copies)
@@ -88,7 +88,7 @@ def _text_line(path: Path, found: Sequence[Recognition], names: Mapping[str, str
 
 
 def label(recognition: Recognition, names: Mapping[str, str]) -> str:
-    """What is said of one face: `Anna 0.97`, or why nobody is named."""
+    """A face in words: `Anna 0.97`, or why nobody is named."""
     who = recognition.identification
     if who.person is not None:
         return f"{names[who.person]} {who.score:.2f}"

@@ -4,7 +4,7 @@ All are immutable. Those that hold arrays compare by identity, since comparing a
 element is never what a caller wants here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -18,6 +18,8 @@ Vectors = NDArray[np.float32]
 """A batch of embeddings: (N, D) float32, each row of unit L2 length."""
 Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in pixels of the frame; may exceed the frame."""
+ProgressCallback = Callable[[str, float], None]
+"""Called with what is being done, for people to read, and the share of the whole that is done, [0, 1]."""
 FACE_SIDE_PX = 112
 """Side of an aligned face, which is the backbone's input."""
 

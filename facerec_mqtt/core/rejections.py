@@ -1,4 +1,7 @@
-"""Why a picture cannot be used: a code with its data, and the one place where it becomes a sentence."""
+"""Why a picture is not used, or what is remarkable in one that is: codes with data.
+
+Each code has its one sentence here, which is made where somebody reads it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -98,6 +101,31 @@ _SENTENCES: Mapping[RejectionCode, str] = {
 }
 
 
+class RemarkCode(StrEnum):
+    """What is worth knowing of a picture that is used, as JSON has it (`note_code`)."""
+
+    LARGEST_TAKEN = "largest_taken"
+    RESEMBLES = "resembles"
+    NOT_RECOGNISED = "not_recognised"
+    TAKEN_FOR = "taken_for"
+
+
+_REMARKS: Mapping[RemarkCode, str] = {
+    RemarkCode.LARGEST_TAKEN: "It shows {count} faces; the largest, {place}, was taken.",
+    RemarkCode.RESEMBLES: "It resembles {name}; if that is who it shows, move it into that folder.",
+    RemarkCode.NOT_RECOGNISED: "Not recognised.",
+    RemarkCode.TAKEN_FOR: "Taken for {name}.",
+}
+
+
+class Place(StrEnum):
+    """Where in a picture something is."""
+
+    LEFT = "on the left"
+    MIDDLE = "in the middle"
+    RIGHT = "on the right"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
     """Why a picture is not used; of the data only those are set that its sentence has.
@@ -147,5 +175,42 @@ class Rejection:
     @property
     def data(self) -> dict[str, str | float]:
         """What is known besides the code."""
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "code"}
-        return {name: value for name, value in values.items() if value is not None}
+        return _data(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What is worth knowing of a picture that is used; see `Rejection`.
+
+    Raises:
+        ValueError: the sentence of this code needs data that are missing.
+    """
+
+    code: RemarkCode
+    count: int | None = None
+    """How many faces were found."""
+    place: Place | None = None
+    """Where the face is that was taken."""
+    name: str | None = None
+    """Whom it resembles or was taken for."""
+
+    def __post_init__(self) -> None:
+        try:
+            self.sentence  # noqa: B018 - raises
+        except KeyError as error:
+            raise ValueError(f"A remark {self.code} lacks its {error}.") from None
+
+    @property
+    def sentence(self) -> str:
+        """What people read."""
+        return _REMARKS[self.code].format_map(self.data)
+
+    @property
+    def data(self) -> dict[str, str | float]:
+        """What is known besides the code."""
+        return _data(self)
+
+
+def _data(facts: Rejection | Remark) -> dict[str, str | float]:
+    values = {each.name: getattr(facts, each.name) for each in fields(facts) if each.name != "code"}
+    return {name: value for name, value in values.items() if value is not None}

@@ -6,7 +6,7 @@ The command line opens a camera of its own; the service passes on the frames tha
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from facerec_mqtt.cameras import Camera, probe
 from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
-from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame
+from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame, ProgressCallback
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.album import Album
 from facerec_mqtt.enrollment.capture_session import MAX_COUNT, MAX_SECONDS, MIN_COUNT, FrameSelector
@@ -31,8 +31,6 @@ _FRAME_WITHIN_S = 0.5
 _CONTAINS_LOGIN = (
     "The camera that was given holds a user or password; set the camera in FACEREC_CAMERAS and give its name."
 )
-Progress = Callable[[str, float], None]
-"""Called with the hint and the share of the pictures that are taken, [0, 1]."""
 
 
 class Found(Protocol):
@@ -119,7 +117,13 @@ def open_album(enrollment_dir: Path, name: str, count: int, seconds: float) -> A
 
 
 def capture(
-    settings: Settings, name: str, source: str, *, count: int, seconds: float, progress: Progress
+    settings: Settings,
+    name: str,
+    source: str,
+    *,
+    count: int,
+    seconds: float,
+    progress: ProgressCallback,
 ) -> dict[str, Any]:
     """Take pictures of a person from a camera.
 

@@ -1,4 +1,4 @@
-"""Which enrollment photos are worth learning from: repeats, shooting moments, and faces in a wrong folder.
+"""Which enrollment photos are worth training on: near-duplicates, shooting moments, mislabelled photos.
 
 No limit here belongs to one backbone. How alike two photos are is compared with how alike each is to its
 own worsened versions (`augmentation`), and likeness to a person is read off the cohort's table.
@@ -12,18 +12,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.faces.embedding import Cohort
 from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, score_at, template
+from facerec_mqtt.training.fit import TrainingSet
 
 _SAME_MOMENT_S = 600.0
 # Fewer photos cannot outvote one that does not fit.
 _ENOUGH_TO_JUDGE = 5
-# Of other people's photos, so many fit a person as badly as one that is set aside.
+# Of other people's photos, so many fit a person as badly as one that is rejected.
 _UNLIKE_FAR = 0.05
 _LIKE_ANOTHER_FAR = 0.01
 # Of strangers' pictures, so many look like one member by chance.
 _LIKE_A_MEMBER_FAR = 0.001
 _MOST_UNLIKE = 1 / 3
 _NONE = -1
+
+
+def compare_photos(
+    candidates: TrainingSet, sharpness: NDArray[np.float64], cohort: Cohort
+) -> tuple[dict[int, Rejection], dict[int, str]]:
+    """Compare the photos with each other.
+
+    Args:
+        candidates: all photos with a usable face.
+        sharpness: (N,) of the faces.
+        cohort: of the backbone's scores.
+
+    Returns:
+        Why photos are rejected, and whom strangers' photos resemble that are used, by their place.
+    """
+    vectors, labels, files = candidates.vectors, candidates.labels, candidates.files
+    names = [person.name for person in candidates.people]
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    table = cohort.impostor_far, cohort.impostor_threshold
+    repeated = repeats(vectors, labels, sharpness)
+    rejections = {
+        at: Rejection(code=RejectionCode.DUPLICATE_OF, file=files[other])
+        for at, other in enumerate(repeated)
+        if other >= 0
+    }
+    single = np.flatnonzero(repeated < 0)
+    for mislabelled in mislabelled_photos(vectors[single, 0], labels[single], len(names), normaliser, table):
+        at = int(single[mislabelled.photo])
+        own = names[labels[at]]
+        rejections[at] = (
+            Rejection(code=RejectionCode.UNLIKE_THE_OTHERS, own=own)
+            if mislabelled.like is None
+            else Rejection(code=RejectionCode.LOOKS_LIKE_ANOTHER, name=names[mislabelled.like], own=own)
+        )
+    kept = np.array([at not in rejections for at in range(len(labels))], np.bool_)
+    strangers = np.flatnonzero(kept & (labels == len(names)))
+    members = np.flatnonzero(kept & (labels < len(names)))
+    for at, other in repeats_of_members(vectors, strangers, members).items():
+        rejections[at] = Rejection(code=RejectionCode.DUPLICATE_OF_MEMBER, file=files[other])
+        kept[at] = False
+    left = np.flatnonzero(kept)
+    alike = lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table)
+    return rejections, {int(left[photo]): names[row] for photo, row in alike.items()}
 
 
 def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -124,7 +170,7 @@ def mislabelled_photos(
     """Photos that are probably in a wrong person's folder.
 
     Each is compared with the others of its folder and with the other people. Of somebody whose photos
-    disagree by more than a third none is set aside for being unlike the others: which are right cannot be
+    disagree by more than a third none is rejected for being unlike the others: which are right cannot be
     known then.
 
     Args:
@@ -136,7 +182,7 @@ def mislabelled_photos(
     """
     unlike, like_another = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
     found: dict[int, MislabelledPhoto] = {}
-    # Templates are spoilt by the very photos that are looked for, so the second look is without them.
+    # Templates are spoilt by the very photos that are searched for, so the second pass is without them.
     for _ in range(2):
         trusted = np.array([photo not in found for photo in range(len(labels))])
         found = {}
@@ -168,7 +214,7 @@ def lookalikes(
     """Strangers' photos that resemble a member: that may be who it is, or somebody who looks alike.
 
     Args:
-        vectors: (N, D) float32 unit embeddings, of members without misfits.
+        vectors: (N, D) float32 unit embeddings, of members without mislabelled photos.
         labels: (N,) row of the person; strangers have `people`.
         people: how many there are.
         normaliser: what scores are normalised with.

@@ -1,7 +1,7 @@
 """The rebuild: from the enrollment folder to a model that the service can load.
 
-Every photo is looked at once and remembered by its content (`photos`). What is learnt is small: a
-template for each person and the family's dense layers, both on the frozen backbone's embeddings.
+Every photo is analysed once and cached by its content (`photos`). What is trained is small: a template for
+each person and the classifier, both on the frozen backbone's embeddings.
 """
 
 import contextlib
@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.core.records import Person
-from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.core.records import Person, ProgressCallback
+from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
 from facerec_mqtt.enrollment.photos import (
     Networks,
     PhotoAnalysis,
@@ -23,31 +24,28 @@ from facerec_mqtt.enrollment.photos import (
     open_networks,
     shipped_networks,
 )
-from facerec_mqtt.enrollment.quality import (
-    lookalikes,
-    mislabelled_photos,
-    moments,
-    repeats,
-    repeats_of_members,
-)
+from facerec_mqtt.enrollment.quality import compare_photos, moments
 from facerec_mqtt.faces.embedding import Cohort, load_cohort
-from facerec_mqtt.recognition.calibration import Normaliser
-from facerec_mqtt.recognition.error_rates import Outcomes
+from facerec_mqtt.recognition.error_rates import Outcomes, tpir_of
 from facerec_mqtt.recognition.model_store import FamilyModel, new_version, rebuilding, save_model, versions
 from facerec_mqtt.recognition.recognizer import Family, cohort_digest, family_arrays
 from facerec_mqtt.reports.advice import FEW_PHOTOS
+from facerec_mqtt.reports.audit_report import AuditReport
 from facerec_mqtt.reports.html import rebuild_page, render_page
-from facerec_mqtt.reports.rebuild_report import AuditReport, PhotoReport, RebuildReport, first_reason
+from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
+from facerec_mqtt.reports.rebuild_report import RebuildReport
+from facerec_mqtt.reports.sentences import no_usable_photo, resembling_strangers
 from facerec_mqtt.training.augmentation import VERSIONS
 from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
 from facerec_mqtt.training.comparison import compare_with_current
 from facerec_mqtt.training.cross_validation import cross_validate
-from facerec_mqtt.training.fit import Trainer, TrainingSet, learn
+from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
 from facerec_mqtt.training.learning_curve import learning_curves
 
-ProgressCallback = Callable[[str, float], None]
-"""Called with what is being done and the share of the whole that is done, [0, 1]."""
-_LOOKED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
+# Shares of the whole that are done after each stage.
+_ANALYSED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
+_ANALYSING = "Looking at the photos"
+_JUDGING = "Judging photos that were held out"
 
 
 def rebuild(
@@ -74,10 +72,10 @@ def rebuild(
         is_locked: whether the caller holds `rebuilding(model_dir)` already.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
-        progress: told how far it is.
-        load_networks: opens what looks at the photos, once a thread; `None` opens the shipped networks.
+        progress: called with what is being done and how far it is.
+        load_networks: opens what analyses the photos, once a thread; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
-        train: makes the family's layers; `None` is Keras.
+        train: makes the classifier; `None` is Keras.
 
     Raises:
         EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo; or there is none
@@ -90,39 +88,34 @@ def rebuild(
     cohort = load_cohort() if cohort is None else cohort
     with contextlib.nullcontext() if is_locked else rebuilding(model_dir):
         # Not before, since whoever holds the folder may be forgetting somebody.
-        roster = read_enrollment_folder(enrollment_dir)
+        folder = read_enrollment_folder(enrollment_dir)
         if train is None:
             train = ClassifierTrainer()
             threading.Thread(target=train.prepare, name="prepare training").start()
-        networks = open_networks(load_networks or shipped_networks, len(roster.photos))
-        findings = analyse_photos(
-            roster.photos,
-            model_dir,
-            networks,
-            lambda share: progress("Looking at the photos", _LOOKED * share),
+        networks = open_networks(load_networks or shipped_networks, len(folder.photos))
+        analyses = analyse_photos(
+            folder.photos, model_dir, networks, lambda share: progress(_ANALYSING, _ANALYSED * share)
         )
-        audit, training_set = _audit(roster, findings, cohort)
+        audit, training_set = _audit(folder, analyses, cohort)
         if not audit.people:
+            members = [photo for photo in audit.photos if photo.person is not None]
             raise EnrollmentError(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
-                f"{first_reason([photo for photo in audit.photos if photo.person is not None], audit.notes)}"
+                f"{no_usable_photo(members, audit.notes)}"
             )
-
         _require_usable_photos(must_know, audit)
 
         def make(some: TrainingSet) -> Family:
-            return learn(some, cohort, fpir, train)
+            return fit(some, cohort, fpir, train)
 
-        progress("Training the family's layers", _LOOKED)
+        progress("Training the classifier", _ANALYSED)
         family = make(training_set)
-        progress("Judging photos that were not learnt from", _TRAINED)
+        progress(_JUDGING, _TRAINED)
         outcomes = cross_validate(
             training_set,
             make,
             min_margin=min_margin,
-            progress=lambda share: progress(
-                "Judging photos that were not learnt from", _TRAINED + share * (_JUDGED - _TRAINED)
-            ),
+            progress=lambda share: progress(_JUDGING, _TRAINED + share * (_JUDGED - _TRAINED)),
         )
         progress("Saving", _JUDGED)
         now = datetime.now(UTC)
@@ -161,7 +154,7 @@ def rebuild(
             report=report.as_json(),
         )
         page = render_page(rebuild_page(report, model.created))
-        save_model(model_dir, model, switch=report.not_used_because is None, page=page)
+        save_model(model_dir, model, switch=report.switched, page=page)
     progress("Done", 1.0)
     return report
 
@@ -174,13 +167,13 @@ def check_enrollment(
     load_networks: Callable[[], Networks] | None = None,
     cohort: Cohort | None = None,
 ) -> AuditReport:
-    """Say of each file of the enrollment folder whether a rebuild would use it, and why not.
+    """Report of each file of the enrollment folder whether a rebuild would use it, and why not.
 
     Args:
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
-        model_dir: where it is remembered what each photo gave, so that a rebuild need not look again.
-        progress: told how far it is.
-        load_networks: opens what looks at the photos; `None` opens the shipped networks.
+        model_dir: where it is cached what each photo gave, so that a rebuild need not analyse it again.
+        progress: called with what is being done and how far it is.
+        load_networks: opens what analyses the photos; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
 
     Raises:
@@ -190,74 +183,47 @@ def check_enrollment(
     progress("Reading the enrollment folder", 0.0)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
-        roster = read_enrollment_folder(enrollment_dir)
-        findings = analyse_photos(
-            roster.photos,
+        folder = read_enrollment_folder(enrollment_dir)
+        analyses = analyse_photos(
+            folder.photos,
             model_dir,
-            open_networks(load_networks or shipped_networks, len(roster.photos)),
-            lambda share: progress("Looking at the photos", share),
+            open_networks(load_networks or shipped_networks, len(folder.photos)),
+            lambda share: progress(_ANALYSING, share),
         )
-    audit, _ = _audit(roster, findings, cohort)
+    audit, _ = _audit(folder, analyses, cohort)
     progress("Done", 1.0)
     return audit
 
 
 def _audit(
-    roster: EnrollmentFolder, findings: Mapping[Photo, PhotoAnalysis], cohort: Cohort
+    folder: EnrollmentFolder, analyses: Mapping[Photo, PhotoAnalysis], cohort: Cohort
 ) -> tuple[AuditReport, TrainingSet]:
-    """Sort out what cannot be learnt from, and make a lesson of the rest."""
-    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(roster.people)}
-    rows[None] = len(roster.people)
-    photos = [photo for photo, finding in findings.items() if finding.vectors is not None]
-    vectors = np.array([findings[photo].vectors for photo in photos], np.float32)
+    """Reject the photos that the others speak against, and make a training set of the rest."""
+    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(folder.people)}
+    rows[None] = len(folder.people)
+    photos = [photo for photo, analysis in analyses.items() if analysis.vectors is not None]
+    vectors = np.array([analyses[photo].vectors for photo in photos], np.float32)
     vectors = vectors.reshape(len(photos), 1 + VERSIONS, cohort.centres.shape[1])
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
     labels = np.array([rows[photo.person] for photo in photos], np.int64)
-    reasons = {photo: finding.reason for photo, finding in findings.items()}
-    repeated = repeats(vectors, labels, np.array([findings[photo].sharpness for photo in photos]))
-    for photo, other in zip(photos, repeated, strict=True):
-        if other >= 0:
-            reasons[photo] = f"It is a near-duplicate of {photos[other].file}, which is used."
-    single = np.flatnonzero(repeated < 0)
-    names = [person.name for person in roster.people]
-    normaliser, table = (
-        Normaliser(cohort.centres, cohort.top),
-        (cohort.impostor_far, cohort.impostor_threshold),
-    )
-    for misfit in mislabelled_photos(vectors[single, 0], labels[single], len(names), normaliser, table):
-        at = single[misfit.photo]
-        own = names[labels[at]]
-        reasons[photos[at]] = (
-            f"It does not look like the other photos of {own}; check who is in it."
-            if misfit.like is None
-            else f"It looks more like {names[misfit.like]} than like the other photos of {own};"
-            " check who is in it."
-        )
-    kept = np.array([reasons[photo] is None for photo in photos], np.bool_)
-    strangers = np.flatnonzero(kept & (labels == len(names)))
-    members = np.flatnonzero(kept & (labels < len(names)))
-    for at, other in repeats_of_members(vectors, strangers, members).items():
-        reasons[photos[at]] = (
-            f"It is a near-duplicate of {photos[other].file}, which is used; delete the wrong one."
-        )
-        kept[at] = False
-    left = np.flatnonzero(kept)
-    alike = {
-        photos[left[photo]]: names[row]
-        for photo, row in lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table).items()
-    }
-    training_set = TrainingSet(
-        people=roster.people,
+    candidates = TrainingSet(
+        people=folder.people,
         files=tuple(photo.file for photo in photos),
         vectors=vectors,
         labels=labels,
-        moments=moments(vectors, labels, [findings[photo].taken_s for photo in photos]),
-    ).only(kept)
+        moments=moments(vectors, labels, [analyses[photo].taken_s for photo in photos]),
+    )
+    sharpness = np.array([analyses[photo].sharpness for photo in photos])
+    found, resembled = compare_photos(candidates, sharpness, cohort)
+    rejections = {photo: analysis.rejection for photo, analysis in analyses.items()}
+    rejections |= {photos[at]: rejection for at, rejection in found.items()}
+    names = {photos[at]: name for at, name in resembled.items()}
+    training_set = candidates.only(np.array([rejections[photo] is None for photo in photos], np.bool_))
     report = AuditReport(
         people=training_set.people,
-        left_out=tuple(person for person in roster.people if person not in training_set.people),
-        photos=_photo_reports(roster, findings, reasons, alike),
-        notes=(*roster.notes, *_alike_in_short(alike)),
+        left_out=tuple(person for person in folder.people if person not in training_set.people),
+        photos=_photo_reports(folder, analyses, rejections, names),
+        notes=(*folder.notes, *_resembling_in_short(names)),
     )
     return report, training_set
 
@@ -271,49 +237,61 @@ def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> No
     names = {person.slug: person.name for person in audit.left_out}
     for slug in sorted({*must_know} - {person.slug for person in audit.people}):
         name = names.get(slug, slug)
-        own = [photo for photo in audit.photos if photo.person == slug]
+        why = no_usable_photo(photos_of(slug, audit.photos), audit.notes)
         raise EnrollmentError(
-            f"{name} would be left out, having no usable photo{first_reason(own, audit.notes)} Add some,"
+            f"{name} would be left out, having no usable photo{why} Add some,"
             f" or, if {name} shall go as well, remove that folder and rebuild first."
         )
 
 
-def _alike_in_short(alike: Mapping[Photo, str]) -> tuple[str, ...]:
+def _resembling_in_short(names: Mapping[Photo, str]) -> tuple[str, ...]:
     """What to do about strangers' pictures that resemble a member, if there are any."""
-    if not alike:
+    if not names:
         return ()
-    photo, name = next(iter(alike.items()))
-    more = f", and {len(alike) - 1} more resemble somebody enrolled" if len(alike) > 1 else ""
-    return (
-        f"{photo.file} resembles {name}{more}; if that is who it shows, move it into that folder: strangers"
-        f" who look like {name} make {name} harder to recognise.",
-    )
+    photo, name = next(iter(names.items()))
+    return (resembling_strangers(photo.file, name, len(names) - 1),)
 
 
 def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
     """Share of each person's photos that were named by models that had not learnt from them."""
     rates = {}
     for row, person in enumerate(people):
-        own = outcomes.true == row
-        if np.count_nonzero(own) >= FEW_PHOTOS:
-            rates[person.slug] = float(np.mean(outcomes.named[own] == row))
+        if np.count_nonzero(outcomes.true == row) >= FEW_PHOTOS:
+            rates[person.slug] = tpir_of(outcomes, row)
     return rates
 
 
 def _photo_reports(
-    roster: EnrollmentFolder,
-    findings: Mapping[Photo, PhotoAnalysis],
-    reasons: Mapping[Photo, str | None],
-    alike: Mapping[Photo, str],
+    folder: EnrollmentFolder,
+    analyses: Mapping[Photo, PhotoAnalysis],
+    rejections: Mapping[Photo, Rejection | None],
+    names: Mapping[Photo, str],
 ) -> tuple[PhotoReport, ...]:
-    def note(photo: Photo) -> str | None:
-        if photo in alike:
-            return f"It resembles {alike[photo]}; if that is who it shows, move it into that folder."
-        return findings[photo].note
+    def remark(photo: Photo) -> Remark | None:
+        if rejections[photo] is not None:
+            return None
+        if photo in names:
+            return Remark(code=RemarkCode.RESEMBLES, name=names[photo])
+        return analyses[photo].remark
 
-    looked_at = [
-        PhotoReport(photo.file, photo.person, reason, note(photo) if reason is None else None)
-        for photo, reason in reasons.items()
+    analysed = [
+        PhotoReport(
+            file=photo.file,
+            folder=photo.folder,
+            person=photo.person,
+            rejection=rejection,
+            remark=remark(photo),
+        )
+        for photo, rejection in rejections.items()
     ]
-    not_looked_at = [PhotoReport(each.file, each.person, each.rejection.sentence) for each in roster.rejected]
-    return tuple(sorted([*looked_at, *not_looked_at], key=lambda photo: photo.file))
+    return tuple(sorted([*analysed, *map(_rejected, folder.rejected)], key=lambda photo: photo.file))
+
+
+def _rejected(rejected: RejectedFile) -> PhotoReport:
+    """Report a file that is not a photo by its name or its place."""
+    return PhotoReport(
+        file=rejected.file,
+        folder=rejected.folder,
+        person=rejected.person,
+        rejection=rejected.rejection,
+    )

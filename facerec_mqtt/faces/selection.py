@@ -1,15 +1,21 @@
 """The faces of a picture, also of one that was cut out closely, and which of them a photo is about."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
 
 from facerec_mqtt.core.records import AlignedFace, Detection, Image, Vectors
+from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode
+from facerec_mqtt.faces.alignment import align
 
-ENOUGH_PX = 1280
-"""Longer side that a photo keeps at least, where the file has it."""
+STILL_SIDE_PX = 1280
+"""Longer side at which a photo is searched for faces, larger than a camera's frame: photos are rarer and
+better, and their faces may be small."""
+MIN_STILL_FACE_PX = 24.0
+"""Least width of a face in a photo, for the same reason less than in a camera's frame."""
 _CLEARLY_LARGER = 1.5
 # So small a picture is no camera's, but probably a face that somebody cut out.
 _CROP_PX = 256
@@ -30,6 +36,17 @@ class Backbone(Protocol):
 
     def embed(self, faces: Sequence[AlignedFace]) -> Vectors:
         """(N, D) float32 unit rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectedFace:
+    """The face that a photo is about."""
+
+    face: AlignedFace
+    faces: int
+    """How many the photo shows."""
+    place: Place
+    """Where in the photo it is."""
 
 
 def find_faces(detector: Detector, image: Image) -> tuple[Detection, ...]:
@@ -100,3 +117,33 @@ def choose(detections: Sequence[Detection], image: Image) -> Detection | None:
     if len(ordered) > 1 and weight(ordered[0]) < _CLEARLY_LARGER * weight(ordered[1]):
         return None
     return ordered[0]
+
+
+def select_face(
+    detections: Sequence[Detection], image: Image, *, min_sharpness: float = 0.0
+) -> SelectedFace | Rejection:
+    """Cut out the face that a photo is about.
+
+    Args:
+        detections: the faces that were found in it.
+        image: (H, W, 3) uint8 BGR.
+        min_sharpness: see `AlignedFace.sharpness`.
+
+    Returns:
+        The face, or why there is none that can be used.
+    """
+    if not detections:
+        return Rejection(code=RejectionCode.NO_FACE)
+    chosen = choose(detections, image)
+    if chosen is None:
+        return Rejection(code=RejectionCode.SEVERAL_FACES, count=len(detections))
+    face = align(image, chosen)
+    if face.width_px < MIN_STILL_FACE_PX:
+        return Rejection(
+            code=RejectionCode.FACE_TOO_SMALL, width_px=face.width_px, needed_px=MIN_STILL_FACE_PX
+        )
+    if face.sharpness < min_sharpness:
+        return Rejection(code=RejectionCode.BLURRED)
+    x_min, _, x_max, _ = chosen.box
+    third = int(np.clip(3 * (x_min + x_max) / 2 / image.shape[1], 0, 2))
+    return SelectedFace(face, len(detections), (Place.LEFT, Place.MIDDLE, Place.RIGHT)[third])

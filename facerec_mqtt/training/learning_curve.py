@@ -1,7 +1,7 @@
 """Would more photos help? How many pictures are recognised with a template of one, two, four ... photos.
 
-Only the templates are made anew, since this takes no time; the family's layers, which add a little to
-what templates recognise, keep out of it. The curve shows where it rises, not where the model stands.
+Only the templates are made again, since this takes no time; the classifier, which adds a little to what
+templates recognise, is left out. The curve shows where it rises, not where the model stands.
 """
 
 import numpy as np

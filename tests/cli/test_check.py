@@ -1,4 +1,4 @@
-"""`check`: what is to be mended is said in a sentence, whatever it is."""
+"""`check`: what fails is reported in a sentence, whatever it is."""
 
 import sys
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from facerec_mqtt.cli.check import check
 from facerec_mqtt.settings.schema import MetricsSettings, MqttSettings, ReviewSettings, Settings
 
 
-def said(output: str, what: str) -> str:
+def line_of(output: str, what: str) -> str:
     [line] = [line for line in output.splitlines() if f"  {what}: " in line]
     return line
 
@@ -27,7 +27,7 @@ def test_a_folder_that_may_not_be_read_is_named(
     forbid(tmp_path / forbidden)
     settings = Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models")
     assert check(settings) == 1
-    line = said(capsys.readouterr().out, "enrollment folder")
+    line = line_of(capsys.readouterr().out, "enrollment folder")
     assert line.startswith("FAILED")
     assert f'The folder "{tmp_path / forbidden}" cannot be read (Permission denied)' in line
     assert line.endswith("check its permissions.")
@@ -39,14 +39,14 @@ def test_the_files_of_all_people_are_counted(tmp_path: Path, capsys: pytest.Capt
         for number in range(files):
             (tmp_path / name / f"{number}.jpg").touch()
     check(Settings(enrollment_dir=tmp_path, model_dir=tmp_path / "models"))
-    assert said(capsys.readouterr().out, "enrollment folder").endswith(": 2 people, 3 files")
+    assert line_of(capsys.readouterr().out, "enrollment folder").endswith(": 2 people, 3 files")
 
 
 def test_what_a_rebuild_would_refuse_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("Tom", "tom"):
         (tmp_path / "enrollment" / name).mkdir(parents=True)
     assert check(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models")) == 1
-    line = said(capsys.readouterr().out, "enrollment folder")
+    line = line_of(capsys.readouterr().out, "enrollment folder")
     assert line.startswith("FAILED")
     assert "would both be called 'tom'" in line
 
@@ -66,7 +66,7 @@ def test_what_is_switched_on_besides_is_tried(
         )
         check(settings)
         shown = capsys.readouterr().out
-        return {what: said(shown, what) for what in ("review folder", "heartbeat file", "Prometheus")}
+        return {what: line_of(shown, what) for what in ("review folder", "heartbeat file", "Prometheus")}
 
     lines = checked(tmp_path)
     lines.pop("Prometheus")  # the extra may not be installed
@@ -85,6 +85,6 @@ def test_a_login_without_a_password_is_not_said_to_have_one(
 ) -> None:
     mqtt = MqttSettings(host="127.0.0.1", port=1, username="facerec")
     check(Settings(enrollment_dir=tmp_path, model_dir=tmp_path / "models", mqtt=mqtt))
-    line = said(capsys.readouterr().out, "settings")
+    line = line_of(capsys.readouterr().out, "settings")
     assert "as facerec without a password" in line
     assert "***" not in line

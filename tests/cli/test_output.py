@@ -19,7 +19,7 @@ try:
         os.write(2, b"chatter of a library")
         {}
 finally:
-    os.write(2, b"said afterwards")
+    os.write(2, b"written afterwards")
 """
 
 
@@ -47,7 +47,7 @@ def test_a_bar_is_not_torn_by_what_libraries_write(ending: str) -> None:
     assert "Looking at the photos" in shown
     assert "50%" in shown
     assert "chatter" not in shown
-    assert "said afterwards" in shown
+    assert "written afterwards" in shown
     assert ("it went wrong" in shown) is ending.startswith("raise")
 
 
@@ -55,7 +55,7 @@ def test_where_there_is_no_terminal_each_stage_is_a_line() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format("pass")], capture_output=True, text=True, check=True
     )
-    assert done.stderr == "Looking at the photos ...\nchatter of a librarysaid afterwards"
+    assert done.stderr == "Looking at the photos ...\nchatter of a librarywritten afterwards"
 
 
 def test_the_service_gets_every_stage_and_the_time_left_by_the_stages_own_pace(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode, Remark, RemarkCode
 
 # One value for each piece of data that a code may carry.
 EVERYTHING: dict[str, Any] = {
@@ -40,3 +40,14 @@ def test_a_sentence_holds_the_data() -> None:
 def test_a_rejection_without_the_data_of_its_sentence_is_refused() -> None:
     with pytest.raises(ValueError, match="needed_px"):
         Rejection(code=RejectionCode.FACE_TOO_SMALL, width_px=20.4)
+
+
+def test_each_remark_has_a_sentence() -> None:
+    sentences = [Remark(code=code, count=2, place=Place.LEFT, name="Anna").sentence for code in RemarkCode]
+    assert all(sentence.endswith(".") for sentence in sentences)
+    assert len({*sentences}) == len(sentences)
+
+
+def test_a_remark_without_the_data_of_its_sentence_is_refused() -> None:
+    with pytest.raises(ValueError, match="name"):
+        Remark(code=RemarkCode.TAKEN_FOR)

@@ -8,14 +8,14 @@ from facerec_mqtt.recognition.recognizer import Family
 from facerec_mqtt.training.cross_validation import PARTS, cross_validate
 from facerec_mqtt.training.fit import TrainingSet
 from tests.support.pattern_world import DIMENSIONS, pattern
-from tests.support.patterns_training import NAMES, a_training_set, learn_patterns, unit
+from tests.support.patterns_training import NAMES, a_training_set, fit_patterns, unit
 
 
 def judge(training_set: TrainingSet, taught: list[TrainingSet] | None = None) -> Outcomes:
     def remember(some: TrainingSet) -> Family:
         if taught is not None:
             taught.append(some)
-        return learn_patterns(some)
+        return fit_patterns(some)
 
     return cross_validate(training_set, remember, min_margin=0.1)
 
@@ -72,7 +72,7 @@ def test_a_photo_is_no_longer_named_for_being_a_copy_of_one_that_was_learnt() ->
     outcomes = judge(odd)
     at = [number for number, file in enumerate(outcomes.files) if file == "Anna/007.jpg"]
     assert [outcomes.named[number] for number in at] == [NOBODY, NOBODY]
-    assert learn_patterns(odd).gallery.templates.shape == (2, DIMENSIONS)
+    assert fit_patterns(odd).gallery.templates.shape == (2, DIMENSIONS)
 
 
 @pytest.mark.parametrize(("counts", "genuine", "strangers"), [((1,), 0, 0), ((2,), 2, 0), ((1, 4), 4, 5)])
