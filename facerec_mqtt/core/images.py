@@ -206,9 +206,10 @@ def _bomb_error() -> type[Exception]:
 
 
 def _open_heic(stream: io.BytesIO) -> "ImageFile":
-    from pillow_heif import HeifImageFile
+    from pi_heif import HeifImageFile
 
-    return HeifImageFile(stream)  # type: ignore[no-untyped-call]
+    opened: ImageFile = HeifImageFile(stream)
+    return opened
 
 
 def _is_cut_short(data: bytes, found: Format, header_end: int) -> bool:

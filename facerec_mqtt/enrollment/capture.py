@@ -18,9 +18,10 @@ from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame, ProgressCallback
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.album import Album
-from facerec_mqtt.enrollment.capture_session import MAX_COUNT, MAX_SECONDS, MIN_COUNT, FrameSelector
+from facerec_mqtt.enrollment.capture_session import COUNT, MAX_COUNT, MAX_SECONDS, MIN_COUNT, FrameSelector
 from facerec_mqtt.faces.crops import portrait, portrait_jpeg
 from facerec_mqtt.faces.region import Region
+from facerec_mqtt.mqtt.commands import Capture
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.settings.messages import reason
 from facerec_mqtt.settings.schema import CameraSettings, Settings
@@ -174,6 +175,98 @@ def capture(
         "camera": camera_settings.slug,
         **{part: [str(path) for path in paths] for part, paths in photo_capture.files.items()},
     }
+
+
+class Publisher(Protocol):
+    """Where a capture's progress and its result go; `service.Publisher` is one."""
+
+    def publish_state(self, state: CaptureState) -> None:
+        """Publish how far it is."""
+
+    def publish_result(self, command: str, ok: bool, message: str) -> None:
+        """Publish how a command ended."""
+
+
+class CaptureController:
+    """Carries out the capture commands that come to the service, one at a time.
+
+    Args:
+        enrollment_dir: where the pictures go.
+        publisher: publishes its progress and its result.
+        clock: the wall clock, for the names of the pictures.
+    """
+
+    def __init__(self, enrollment_dir: Path, publisher: Publisher, clock: WallClock) -> None:
+        self._enrollment_dir = enrollment_dir
+        self._publisher = publisher
+        self._clock = clock
+        self._capturing: PhotoCapture | None = None
+
+    def is_at(self, camera: str) -> bool:
+        """Whether pictures are being taken at a camera, given by slug."""
+        return self._capturing is not None and self._capturing.camera == camera
+
+    def start(self, command: Capture, recognizer: Recognizer, *, enabled: bool) -> None:
+        """Begin to take pictures, or answer why not.
+
+        Args:
+            command: whose, and where.
+            recognizer: whose backbone measures how much pictures differ.
+            enabled: whether faces are looked for at that camera.
+        """
+        try:
+            if self._capturing is not None:
+                raise EnrollmentError(
+                    f"Pictures of {self._capturing.state.person} are being taken; wait until that has ended."
+                )
+            if not enabled:
+                raise EnrollmentError(
+                    f'Recognition at "{command.camera}" is switched off; switch it on first.'
+                )
+            album = open_album(self._enrollment_dir, command.person, COUNT, command.seconds)
+            selector = FrameSelector(album.name, COUNT, command.seconds, time.monotonic(), recognizer.embed)
+            self._capturing = PhotoCapture(album, command.camera, selector, self._clock)
+        except EnrollmentError as error:
+            self._answer(False, str(error))
+            return
+        _log.info("Taking pictures of %s at %s", command.person, command.camera)
+        self._publisher.publish_state(self._capturing.state)
+
+    def offer(self, camera: str, frame: Frame, found: Sequence[Found]) -> None:
+        """Take a picture of a frame that was searched, if one is wanted."""
+        if self._capturing is None or self._capturing.camera != camera:
+            return
+        try:
+            self._publisher.publish_state(self._capturing.add(frame, found))
+            self.end_if_over(time.monotonic())
+        except EnrollmentError as error:
+            self._end(str(error))
+
+    def end_if_over(self, now_s: float) -> None:
+        """End a capture whose time is over; to be called about once a second or more often."""
+        if self._capturing is not None and self._capturing.over(now_s):
+            self._end()
+
+    def camera_off(self, camera: str) -> None:
+        """Recognition at a camera was switched off: its pictures are not to be used any more."""
+        if self.is_at(camera):
+            self._end("Recognition was switched off meanwhile.")
+
+    def stop(self) -> None:
+        """The service ends; what was taken stays."""
+        if self._capturing is not None:
+            self._capturing.end()
+
+    def _end(self, failure: str | None = None) -> None:
+        assert self._capturing is not None
+        ok, message = self._capturing.end()
+        self._capturing = None
+        self._publisher.publish_state(CaptureState())
+        self._answer(ok and failure is None, message if failure is None else f"{failure} {message}")
+
+    def _answer(self, ok: bool, message: str) -> None:
+        _log.log(logging.INFO if ok else logging.WARNING, "%s", message)
+        self._publisher.publish_result("capture", ok=ok, message=message)
 
 
 def _camera(settings: Settings, source: str) -> CameraSettings:

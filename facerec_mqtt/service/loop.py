@@ -16,9 +16,11 @@ from facerec_mqtt.cameras import Camera, CameraFailure
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
+from facerec_mqtt.enrollment.capture import CaptureController
 from facerec_mqtt.faces.crops import face_jpeg
 from facerec_mqtt.faces.motion import MotionGate
 from facerec_mqtt.faces.region import Region
+from facerec_mqtt.monitoring.counts import CameraCounts, CountsReporter
 from facerec_mqtt.monitoring.heartbeat import Heartbeat
 from facerec_mqtt.monitoring.metrics import Metrics
 from facerec_mqtt.monitoring.prometheus import Endpoint
@@ -30,8 +32,6 @@ from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.service.capture import CaptureController
-from facerec_mqtt.service.counts import CountsReporter
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
@@ -84,7 +84,14 @@ class Service:
         metrics = Metrics(self._pipelines, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
-        self._counts = CountsReporter(settings.metrics, metrics, self._pipelines, publisher, self._endpoint)
+        self._counts = CountsReporter(
+            settings.metrics,
+            metrics,
+            self._camera_counts,
+            lambda: publisher.counts,
+            publisher.publish_metrics,
+            self._endpoint,
+        )
         self._frames = FramePipeline(
             settings.recognition,
             self._visits,
@@ -214,6 +221,13 @@ class Service:
             self._presence.clock_was_set(step_s)
             self._clock_set_by_s += step_s
         return clock
+
+    def _camera_counts(self) -> dict[str, CameraCounts]:
+        counts = {}
+        for slug, watched in self._pipelines.items():
+            read = watched.camera.counters
+            counts[slug] = CameraCounts(read.frames, read.reconnects, watched.taken)
+        return counts
 
     def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
         """Pass a camera's status from its thread to the loop."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from facerec_mqtt.cameras import Camera
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
+from facerec_mqtt.enrollment.capture import CaptureController
 from facerec_mqtt.faces.motion import MotionGate
 from facerec_mqtt.faces.region import Region
 from facerec_mqtt.monitoring.metrics import Metrics
@@ -18,7 +19,6 @@ from facerec_mqtt.presence.review import Review
 from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.service.capture import CaptureController
 from facerec_mqtt.settings.schema import CameraSettings, RecognitionSettings
 
 MAX_FRAME_AGE_S = 1.0

@@ -400,8 +400,8 @@ def test_a_photo_that_does_not_say_it_properly_has_no_time(data: bytes) -> None:
 def test_a_process_that_decodes_no_picture_does_not_load_pillow() -> None:
     code = (
         "import sys; import facerec_mqtt.cameras.reader; import facerec_mqtt.core.images as images\n"
-        "assert not {'PIL', 'pillow_heif'} & {*sys.modules}\n"
+        "assert not {'PIL', 'pi_heif'} & {*sys.modules}\n"
         "images.decode_picture(sys.stdin.buffer.read())\n"
-        "assert 'PIL' in sys.modules and 'pillow_heif' not in sys.modules\n"
+        "assert 'PIL' in sys.modules and 'pi_heif' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], input=encode(gradient()), check=True)
