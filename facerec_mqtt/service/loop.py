@@ -23,6 +23,7 @@ from facerec_mqtt.faces.region import Region
 from facerec_mqtt.monitoring.heartbeat import Heartbeat
 from facerec_mqtt.monitoring.metrics import Metrics
 from facerec_mqtt.monitoring.prometheus import Endpoint
+from facerec_mqtt.monitoring.reporter import CameraTotals, CountsReporter
 from facerec_mqtt.mqtt.commands import Capture, Command, Enable, Rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.presence.explanation import Explanation
@@ -32,7 +33,6 @@ from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.capture import CaptureController
-from facerec_mqtt.service.counts import CountsReporter
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
@@ -85,7 +85,9 @@ class Service:
         metrics = Metrics(self._pipelines, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
-        self._counts = CountsReporter(settings.metrics, metrics, self._pipelines, publisher, self._endpoint)
+        self._counts = CountsReporter(
+            metrics, settings.metrics.interval_s, publisher.publish_metrics, self._endpoint
+        )
         self._frames = FramePipeline(
             settings.recognition,
             self._visits,
@@ -127,10 +129,8 @@ class Service:
         self._heartbeat.ready()
         try:
             while not stop.is_set():
-                news = [
-                    self._frames.process(watched, self._models.recognizer)
-                    for watched in self._pipelines.values()
-                ]
+                recognizer = self._models.recognizer
+                news = [self._frames.process(watched, recognizer) for watched in self._pipelines.values()]
                 self._housekeeping(time.monotonic())
                 self._heartbeat.beat(time.monotonic())
                 if not any(news):
@@ -205,7 +205,8 @@ class Service:
             self._publisher.publish_state(state)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
-        self._counts.report(now_s)
+        totals = {slug: _totals(watched) for slug, watched in self._pipelines.items()}
+        self._counts.report(now_s, totals, self._publisher.counts)
 
     def _current_clock(self) -> Clock:
         """The wall clock: a small box may learn the time minutes after its start."""
@@ -326,6 +327,11 @@ class Service:
             people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
+
+
+def _totals(watched: WatchedCamera) -> CameraTotals:
+    counters = watched.camera.counters
+    return CameraTotals(counters.frames, counters.reconnects, watched.taken)
 
 
 def _log_line(change: PresenceChange, name: str | None) -> str:
