@@ -326,7 +326,7 @@ class Visits:
         state = self._cameras[camera]
         for track in gone:
             state.tracks.remove(track)
-            if track.person is None and track.stranger is None:
+            if track.person is None and track.stranger is None and track.announced is None:
                 self._explain(Explanation.of(camera, track.tally, "nobody"))
 
 

@@ -20,10 +20,10 @@ from facerec_mqtt.enrollment.capture import CaptureController
 from facerec_mqtt.faces.crops import face_jpeg
 from facerec_mqtt.faces.motion import MotionGate
 from facerec_mqtt.faces.region import Region
-from facerec_mqtt.monitoring.counts import CameraCounts, CountsReporter
 from facerec_mqtt.monitoring.heartbeat import Heartbeat
 from facerec_mqtt.monitoring.metrics import Metrics
 from facerec_mqtt.monitoring.prometheus import Endpoint
+from facerec_mqtt.monitoring.reporter import CameraTotals, CountsReporter
 from facerec_mqtt.mqtt.commands import Capture, Enable, Rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.presence.explanation import Explanation
@@ -85,12 +85,7 @@ class Service:
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
         self._counts = CountsReporter(
-            settings.metrics,
-            metrics,
-            self._camera_counts,
-            lambda: publisher.counts,
-            publisher.publish_metrics,
-            self._endpoint,
+            metrics, settings.metrics.interval_s, publisher.publish_metrics, self._endpoint
         )
         self._frames = FramePipeline(
             settings.recognition,
@@ -133,10 +128,8 @@ class Service:
         self._heartbeat.ready()
         try:
             while not stop.is_set():
-                news = [
-                    self._frames.process(watched, self._models.recognizer)
-                    for watched in self._pipelines.values()
-                ]
+                recognizer = self._models.recognizer
+                news = [self._frames.process(watched, recognizer) for watched in self._pipelines.values()]
                 self._housekeeping(time.monotonic())
                 self._heartbeat.beat(time.monotonic())
                 if not any(news):
@@ -211,7 +204,8 @@ class Service:
             self._publisher.publish_state(state)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
-        self._counts.report(now_s)
+        totals = {slug: _totals(watched) for slug, watched in self._pipelines.items()}
+        self._counts.report(now_s, totals, self._publisher.counts)
 
     def _current_clock(self) -> Clock:
         """The wall clock: a small box may learn the time minutes after its start."""
@@ -221,13 +215,6 @@ class Service:
             self._presence.clock_was_set(step_s)
             self._clock_set_by_s += step_s
         return clock
-
-    def _camera_counts(self) -> dict[str, CameraCounts]:
-        counts = {}
-        for slug, watched in self._pipelines.items():
-            read = watched.camera.counters
-            counts[slug] = CameraCounts(read.frames, read.reconnects, watched.taken)
-        return counts
 
     def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
         """Pass a camera's status from its thread to the loop."""
@@ -335,6 +322,11 @@ class Service:
             people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
+
+
+def _totals(watched: WatchedCamera) -> CameraTotals:
+    counters = watched.camera.counters
+    return CameraTotals(counters.frames, counters.reconnects, watched.taken)
 
 
 def _log_line(change: PresenceChange, name: str | None) -> str:

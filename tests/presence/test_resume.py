@@ -2,7 +2,7 @@
 
 import pytest
 
-from facerec_mqtt.core.clock import Clock
+from facerec_mqtt.core.clock import Clock, Reading, WallClock
 from facerec_mqtt.core.records import OpenVisit, Person, PersonState
 from facerec_mqtt.presence.resume import RESUME_S, last_seen, of_people, to_resume
 from facerec_mqtt.presence.state import Presence
@@ -74,3 +74,14 @@ def test_what_was_seen_in_this_run_is_not_replaced_by_an_earlier_one() -> None:
     presence.visits([OpenVisit("garden", "anna", "V", 5.0, 10.0, 0.8)])
     presence.recall("anna", "door", -100.0, 0.9)
     assert presence.people == (PersonState(ANNA, True, "garden", 10.0, 0.8),)
+
+
+def test_a_sleep_of_the_machine_does_not_move_what_is_saved() -> None:
+    readings = [Reading(1000.0, 10.0, 10.0), Reading(1000.0 + 3600.0, 10.0, 10.0 + 3600.0)]
+    wall_clock = WallClock(read=lambda: readings.pop(0))
+    states = [PersonState(ANNA, True, "door", 9.0, 0.9)]
+    visits = [OpenVisit("door", "anna", "V", 5.0, 9.0, 0.9)]
+    before = wall_clock.now()
+    after = wall_clock.now()
+    assert last_seen(states, after) == last_seen(states, before) == {"anna": LastSeen("door", 999.0, 0.9)}
+    assert of_people(visits, after) == of_people(visits, before)
