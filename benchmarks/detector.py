@@ -20,7 +20,7 @@ import numpy as np
 from labelled import YuNet
 
 from facerec_mqtt.core.records import Detection
-from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces import FaceDetector
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SEEN_MIN_SCORE, TRUTH_MIN_SCORE = 0.6, 0.8

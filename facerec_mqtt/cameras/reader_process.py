@@ -17,7 +17,7 @@ from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
 
 if TYPE_CHECKING:
-    from facerec_mqtt.settings.schema import CameraSettings
+    from facerec_mqtt.settings import CameraSettings
 _PATIENCE_AFTER_KILL_S = 1.0
 _LONGEST_MESSAGE = 4096
 READER_EXITED = CameraFailure(FailureKind.READER_EXITED)

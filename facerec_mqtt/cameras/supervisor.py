@@ -19,7 +19,7 @@ from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.records import Frame
 
 if TYPE_CHECKING:
-    from facerec_mqtt.settings.schema import CameraSettings
+    from facerec_mqtt.settings import CameraSettings
 _log = logging.getLogger(__name__)
 OnStatus = Callable[[str, bool, CameraFailure | None], None]
 """Called on a change with the camera's slug, whether it gives pictures, and why it does not."""

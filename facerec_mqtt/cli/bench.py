@@ -12,13 +12,9 @@ import numpy as np
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Frame, Image
-from facerec_mqtt.faces.alignment import align
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Embedder, load_cohort
-from facerec_mqtt.faces.motion import MotionGate
-from facerec_mqtt.recognition.model_store import FamilyModel, load_current
-from facerec_mqtt.recognition.recognizer import Recognizer, prepare
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
+from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare
+from facerec_mqtt.settings import Settings
 
 SIZES = ((1280, 720), (640, 360))
 

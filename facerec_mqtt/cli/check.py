@@ -9,13 +9,12 @@ from facerec_mqtt.cameras import probe
 from facerec_mqtt.core.clock import local_zone
 from facerec_mqtt.core.errors import FacerecError, SettingsError
 from facerec_mqtt.core.files import files_below
-from facerec_mqtt.enrollment.folder import is_of_somebody, read_enrollment_folder
-from facerec_mqtt.monitoring.prometheus import require_client
-from facerec_mqtt.mqtt.connection import check_login
-from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.schema import CameraSettings, Settings
-from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow
+from facerec_mqtt.enrollment import is_of_somebody, read_enrollment_folder
+from facerec_mqtt.monitoring import require_client
+from facerec_mqtt.mqtt import check_login
+from facerec_mqtt.recognition import Recognizer, load_current
+from facerec_mqtt.settings import CameraSettings, Settings
+from facerec_mqtt.training import has_tensorflow, require_tensorflow
 
 Try = Callable[[], str]
 """Tries one thing; returns what works, or raises what does not."""

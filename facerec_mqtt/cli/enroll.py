@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 
 def rebuild_model(settings: Settings, *, force: bool, as_json: bool) -> int:
@@ -29,8 +29,8 @@ def rebuild_model(settings: Settings, *, force: bool, as_json: bool) -> int:
     """
     from facerec_mqtt.cli.output import print_report, progress_on_terminal
     from facerec_mqtt.enrollment.rebuild import rebuild
-    from facerec_mqtt.recognition.model_store import page_of
-    from facerec_mqtt.training.requirements import require_tensorflow
+    from facerec_mqtt.recognition import page_of
+    from facerec_mqtt.training import require_tensorflow
 
     require_tensorflow()
     with progress_on_terminal() as progress:
@@ -61,7 +61,7 @@ def rebuild_for_service(sentence_of: Callable[[Exception], str | None]) -> int:
     """
     from facerec_mqtt.cli.output import message_output, progress_messages
     from facerec_mqtt.core.child_process import from_line, when_input_ends
-    from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildRequest
+    from facerec_mqtt.service import RebuildDone, RebuildFailed, RebuildRequest
 
     send = message_output()
     request = from_line(sys.stdin.buffer.readline(), RebuildRequest)
@@ -69,7 +69,7 @@ def rebuild_for_service(sentence_of: Callable[[Exception], str | None]) -> int:
         # With the service, also when it is killed; a rebuild can be killed at any step.
         when_input_ends(lambda: os._exit(1))
         from facerec_mqtt.enrollment.rebuild import rebuild
-        from facerec_mqtt.training.requirements import require_tensorflow
+        from facerec_mqtt.training import require_tensorflow
 
         require_tensorflow()
         report = rebuild(
@@ -123,7 +123,7 @@ def capture_photos(
         FacerecError: an argument is invalid, the camera gives no picture, or too few were taken.
     """
     from facerec_mqtt.cli.output import hints_on_terminal
-    from facerec_mqtt.enrollment.capture import capture
+    from facerec_mqtt.enrollment import capture
 
     with hints_on_terminal() as progress:
         outcome = capture(settings, person, camera, count=count, seconds=seconds, progress=progress)

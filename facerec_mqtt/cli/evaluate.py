@@ -17,21 +17,25 @@ from facerec_mqtt.core.files import replace_file
 from facerec_mqtt.core.images import decode_picture, read_bytes
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
-from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.enrollment import EnrollmentFolder, Photo, read_enrollment_folder
 from facerec_mqtt.enrollment.photos import Networks, PhotoCache, content_key
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Embedder, load_cohort
-from facerec_mqtt.faces.selection import STILL_SIDE_PX, find_faces, select_face
-from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes, Scores, fpir_of, tpir_of
-from facerec_mqtt.recognition.model_paths import ModelPaths
-from facerec_mqtt.recognition.model_store import FamilyModel, load_current
-from facerec_mqtt.recognition.recognizer import Family, prepare
-from facerec_mqtt.recognition.saved_report import SavedReport
+from facerec_mqtt.faces import STILL_SIDE_PX, Embedder, FaceDetector, find_faces, load_cohort, select_face
+from facerec_mqtt.recognition import (
+    NOBODY,
+    Family,
+    FamilyModel,
+    ModelPaths,
+    Outcomes,
+    SavedReport,
+    Scores,
+    fpir_of,
+    load_current,
+    prepare,
+    tpir_of,
+)
+from facerec_mqtt.reports import PhotoReport, confusable_people, outcomes_as_json, photos_of, rate_text
 from facerec_mqtt.reports.html import Page, render_page
-from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
-from facerec_mqtt.reports.rebuild_report import outcomes_as_json
-from facerec_mqtt.reports.sentences import confusable_people, rate_text
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,7 @@ from collections.abc import Collection
 from facerec_mqtt.cli.output import progress_on_terminal
 from facerec_mqtt.core.errors import BrokerError, FacerecError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.enrollment.forget import forget
-from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.enrollment.traces import (
+from facerec_mqtt.enrollment import (
     Places,
     Traces,
     find_remainders_in_state,
@@ -17,12 +15,14 @@ from facerec_mqtt.enrollment.traces import (
     mentions,
     require_nothing_left,
 )
-from facerec_mqtt.faces.selection import STILL_SIDE_PX
-from facerec_mqtt.mqtt.removal import remove_person_from_broker
-from facerec_mqtt.presence.state_file import remove_person
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.schema import Settings
-from facerec_mqtt.training.requirements import require_tensorflow
+from facerec_mqtt.enrollment.forget import forget
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.faces import STILL_SIDE_PX
+from facerec_mqtt.mqtt import remove_person_from_broker
+from facerec_mqtt.presence import remove_person
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.settings import Settings
+from facerec_mqtt.training import require_tensorflow
 
 
 def forget_person(settings: Settings, name: str, *, ask: bool) -> int:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.settings.loading import load_settings
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings, load_settings
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -191,8 +190,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.service.run import run_service
-    from facerec_mqtt.settings.logs import configure_logging
+    from facerec_mqtt.service import run_service
+    from facerec_mqtt.settings import configure_logging
 
     settings = _settings(arguments)
     configure_logging(settings)

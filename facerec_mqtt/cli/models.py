@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.recognition.model_store import (
+from facerec_mqtt.recognition import (
+    Recognizer,
     current_version,
     load_version,
     rebuilding,
     use_version,
     versions,
 )
-from facerec_mqtt.recognition.recognizer import Recognizer
 
 
 def list_models(model_dir: Path, *, as_json: bool) -> int:

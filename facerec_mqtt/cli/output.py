@@ -15,12 +15,10 @@ from rich.table import Table
 
 from facerec_mqtt.core.child_process import Message, to_line
 from facerec_mqtt.core.records import ProgressCallback
-from facerec_mqtt.service.rebuild_process import RebuildProgress
+from facerec_mqtt.service import RebuildProgress
 
 if TYPE_CHECKING:  # what is printed is imported already, and the service's child must not need it
-    from facerec_mqtt.reports.audit_report import AuditReport
-    from facerec_mqtt.reports.photo_report import PhotoReport
-    from facerec_mqtt.reports.rebuild_report import RebuildReport
+    from facerec_mqtt.reports import AuditReport, PhotoReport, RebuildReport
 
 _ENOUGH_TO_ESTIMATE = 0.02
 

@@ -13,10 +13,9 @@ import numpy as np
 from facerec_mqtt.core.errors import FacerecError, PictureError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.faces.selection import MIN_STILL_FACE_PX, STILL_SIDE_PX
-from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.recognition.recognizer import Recognition, Recognizer
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.faces import MIN_STILL_FACE_PX, STILL_SIDE_PX
+from facerec_mqtt.recognition import Recognition, Recognizer, load_current
+from facerec_mqtt.settings import Settings
 
 _FAMILY_COLOUR = (80, 200, 60)
 _NOBODY_COLOUR = (60, 140, 240)

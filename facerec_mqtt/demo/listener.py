@@ -14,16 +14,21 @@ from typing import Any
 from paho.mqtt.client import Client
 
 from facerec_mqtt.core.errors import BrokerError
-from facerec_mqtt.mqtt.connection import Lost, Received, Signal, Signals, Subscribed, connection
-from facerec_mqtt.mqtt.failures import (
+from facerec_mqtt.mqtt import (
     CONNECT_TIMEOUT_S,
     ConnectionFailedError,
     Fault,
+    Lost,
     Outage,
+    Received,
+    Signal,
+    Signals,
+    Subscribed,
+    Topics,
     address,
+    connection,
 )
-from facerec_mqtt.mqtt.topics import Topics
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 
 @dataclass(slots=True, eq=False)

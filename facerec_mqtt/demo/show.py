@@ -20,10 +20,9 @@ from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.demo.drawn_camera import CAST, FRAMES_PER_SECOND, drawn_camera, film_visit
 from facerec_mqtt.demo.listener import event_line, listener
 from facerec_mqtt.demo.small_broker import small_broker
-from facerec_mqtt.mqtt.connection import check_login
+from facerec_mqtt.mqtt import check_login
 from facerec_mqtt.rendering import ENROLLED_STRANGERS, FAMILY, write_photos, write_strangers
-from facerec_mqtt.settings.loading import load_settings
-from facerec_mqtt.settings.schema import PREFIX, MqttSettings
+from facerec_mqtt.settings import PREFIX, MqttSettings, load_settings
 
 RUN_S = 60.0
 """How long the service runs, without `--forever`."""

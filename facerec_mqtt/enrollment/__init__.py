@@ -1,1 +1,27 @@
 """The enrollment folder: reading it, adding to it, rebuilding the model from it, forgetting a person."""
+
+from facerec_mqtt.enrollment.capture import CaptureController, capture
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, is_of_somebody, read_enrollment_folder
+from facerec_mqtt.enrollment.traces import (
+    Places,
+    Traces,
+    find_remainders_in_state,
+    find_traces,
+    mentions,
+    require_nothing_left,
+)
+
+__all__ = [
+    "CaptureController",
+    "EnrollmentFolder",
+    "Photo",
+    "Places",
+    "Traces",
+    "capture",
+    "find_remainders_in_state",
+    "find_traces",
+    "is_of_somebody",
+    "mentions",
+    "read_enrollment_folder",
+    "require_nothing_left",
+]

@@ -19,12 +19,10 @@ from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Fram
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.album import Album
 from facerec_mqtt.enrollment.capture_session import COUNT, MAX_COUNT, MAX_SECONDS, MIN_COUNT, FrameSelector
-from facerec_mqtt.faces.crops import portrait, portrait_jpeg
-from facerec_mqtt.faces.region import Region
-from facerec_mqtt.mqtt.commands import Capture
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.messages import reason
-from facerec_mqtt.settings.schema import CameraSettings, Settings
+from facerec_mqtt.faces import Region, portrait, portrait_jpeg
+from facerec_mqtt.mqtt import Capture
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.settings import CameraSettings, Settings, reason
 
 _log = logging.getLogger(__name__)
 _OPEN_WITHIN_S = 15.0

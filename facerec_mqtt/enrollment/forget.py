@@ -40,8 +40,9 @@ from facerec_mqtt.enrollment.traces import (
     find_traces,
     require_nothing_left,
 )
-from facerec_mqtt.recognition.model_paths import ModelPaths
-from facerec_mqtt.recognition.model_store import (
+from facerec_mqtt.recognition import (
+    ModelPaths,
+    Recognizer,
     current_version,
     delete_all_models,
     delete_cache,
@@ -51,7 +52,6 @@ from facerec_mqtt.recognition.model_store import (
     versions,
     writing,
 )
-from facerec_mqtt.recognition.recognizer import Recognizer
 
 RESEMBLES = 0.3
 """Cosine above which a review picture is taken for one of the person. Two people's pictures rarely have

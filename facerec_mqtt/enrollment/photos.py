@@ -25,20 +25,18 @@ from facerec_mqtt.core.images import decode_picture, read_bytes, taken_at
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import Photo
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Embedder
-from facerec_mqtt.faces.selection import (
+from facerec_mqtt.faces import (
     STILL_SIDE_PX,
     Backbone,
     Detector,
+    Embedder,
+    FaceDetector,
     detect_in_crop,
     find_faces,
     select_face,
 )
-from facerec_mqtt.recognition.arrays import read_arrays
-from facerec_mqtt.recognition.model_paths import ModelPaths
-from facerec_mqtt.recognition.model_store import writing
-from facerec_mqtt.training.augmentation import VERSIONS, augment
+from facerec_mqtt.recognition import ModelPaths, read_arrays, writing
+from facerec_mqtt.training import VERSIONS, augment
 
 _SAVE_EVERY = 200
 _MAX_WORKERS = 4

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
-from facerec_mqtt.faces.embedding import Cohort
-from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, score_at, template
-from facerec_mqtt.training.fit import TrainingSet
+from facerec_mqtt.faces import Cohort
+from facerec_mqtt.recognition import Gallery, Normaliser, Scores, score_at, template
+from facerec_mqtt.training import TrainingSet
 
 _SAME_MOMENT_S = 600.0
 # Fewer photos cannot outvote one that does not fit.

@@ -25,22 +25,39 @@ from facerec_mqtt.enrollment.photos import (
     shipped_networks,
 )
 from facerec_mqtt.enrollment.quality import compare_photos, moments
-from facerec_mqtt.faces.embedding import Cohort, load_cohort
-from facerec_mqtt.recognition.error_rates import Outcomes, tpir_of
-from facerec_mqtt.recognition.model_store import FamilyModel, new_version, rebuilding, save_model, versions
-from facerec_mqtt.recognition.recognizer import Family, cohort_digest, family_arrays
-from facerec_mqtt.reports.advice import FEW_PHOTOS
-from facerec_mqtt.reports.audit_report import AuditReport
+from facerec_mqtt.faces import Cohort, load_cohort
+from facerec_mqtt.recognition import (
+    Family,
+    FamilyModel,
+    Outcomes,
+    cohort_digest,
+    family_arrays,
+    new_version,
+    rebuilding,
+    save_model,
+    tpir_of,
+    versions,
+)
+from facerec_mqtt.reports import (
+    FEW_PHOTOS,
+    AuditReport,
+    PhotoReport,
+    RebuildReport,
+    no_usable_photo,
+    photos_of,
+    resembling_strangers,
+)
 from facerec_mqtt.reports.html import rebuild_page, render_page
-from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
-from facerec_mqtt.reports.rebuild_report import RebuildReport
-from facerec_mqtt.reports.sentences import no_usable_photo, resembling_strangers
-from facerec_mqtt.training.augmentation import VERSIONS
+from facerec_mqtt.training import (
+    VERSIONS,
+    Trainer,
+    TrainingSet,
+    compare_with_current,
+    cross_validate,
+    fit,
+    learning_curves,
+)
 from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
-from facerec_mqtt.training.comparison import compare_with_current
-from facerec_mqtt.training.cross_validation import cross_validate
-from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
-from facerec_mqtt.training.learning_curve import learning_curves
 
 # Shares of the whole that are done after each stage.
 _ANALYSED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98

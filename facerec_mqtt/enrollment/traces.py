@@ -11,10 +11,8 @@ from facerec_mqtt.core.files import UNFINISHED_PREFIX
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
 from facerec_mqtt.enrollment.folder import folders_in, is_of_somebody, parents_in
-from facerec_mqtt.presence.state_file import state_files
-from facerec_mqtt.recognition.manifest import members, texts
-from facerec_mqtt.recognition.model_paths import ModelPaths
-from facerec_mqtt.recognition.model_store import current_version, versions
+from facerec_mqtt.presence import state_files
+from facerec_mqtt.recognition import ModelPaths, current_version, members, texts, versions
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from facerec_mqtt.mqtt import failures
 from facerec_mqtt.mqtt.failures import CONNECT_TIMEOUT_S, ConnectionFailedError, Fault, Outage, Rejection
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 MAX_PACKET_BYTES = 1 << 24
 """Longer messages the broker is asked not to pass on, which protocol 3.1.1 cannot ask."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.mqtt.topics import Topics
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 EVENT_TYPES = ["arrived", "departed", "stranger"]
 MODEL_STATUSES = ["missing", "training", "ready", "failed"]

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from paho.mqtt.reasoncodes import ReasonCode
 
 from facerec_mqtt.core.errors import BrokerError
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 CONNECT_TIMEOUT_S = 5.0
 """For a connection, and again for the broker's answer to the login."""

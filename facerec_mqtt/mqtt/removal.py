@@ -15,7 +15,7 @@ from facerec_mqtt.mqtt.announcer import Announcements, Component, components_of
 from facerec_mqtt.mqtt.connection import Connection, Lost, Received, connection
 from facerec_mqtt.mqtt.failures import ConnectionFailedError, Fault, Outage, address
 from facerec_mqtt.mqtt.topics import Topics
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 SERVICE_WITHIN_S = 60.0
 """A service looks for a new model every second, and empties topics two seconds after it has seen one."""

@@ -6,7 +6,7 @@ from typing import Self
 
 from paho.mqtt.client import topic_matches_sub
 
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 _SWITCH = re.compile(r"/camera/([^/]*)/enabled/set")
 

@@ -1,1 +1,21 @@
 """Faces over time: tracks, votes, visits, who is present, and pictures for review."""
+
+from facerec_mqtt.presence.explanation import Explanation
+from facerec_mqtt.presence.resume import last_seen, of_people, to_resume
+from facerec_mqtt.presence.review import Review
+from facerec_mqtt.presence.state import Presence
+from facerec_mqtt.presence.state_file import StateFile, remove_person, state_files
+from facerec_mqtt.presence.visits import Visits
+
+__all__ = [
+    "Explanation",
+    "Presence",
+    "Review",
+    "StateFile",
+    "Visits",
+    "last_seen",
+    "of_people",
+    "remove_person",
+    "state_files",
+    "to_resume",
+]

@@ -21,9 +21,9 @@ from typing import Literal
 from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.files import replace_file
 from facerec_mqtt.core.records import Image, Sighting
-from facerec_mqtt.faces.crops import portrait, portrait_jpeg
+from facerec_mqtt.faces import portrait, portrait_jpeg
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track
-from facerec_mqtt.settings.schema import ReviewSettings
+from facerec_mqtt.settings import ReviewSettings
 
 _log = logging.getLogger(__name__)
 GOOD_FRAMES = 3

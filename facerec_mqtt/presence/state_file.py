@@ -28,9 +28,8 @@ from pydantic_core import PydanticOmit, from_json, to_json
 
 from facerec_mqtt.core.files import read_plain, replace_file
 from facerec_mqtt.core.records import OpenVisit, Person
-from facerec_mqtt.mqtt.announcer import Component, well_formed
-from facerec_mqtt.mqtt.discovery import person_keys
-from facerec_mqtt.settings.validation import Slug, first_problem
+from facerec_mqtt.mqtt import Component, person_keys, well_formed
+from facerec_mqtt.settings import Slug, first_problem
 
 logger = logging.getLogger(__name__)
 _NAME = "memory-"

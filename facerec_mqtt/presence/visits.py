@@ -20,7 +20,7 @@ from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.still_faces import LOOK_EVERY_S, StillFaces
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, Visit, follow
 from facerec_mqtt.presence.votes import add_vote, votes_for, votes_for_stranger, votes_of_successor
-from facerec_mqtt.settings.schema import RecognitionSettings
+from facerec_mqtt.settings import RecognitionSettings
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

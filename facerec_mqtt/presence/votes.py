@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from facerec_mqtt.core.records import Sighting
 from facerec_mqtt.presence.tracking import Track, Vote
-from facerec_mqtt.settings.schema import RecognitionSettings
+from facerec_mqtt.settings import RecognitionSettings
 
 RIVAL_SHARE = 3
 """A person needs this many times the votes of all other people together: flickering decides nothing."""

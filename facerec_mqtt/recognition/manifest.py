@@ -12,7 +12,7 @@ from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.files import read_plain
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.recognition.model_paths import ARRAYS, MAX_FILE_BYTES, REPORT, ModelPaths
-from facerec_mqtt.settings.validation import Slug, first_problem
+from facerec_mqtt.settings import Slug, first_problem
 
 FORMAT: Literal[1] = 1
 """Raised when an older program could not read a model any more."""

@@ -15,14 +15,20 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Image, Person, Refusal, Vectors
-from facerec_mqtt.faces.alignment import align
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Cohort, Embedder, load_cohort
-from facerec_mqtt.faces.selection import Backbone, Detector, find_faces
+from facerec_mqtt.faces import (
+    Backbone,
+    Cohort,
+    Detector,
+    Embedder,
+    FaceDetector,
+    align,
+    find_faces,
+    load_cohort,
+)
 from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import FamilyModel
-from facerec_mqtt.settings.schema import RecognitionSettings
+from facerec_mqtt.settings import RecognitionSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

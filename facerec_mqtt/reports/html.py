@@ -9,14 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import RejectionCode
-from facerec_mqtt.recognition.error_rates import (
-    NOBODY,
-    Curve,
-    Outcomes,
-    confusion,
-    fpir_of,
-    tpir_of,
-)
+from facerec_mqtt.recognition import NOBODY, Curve, Outcomes, confusion, fpir_of, tpir_of
 from facerec_mqtt.reports import plots
 from facerec_mqtt.reports.advice import Advice
 from facerec_mqtt.reports.photo_report import PhotoReport

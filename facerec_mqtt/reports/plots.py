@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facerec_mqtt.recognition.error_rates import (
+from facerec_mqtt.recognition import (
     NOBODY,
     Outcomes,
     fpir_of,
@@ -21,7 +21,7 @@ from facerec_mqtt.recognition.error_rates import (
     tpir_of,
     trade_off,
 )
-from facerec_mqtt.training.requirements import unlisted_fonts
+from facerec_mqtt.training import unlisted_fonts
 
 Axes = Any
 """A `matplotlib.axes.Axes`, which cannot be named before it is imported."""

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.recognition.error_rates import NOBODY, Curve, Outcomes, fpir_of, most_confusable
+from facerec_mqtt.recognition import NOBODY, Curve, Outcomes, fpir_of, most_confusable
 from facerec_mqtt.reports.advice import FEW_PHOTOS, Advice, Standing, advise
 from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
 from facerec_mqtt.reports.sentences import few_photos, many_strangers_named, no_usable_photo, why_worse
 from facerec_mqtt.reports.summary import model_sentence
-from facerec_mqtt.training.comparison import Comparison, Tally
+from facerec_mqtt.training import Comparison, Tally
 
 _LOW_TPIR = 0.6
 # With fewer named, and less far over what was asked for, it may be chance.

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.recognition.error_rates import Outcomes, most_confusable
+from facerec_mqtt.recognition import Outcomes, most_confusable
 from facerec_mqtt.reports.photo_report import PhotoReport
-from facerec_mqtt.training.comparison import Comparison, WorseCode
+from facerec_mqtt.training import Comparison, WorseCode
 
 _NEAR = 0.05
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from facerec_mqtt.recognition.saved_report import SavedReport
+from facerec_mqtt.recognition import SavedReport
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:

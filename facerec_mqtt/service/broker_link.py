@@ -15,26 +15,32 @@ from functools import partial
 
 from paho.mqtt.client import Client
 
-from facerec_mqtt.mqtt import failures, payloads
-from facerec_mqtt.mqtt.announcer import Announcer
-from facerec_mqtt.mqtt.commands import CommandIntake, CommandQueue, Refusal
-from facerec_mqtt.mqtt.connection import (
+from facerec_mqtt.mqtt import (
     Acknowledged,
+    Announcer,
+    CommandIntake,
+    CommandQueue,
     Connection,
+    ConnectionFailedError,
+    Fault,
     Lost,
+    Outage,
+    Outbox,
     Received,
+    Refusal,
+    Rejection,
     Signal,
     Signals,
     Stop,
     Subscribed,
+    Topics,
     Wake,
     connection,
+    failures,
+    payloads,
 )
-from facerec_mqtt.mqtt.failures import ConnectionFailedError, Fault, Outage, Rejection
-from facerec_mqtt.mqtt.outbox import Outbox
-from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.service.reconnect import ReconnectPolicy
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
 MAX_TOPICS_NAMED = 4

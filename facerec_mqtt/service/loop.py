@@ -16,27 +16,17 @@ from facerec_mqtt.cameras import Camera, CameraFailure
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
-from facerec_mqtt.enrollment.capture import CaptureController
-from facerec_mqtt.faces.crops import face_jpeg
-from facerec_mqtt.faces.motion import MotionGate
-from facerec_mqtt.faces.region import Region
-from facerec_mqtt.monitoring.heartbeat import Heartbeat
-from facerec_mqtt.monitoring.metrics import Metrics
-from facerec_mqtt.monitoring.prometheus import Endpoint
-from facerec_mqtt.monitoring.reporter import CameraTotals, CountsReporter
-from facerec_mqtt.mqtt.commands import Capture, Enable, Rebuild
-from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.presence.explanation import Explanation
-from facerec_mqtt.presence.review import Review
-from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.state_file import StateFile
-from facerec_mqtt.presence.visits import Visits
-from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.enrollment import CaptureController
+from facerec_mqtt.faces import MotionGate, Region, face_jpeg
+from facerec_mqtt.monitoring import CameraTotals, CountsReporter, Endpoint, Heartbeat, Metrics
+from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
+from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
+from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.01

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from facerec_mqtt.core.errors import CommandError, ModelError
 from facerec_mqtt.core.records import ModelState, Person
-from facerec_mqtt.recognition.model_store import FamilyModel, current_version, is_emptied, load_version
-from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.recognition import FamilyModel, Recognizer, current_version, is_emptied, load_version
 from facerec_mqtt.reports.summary import model_message, summary
 from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess, RebuildResult
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 

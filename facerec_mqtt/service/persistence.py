@@ -5,10 +5,7 @@ from dataclasses import replace
 
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.presence.resume import last_seen, of_people, to_resume
-from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.state_file import StateFile
-from facerec_mqtt.presence.visits import Visits
+from facerec_mqtt.presence import Presence, StateFile, Visits, last_seen, of_people, to_resume
 from facerec_mqtt.service.broker_link import REMOVAL_DELAY_S, TIDY_DELAY_S
 from facerec_mqtt.service.pipeline import WatchedCamera
 from facerec_mqtt.service.publisher import Publisher

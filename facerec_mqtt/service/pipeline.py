@@ -11,15 +11,12 @@ from dataclasses import dataclass
 
 from facerec_mqtt.cameras import Camera
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
-from facerec_mqtt.enrollment.capture import CaptureController
-from facerec_mqtt.faces.motion import MotionGate
-from facerec_mqtt.faces.region import Region
-from facerec_mqtt.monitoring.metrics import Metrics
-from facerec_mqtt.presence.review import Review
-from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.visits import Visits
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.schema import CameraSettings, RecognitionSettings
+from facerec_mqtt.enrollment import CaptureController
+from facerec_mqtt.faces import MotionGate, Region
+from facerec_mqtt.monitoring import Metrics
+from facerec_mqtt.presence import Presence, Review, Visits
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.settings import CameraSettings, RecognitionSettings
 
 MAX_FRAME_AGE_S = 1.0
 """Nothing is decided on a frame older than this: whoever it shows may be gone."""

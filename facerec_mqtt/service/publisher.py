@@ -8,13 +8,10 @@ from dataclasses import replace
 
 from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
-from facerec_mqtt.monitoring.metrics import BrokerCounts, Snapshot
-from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.announcer import Component
-from facerec_mqtt.mqtt.commands import CommandQueue
-from facerec_mqtt.mqtt.topics import Topics
+from facerec_mqtt.monitoring import BrokerCounts, Snapshot
+from facerec_mqtt.mqtt import CommandQueue, Component, Topics, payloads
 from facerec_mqtt.service.broker_link import BrokerLink
-from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
+from facerec_mqtt.settings import MqttSettings, PrivacySettings
 
 
 class Publisher:

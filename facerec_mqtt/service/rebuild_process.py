@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, ClassVar
 
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 _NICENESS = 15

@@ -2,9 +2,8 @@
 
 import logging
 
-from facerec_mqtt.mqtt import failures
-from facerec_mqtt.mqtt.failures import Fault, Outage
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.mqtt import Fault, Outage, failures
+from facerec_mqtt.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY_S, MAX_DELAY_S = 0.5, 5.0

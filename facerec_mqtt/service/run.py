@@ -9,10 +9,10 @@ import threading
 from facerec_mqtt import __version__
 from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.loop import Service
 from facerec_mqtt.service.publisher import Publisher
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 

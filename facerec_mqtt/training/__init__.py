@@ -7,3 +7,27 @@
 - `comparison`: whether it is clearly worse than the one in use
 - `requirements`: whether TensorFlow can run here
 """
+
+from facerec_mqtt.training.augmentation import VERSIONS, augment
+from facerec_mqtt.training.comparison import Comparison, Tally, WorseCode, compare_with_current
+from facerec_mqtt.training.cross_validation import cross_validate
+from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
+from facerec_mqtt.training.learning_curve import learning_curves
+from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow, unlisted_fonts
+
+__all__ = [
+    "VERSIONS",
+    "Comparison",
+    "Tally",
+    "Trainer",
+    "TrainingSet",
+    "WorseCode",
+    "augment",
+    "compare_with_current",
+    "cross_validate",
+    "fit",
+    "has_tensorflow",
+    "learning_curves",
+    "require_tensorflow",
+    "unlisted_fonts",
+]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.classifier import Classifier
+from facerec_mqtt.recognition import Classifier
 from facerec_mqtt.training.requirements import unlisted_fonts
 
 HIDDEN = (128, 64)

@@ -26,11 +26,8 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.faces.embedding import Cohort
-from facerec_mqtt.recognition.error_rates import Outcomes
-from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.recognition.recognizer import prepare
-from facerec_mqtt.recognition.saved_report import SavedReport
+from facerec_mqtt.faces import Cohort
+from facerec_mqtt.recognition import Outcomes, SavedReport, load_current, prepare
 from facerec_mqtt.training.fit import TrainingSet
 
 LEVEL = 0.05

@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
-from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.recognition import NOBODY, Family, Outcomes
 from facerec_mqtt.training.fit import TrainingSet
 
 PARTS = 4

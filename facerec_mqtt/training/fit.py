@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Person, Vectors
-from facerec_mqtt.faces.embedding import Cohort
-from facerec_mqtt.recognition.calibration import (
+from facerec_mqtt.faces import Cohort
+from facerec_mqtt.recognition import (
+    Classifier,
+    Family,
     Gallery,
     Normaliser,
     Scores,
@@ -22,8 +24,6 @@ from facerec_mqtt.recognition.calibration import (
     odds_near,
     template,
 )
-from facerec_mqtt.recognition.classifier import Classifier
-from facerec_mqtt.recognition.recognizer import Family
 
 _EARLY_STOP_PARTS = 5
 _MIN_FOR_EARLY_STOP = 10

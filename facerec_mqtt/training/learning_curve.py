@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.calibration import Gallery, template
-from facerec_mqtt.recognition.error_rates import Curve
-from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.recognition import Curve, Family, Gallery, template
 from facerec_mqtt.training.fit import TrainingSet
 
 _DRAWS = 8
