@@ -4,7 +4,6 @@ from facerec_mqtt.recognition.arrays import read_arrays
 from facerec_mqtt.recognition.calibration import (
     Gallery,
     Normaliser,
-    Scores,
     calibrate,
     interpolate,
     odds_near,

@@ -25,9 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.error_rates import far_for_fpir
+from facerec_mqtt.recognition.error_rates import Scores, far_for_fpir
 
-Scores = NDArray[np.float32]
 # The deviation of a few cosines is a rough guess, about 0.06 for anybody: where it comes out small by
 # chance, a stranger's score comes out large. So much is always added, as a deviation of its own. Chosen on
 # LFW's selection fold and training pictures of children: more of it finds more of the family in poor
