@@ -5,12 +5,13 @@ import sys
 from collections.abc import Collection
 
 from facerec_mqtt.cli.output import progress_on_terminal
-from facerec_mqtt.core.errors import BrokerError, FacerecError
+from facerec_mqtt.core.errors import BrokerError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.enrollment import (
     Places,
     Traces,
     find_remainders_in_state,
+    find_remaining_visits,
     find_traces,
     mentions,
     require_nothing_left,
@@ -18,6 +19,7 @@ from facerec_mqtt.enrollment import (
 from facerec_mqtt.enrollment.forget import forget
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.faces import STILL_SIDE_PX
+from facerec_mqtt.history import HistoryError, forget_visits
 from facerec_mqtt.mqtt import remove_person_from_broker
 from facerec_mqtt.presence import remove_person
 from facerec_mqtt.recognition import Recognizer
@@ -71,7 +73,10 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
 
     # By name: what was found before the question may be something else now.
     person = forget(places, traces.person.slug, make_model, load_recognizer)
-    print(f"{person.name} is forgotten on this machine. {_remove_from_services(settings, places, person)}")
+    done = _remove_from_services(settings, places, person)
+    # Last, when the service has had time to follow the model.
+    _remove_visits(places, person)
+    print(f"{person.name} is forgotten on this machine. {done}")
     return 0
 
 
@@ -100,6 +105,23 @@ def _remove_from_services(settings: Settings, places: Places, person: Person) ->
     remove_person(settings.model_dir, person, from_broker=False)
     require_nothing_left(person, find_remainders_in_state(places, person))
     return done
+
+
+def _remove_visits(places: Places, person: Person) -> None:
+    """Remove a person's visits from the history.
+
+    Raises:
+        EnrollmentError: they cannot be removed.
+    """
+    try:
+        forget_visits(places.models, person)
+        left = find_remaining_visits(places, person)
+    except HistoryError as error:
+        raise EnrollmentError(
+            f"{person.name} is forgotten but for visits: {str(error).rstrip('.')}; then give the same"
+            " command again."
+        ) from error
+    require_nothing_left(person, left)
 
 
 def _is_wanted(traces: Traces) -> bool:

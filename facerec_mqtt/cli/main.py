@@ -142,6 +142,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(command=_models)
 
+    visits = commands.add_parser("visits", help="list who came, when and where, the latest first")
+    visits.add_argument("--person", metavar="NAME", help="only visits of this person")
+    visits.add_argument("--camera", metavar="CAMERA", help="only visits at this camera")
+    visits.add_argument(
+        "--kind", choices=["family", "visitor", "stranger", "doubtful"], help="only visits of this kind"
+    )
+    visits.add_argument("--since", metavar="TIME", help="began then or later: 2026-11-30, 2026-11-30T18:00")
+    visits.add_argument("--until", metavar="TIME", help="began before; of a day alone, until its end")
+    visits.add_argument("--limit", type=int, default=50, metavar="N", help="at most (%(default)s)")
+    visits.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are, and the history")
+    visits.add_argument("--json", action="store_true", help="print the visits as one line of JSON")
+    visits.set_defaults(command=_visits)
+
     predict = commands.add_parser("predict", help="name the people in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
@@ -149,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
     predict.set_defaults(command=_predict)
 
-    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, entities")
+    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, visits, entities")
     forget.add_argument("name", metavar="NAME", help="the person's name")
     _add_folders(forget)
     forget.add_argument("--yes", action="store_true", help="do not ask")
@@ -246,6 +259,21 @@ def _models(arguments: argparse.Namespace) -> int:
     return list_models(model_dir, as_json=arguments.json)
 
 
+def _visits(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.visits import list_visits
+
+    return list_visits(
+        _settings(arguments),
+        person=arguments.person,
+        camera=arguments.camera,
+        kind=arguments.kind,
+        since=arguments.since,
+        until=arguments.until,
+        limit=arguments.limit,
+        as_json=arguments.json,
+    )
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.predict import predict
 
@@ -267,7 +295,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.bench import bench
+    from facerec_mqtt.cli.check import bench
 
     return bench(_settings(arguments), arguments.image, arguments.repeat, as_json=arguments.json)
 

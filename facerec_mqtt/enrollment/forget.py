@@ -9,6 +9,7 @@ The order is such that nobody is ever recognised whose photos are gone, wherever
     4  all versions of the model that name the person are deleted, and the cache, unless it was just renewed
     5  the photos and the test pictures are deleted
     6  the person is removed from the broker (`mqtt.removal`), and from what services have saved
+    7  the person's visits are deleted (`history.removal`)
 
 Nothing of it is done by what was found before the question was asked: all that may change in the meantime is
 looked for again, and while 1 to 5 are done no rebuild can run. Whatever goes wrong in the first two steps,

@@ -1,5 +1,6 @@
 """What there is of a person on this machine: looked for before forgetting, and again after."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from facerec_mqtt.core.files import UNFINISHED_PREFIX
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
 from facerec_mqtt.enrollment.folder import folders_in, is_of_somebody, parents_in
+from facerec_mqtt.history import FILE as HISTORY
+from facerec_mqtt.history import HistoryError, has_visits, people_with_visits
 from facerec_mqtt.presence import state_files
 from facerec_mqtt.recognition import ModelPaths, current_version, members, texts, versions
 
@@ -91,6 +94,7 @@ class Kind(Enum):
     CACHE = "what each photo gave"
     UNFINISHED = "what a rebuild left half done"
     STATE = "the state of a service"
+    VISITS = "visits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,16 @@ def find_remainders_in_state(places: Places, person: Person) -> tuple[Remainder,
     )
 
 
+def find_remaining_visits(places: Places, person: Person) -> tuple[Remainder, ...]:
+    """Look for what the history still has of somebody.
+
+    Raises:
+        HistoryError: it cannot be read.
+    """
+    there = has_visits(places.models, person)
+    return (Remainder(Kind.VISITS, places.models / HISTORY),) if there else ()
+
+
 def require_nothing_left(person: Person, left: Sequence[Remainder]) -> None:
     """Check that somebody is forgotten.
 
@@ -149,6 +163,8 @@ def mentions(text: str, person: Person) -> bool:
 
 def _everybody(places: Places) -> Iterator[Person]:
     """Everybody of whom there is a trace; the folders last, since they have the present spelling."""
+    with contextlib.suppress(HistoryError):
+        yield from people_with_visits(places.models)
     for file in state_files(places.models):
         yield from file.state.people
     for version in versions(places.models):

@@ -12,7 +12,7 @@ import math
 import re
 import statistics
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.files import replace_file
 from facerec_mqtt.core.records import Image, Sighting
 from facerec_mqtt.faces import portrait, portrait_jpeg
+from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track
 from facerec_mqtt.settings import ReviewSettings
 
@@ -38,6 +39,17 @@ _PICTURE = re.compile(r"\d{6}-\d{3}_\w+_(stranger|doubtful)\.jpg")
 Kind = Literal["stranger", "doubtful"]
 
 
+@dataclass(frozen=True, slots=True)
+class DoubtfulVisit:
+    """Somebody who came near to being named, and never was."""
+
+    began_s: float
+    """Capture of the first frame with the face, in seconds of `time.monotonic`."""
+    ended_s: float
+    """Capture of the last one."""
+    why: Explanation
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ReviewPicture:
     """A picture worth looking at."""
@@ -48,6 +60,10 @@ class ReviewPicture:
     at_s: float
     """Capture of its frame, in seconds of `time.monotonic`."""
     jpeg: bytes
+    visit_id: str | None = None
+    """The stranger's visit that it shows."""
+    unnamed: DoubtfulVisit | None = None
+    """The doubtful visit that it shows; `None` where somebody was named in the end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +71,14 @@ class _Face:
     """What is kept of one track."""
 
     camera: str
+    began_s: float
     seen_s: float
     stranger: bool = False
+    visit_id: str | None = None
+    """Of the stranger."""
+    recognised: bool = False
+    """Whether the votes have named somebody at any time."""
+    why: Explanation | None = None
     named: int = 0
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_SCORES))
     """Of the good frames that were not named, the last ones; somebody may stay all day."""
@@ -80,6 +102,10 @@ class _Face:
         return "doubtful" if doubtful else None
 
 
+Kept = tuple[ReviewPicture, str | None]
+"""A picture with its path below the review folder; `None` where it could not be written."""
+
+
 class ReviewCollector:
     """Keeps the best picture of each track that was not named. Pure.
 
@@ -101,9 +127,11 @@ class ReviewCollector:
             image: (H, W, 3) uint8 BGR, the whole frame.
         """
         for track in in_view:
-            face = self._faces.setdefault(track, _Face(camera, track.seen_s))
+            face = self._faces.setdefault(track, _Face(camera, track.seen_s, track.seen_s))
             face.seen_s = track.seen_s
-            face.stranger |= track.announced == "stranger"
+            face.recognised |= track.person is not None
+            if track.announced == "stranger":
+                face.stranger, face.visit_id = True, face.visit_id or track.stranger
             sighting = track.sighting
             seen = sighting.identification
             if seen.refusal in ("face too small", "blurred"):
@@ -129,6 +157,7 @@ class ReviewCollector:
         for track in [track for track in self._faces if track not in followed]:
             face = self._faces.pop(track)
             face.seen_s = track.seen_s
+            face.why = Explanation.of(face.camera, track.tally, "nobody")
             match face.kind:
                 case "stranger":
                     pictures.append(_picture("stranger", face))
@@ -146,7 +175,10 @@ class ReviewCollector:
             return []
         if face.seen_s - before.seen_s > self._quiet_s + TRACK_GAP_S:
             return [_picture("doubtful", before)]
+        face.began_s = before.began_s
+        face.recognised |= before.recognised
         if before.quality > face.quality:
+            face.why = before.why
             face.quality, face.picture_s, face.jpeg = before.quality, before.picture_s, before.jpeg
         return []
 
@@ -225,24 +257,29 @@ class Review:
         if self._enabled:
             self._collector.add(camera, in_view, image)
 
-    def write_finished(self, now_s: float, followed: Container[Track]) -> None:
+    def write_finished(self, now_s: float, followed: Container[Track]) -> tuple[Kept, ...]:
         """Write the pictures of visits that have ended, and delete old ones.
 
         Args:
             now_s: the time.
             followed: the tracks that have not ended.
+
+        Returns:
+            The pictures, each with its path below the folder.
         """
-        self._write(self._collector.take_finished(now_s, followed), now_s)
+        return self._write(self._collector.take_finished(now_s, followed), now_s)
 
-    def stop(self, now_s: float) -> None:
-        """The service ends: visits that are going on end too."""
-        self._write(self._collector.take_finished(math.inf, ()), now_s)
+    def stop(self, now_s: float) -> tuple[Kept, ...]:
+        """The service ends: visits that are going on end too; returns as `write_finished`."""
+        return self._write(self._collector.take_finished(math.inf, ()), now_s)
 
-    def _write(self, pictures: Iterable[ReviewPicture], now_s: float) -> None:
+    def _write(self, pictures: Sequence[ReviewPicture], now_s: float) -> tuple[Kept, ...]:
         clock = self._clock.now()
+        kept: list[Kept] = []
         try:
             for picture in pictures:
-                self._folder.add(picture, clock.local(picture.at_s))
+                path = self._folder.add(picture, clock.local(picture.at_s))
+                kept.append((picture, f"{path.parent.name}/{path.name}"))
                 self._prune_s = -math.inf
             if now_s >= self._prune_s:
                 self._prune_s = now_s + _PRUNE_EVERY_S
@@ -256,6 +293,7 @@ class Review:
                     error.filename,
                 )
             self._failed = True
+        return (*kept, *((picture, None) for picture in pictures[len(kept) :]))
 
 
 def _quality(sighting: Sighting) -> float:
@@ -268,4 +306,7 @@ def _quality(sighting: Sighting) -> float:
 
 
 def _picture(kind: Kind, face: _Face) -> ReviewPicture:
-    return ReviewPicture(kind, face.camera, face.picture_s, face.jpeg)
+    unnamed = None
+    if kind == "doubtful" and face.why is not None and not face.recognised:
+        unnamed = DoubtfulVisit(face.began_s, face.seen_s, face.why)
+    return ReviewPicture(kind, face.camera, face.picture_s, face.jpeg, face.visit_id, unnamed)

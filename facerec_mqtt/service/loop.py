@@ -18,6 +18,7 @@ from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region, face_jpeg
+from facerec_mqtt.history import FILE, HistoryWriter, VisitRecorder
 from facerec_mqtt.monitoring import CameraTotals, CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
@@ -64,6 +65,8 @@ class Service:
         self._models = ModelManager(settings, recognizer)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings.review, settings.recognition.departure_s, clock)
+        history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
+        self._history = VisitRecorder(history, settings.mqtt.node_id)
         self._persistence = Persistence(
             StateFile(settings.model_dir, settings.mqtt.node_id),
             self._pipelines,
@@ -134,7 +137,9 @@ class Service:
         self._publisher.stop()
         self._save_state(emptied=online)
         self._captures.stop()
-        self._review.stop(time.monotonic())
+        clock = self._current_clock()
+        self._history.pictured(self._review.stop(time.monotonic()), clock)
+        self._history.stop(clock)
         with ThreadPoolExecutor(len(self._pipelines) + 2) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
@@ -158,13 +163,17 @@ class Service:
             if change.sighting is not None and image is not None:
                 self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image))
             self._publisher.publish_event(change, name=name, model=self._models.version)
-        self._presence.visits(self._visits.open_visits())
+            self._history.began(change, name, self._clock.now())
+        visits = self._visits.open_visits()
+        self._presence.visits(visits)
+        self._history.update(visits, self._clock.now(), time.monotonic())
         if changes:
             self._metrics.count_changes(changes)
             self._save_state()
 
     def _explain(self, why: Explanation) -> None:
         """Log an explanation; a name that was refused is in it only where the user asked for that."""
+        self._history.explained(why)
         level = logging.INFO if self._explain_all else logging.DEBUG
         if _log.isEnabledFor(level):
             _log.log(level, "%s", why.sentence(self._names(), name_all=self._explain_all))
@@ -189,7 +198,8 @@ class Service:
             self._publish_model_state()
             self._publish_discovery()
         self._publish_changes(self._visits.end_overdue(now_s))
-        self._review.write_finished(now_s, self._visits.followed())
+        kept = self._review.write_finished(now_s, self._visits.followed())
+        self._history.pictured(kept, self._clock.now())
         for state in self._presence.take_unpublished(now_s):
             self._publisher.publish_state(state)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
@@ -203,6 +213,7 @@ class Service:
         step_s = self._clock.set_by_s - self._clock_set_by_s
         if abs(step_s) > _CLOCK_STEP_S:
             self._presence.clock_was_set(step_s)
+            self._history.clock_was_set(step_s)
             self._clock_set_by_s += step_s
         return clock
 
@@ -253,7 +264,9 @@ class Service:
     def _restore_state(self) -> None:
         """Take up what an earlier run has saved."""
         now_s = time.monotonic()
-        self._persistence.restore(self._models.people, self._current_clock(), now_s)
+        clock = self._current_clock()
+        self._persistence.restore(self._models.people, clock, now_s)
+        self._history.start(self._visits.open_visits(), self._names(), clock)
 
     def _save_state(self, *, emptied: bool = False) -> None:
         """Save for the next run what it is to know."""
@@ -283,6 +296,7 @@ class Service:
         self._publish_changes(self._visits.set_people([person.slug for person in people], time.monotonic()))
         self._models.use(newer)
         self._persistence.enrol(people)
+        self._history.set_people([person.slug for person in people])
         if self._models.version is None:
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:

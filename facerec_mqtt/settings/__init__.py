@@ -6,6 +6,7 @@ from facerec_mqtt.settings.messages import reason
 from facerec_mqtt.settings.schema import (
     PREFIX,
     CameraSettings,
+    HistorySettings,
     MqttSettings,
     PrivacySettings,
     RecognitionSettings,
@@ -17,6 +18,7 @@ from facerec_mqtt.settings.validation import Slug, first_problem
 __all__ = [
     "PREFIX",
     "CameraSettings",
+    "HistorySettings",
     "MqttSettings",
     "PrivacySettings",
     "RecognitionSettings",

@@ -220,6 +220,13 @@ class ReviewSettings(Group):
     """Older ones are deleted."""
 
 
+class HistorySettings(Group):
+    """What is kept of visits: who came, when and where. It stays on this machine."""
+
+    days: int = Field(default=30, ge=0, le=3650)
+    """Visits are kept for so many days, in history.db in the model folder; 0 keeps none, and no file."""
+
+
 class MetricsSettings(Group):
     """What is counted, and where it is published."""
 
@@ -253,6 +260,7 @@ class Settings(Group):
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
     review: ReviewSettings = ReviewSettings()
+    history: HistorySettings = HistorySettings()
     metrics: MetricsSettings = MetricsSettings()
     logging: LoggingSettings = LoggingSettings()
 

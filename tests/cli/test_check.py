@@ -3,11 +3,20 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facerec_mqtt.cli.check import check
-from facerec_mqtt.settings.schema import MetricsSettings, MqttSettings, ReviewSettings, Settings
+from facerec_mqtt.history import FILE
+from facerec_mqtt.settings.schema import (
+    HistorySettings,
+    MetricsSettings,
+    MqttSettings,
+    ReviewSettings,
+    Settings,
+)
+from tests.support.visits import ANNA, filled
 
 
 def line_of(output: str, what: str) -> str:
@@ -88,3 +97,19 @@ def test_a_login_without_a_password_is_not_said_to_have_one(
     line = line_of(capsys.readouterr().out, "settings")
     assert "as facerec without a password" in line
     assert "***" not in line
+
+
+def test_a_history_that_cannot_be_written_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def checked(**settings: Any) -> str:
+        check(Settings(enrollment_dir=tmp_path, model_dir=tmp_path / "models", **settings))
+        return capsys.readouterr().out
+
+    assert line_of(checked(), "history").startswith("ok")
+    assert not (tmp_path / "models").exists()
+    filled(tmp_path / "models" / FILE, ANNA).close()
+    assert line_of(checked(), "history").startswith("ok")
+    (tmp_path / "models" / FILE).write_bytes(b"no database" * 1000)
+    assert line_of(checked(), "history").startswith("FAILED")
+    assert "  history: " not in checked(history=HistorySettings(days=0))

@@ -1,19 +1,17 @@
 """The history of visits: `history.db` beside the models, a SQLite database in WAL mode.
 
-The service writes it (`history_writer`); the page and `facerec-mqtt visits` read it. Times are seconds since
-1970: only the wall clock outlasts a restart.
+The service writes it (`writer`); `facerec-mqtt visits` reads it. Times are seconds since 1970: only the wall
+clock outlasts a restart.
 """
 
-import contextlib
-import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
-from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.history.errors import HistoryError, MissingHistoryError, NewerHistoryError, history_errors
+from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
 
 FILE = "history.db"
 SCHEMA_VERSION = 1
@@ -35,77 +33,18 @@ _MIGRATIONS = (
         score REAL NOT NULL,
         picture TEXT,
         stranger_id TEXT,
-        why TEXT NOT NULL DEFAULT '{}'
+        why TEXT NOT NULL,
+        service TEXT NOT NULL,
+        last_seen REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX visits_by_time ON visits (began DESC, visit_id DESC);
-    CREATE INDEX visits_by_person ON visits (person, began DESC);
+    CREATE INDEX visits_by_person ON visits (person, began DESC, visit_id DESC);
+    CREATE INDEX visits_by_camera ON visits (camera, began DESC, visit_id DESC);
+    CREATE INDEX visits_by_kind ON visits (kind, began DESC, visit_id DESC);
+    CREATE INDEX visits_open ON visits (service) WHERE ended IS NULL;
     CREATE INDEX visits_by_stranger ON visits (stranger_id) WHERE stranger_id IS NOT NULL;
     """,
 )
-
-
-class HistoryError(FacerecError):
-    """The history cannot be read or written."""
-
-
-class NewerHistoryError(HistoryError):
-    """A newer version of the program has made the file."""
-
-
-class DamagedHistoryError(HistoryError):
-    """The file is no database, or is damaged."""
-
-
-class VisitKind(StrEnum):
-    """What a visit was taken for."""
-
-    FAMILY = "family"
-    VISITOR = "visitor"
-    """Somebody who is known but not family: the postman."""
-    STRANGER = "stranger"
-    DOUBTFUL = "doubtful"
-    """A face that came near to somebody's without being named."""
-
-
-@dataclass(frozen=True, slots=True)
-class VisitRecord:
-    """One visit."""
-
-    visit_id: str
-    """ULID: later visits sort later."""
-    kind: VisitKind
-    person: str | None
-    """Slug of a member or a known visitor; `None` for others."""
-    name: str | None
-    """The display name at that time."""
-    camera: str
-    """The camera's slug."""
-    began: float
-    """Seconds since 1970."""
-    ended: float | None
-    """Seconds since 1970; `None` while it goes on, or when the service ended meanwhile."""
-    score: float
-    """Of the frame that decided, [0, 1]; 0.5 is the threshold."""
-    picture: str | None = None
-    """File below the review folder; `None` where none is kept."""
-    stranger_id: str | None = None
-    """Which group of strangers it belongs to."""
-    why: Mapping[str, object] = field(default_factory=dict)
-    """Facts behind the decision, as JSON data."""
-
-
-@dataclass(frozen=True, slots=True)
-class VisitFilter:
-    """Which visits are asked for; `None` does not restrict."""
-
-    person: str | None = None
-    camera: str | None = None
-    kind: VisitKind | None = None
-    since: float | None = None
-    """Began at or after, seconds since 1970."""
-    until: float | None = None
-    """Began before, seconds since 1970."""
-    stranger_id: str | None = None
 
 
 class History:
@@ -130,10 +69,10 @@ class History:
             NewerHistoryError: a newer version has made it.
             HistoryError: it is missing, damaged, locked or cannot be written.
         """
-        with _sentences(path):
+        with history_errors(path):
             if read_only:
                 if not path.is_file():
-                    raise HistoryError(f'There is no history "{path}" yet; the service writes it.')
+                    raise MissingHistoryError(f'There is no history "{path}" yet; the service writes it.')
                 connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
             else:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -156,30 +95,63 @@ class History:
         Raises:
             sqlite3.Error: it cannot be written.
         """
-        values = (
-            visit.visit_id,
-            visit.kind.value,
-            visit.person,
-            visit.name,
-            visit.camera,
-            visit.began,
-            visit.ended,
-            visit.score,
-            visit.picture,
-            visit.stranger_id,
-            json.dumps(dict(visit.why), ensure_ascii=False),
-        )
         with self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO visits (visit_id, kind, person, name, camera, began, ended, score,"
-                " picture, stranger_id, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
-            )
+            self._connection.execute(f"INSERT OR REPLACE {_INTO}", _values(visit))
+
+    def resume(self, visit: VisitRecord) -> None:
+        """A visit goes on after a restart: it has no end; one that was never written is added."""
+        with self._connection:
+            again = " ON CONFLICT (visit_id) DO UPDATE SET ended = NULL, service = excluded.service"
+            self._connection.execute(f"INSERT {_INTO}{again}", _values(visit))
 
     def end(self, visit_id: str, ended: float) -> None:
         """Note when a visit ended; an unknown one is ignored."""
         with self._connection:
-            self._connection.execute("UPDATE visits SET ended = ? WHERE visit_id = ?", (ended, visit_id))
+            self._connection.execute(
+                "UPDATE visits SET ended = ?1, last_seen = ?1 WHERE visit_id = ?2", (ended, visit_id)
+            )
+
+    def seen(self, last_seen: Mapping[str, float]) -> None:
+        """Note when visits were last seen: their end, should the service be killed.
+
+        Args:
+            last_seen: seconds since 1970, by the visit's id.
+        """
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE visits SET last_seen = ? WHERE visit_id = ?",
+                [(at, visit_id) for visit_id, at in last_seen.items()],
+            )
+
+    def end_open(self, service: str, except_for: Collection[str]) -> None:
+        """End the visits that an earlier run of a service left open: when they were last seen.
+
+        Args:
+            service: its node id.
+            except_for: visits that go on.
+        """
+        left = self._connection.execute(
+            "SELECT visit_id FROM visits WHERE ended IS NULL AND service = ?", (service,)
+        ).fetchall()
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE visits SET ended = last_seen WHERE visit_id = ?",
+                [(visit_id,) for (visit_id,) in left if visit_id not in except_for],
+            )
+
+    def shift(self, visits: Collection[str], seconds: float) -> None:
+        """Correct the times of visits: the wall clock was set, and had been wrong by so many seconds."""
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE visits SET began = began + ?1, ended = ended + ?1, last_seen = last_seen + ?1"
+                " WHERE visit_id = ?2",
+                [(seconds, visit_id) for visit_id in visits],
+            )
+
+    def set_picture(self, visit_id: str, picture: str) -> None:
+        """Note a visit's picture, a path below the review folder; an unknown visit is ignored."""
+        with self._connection:
+            self._connection.execute("UPDATE visits SET picture = ? WHERE visit_id = ?", (picture, visit_id))
 
     def get(self, visit_id: str) -> VisitRecord | None:
         """One visit, or `None`."""
@@ -246,18 +218,61 @@ class History:
         with self._connection:
             return self._connection.execute("DELETE FROM visits WHERE began < ?", (before,)).rowcount
 
+    def people(self) -> tuple[tuple[str, str], ...]:
+        """Slug and name of everybody who has a visit."""
+        found = self._connection.execute(
+            "SELECT DISTINCT person, name FROM visits WHERE person IS NOT NULL AND name IS NOT NULL"
+        )
+        return tuple((str(person), str(name)) for person, name in found)
+
     def forget(self, person: str) -> int:
-        """Delete all visits of a person, given by slug; how many. Nothing of them stays in the file."""
+        """Delete all visits of a person, given by slug; how many. Nothing of them stays in the file.
+
+        Raises:
+            sqlite3.OperationalError: somebody else has it locked, or reads it at the moment.
+        """
         with self._connection:
             count = self._connection.execute("DELETE FROM visits WHERE person = ?", (person,)).rowcount
-        # With secure_delete the pages are overwritten; the log of former pages goes too.
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Pages that were split or merged may hold copies that no deletion overwrites: all are written again.
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._connection.execute("VACUUM")
+        # The log holds former pages; while somebody reads them it cannot be emptied.
+        (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("database is locked")
         return count
 
+    def try_to_write(self) -> None:
+        """Begin a change, and make none.
 
-_SELECT = (
-    "SELECT visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why FROM visits"
-)
+        Raises:
+            sqlite3.Error: it cannot be written.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("ROLLBACK")
+
+
+_COLUMNS = "visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why, service"
+_SELECT = f"SELECT {_COLUMNS} FROM visits"  # noqa: S608 - a constant of this module
+_INTO = f"INTO visits ({_COLUMNS}, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _values(visit: VisitRecord) -> tuple[object, ...]:
+    return (
+        visit.visit_id,
+        visit.kind.value,
+        visit.person,
+        visit.name,
+        visit.camera,
+        visit.began,
+        visit.ended,
+        visit.score,
+        visit.picture,
+        visit.stranger_id,
+        visit.why.model_dump_json(),
+        visit.service,
+        visit.began if visit.ended is None else visit.ended,
+    )
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
@@ -294,10 +309,22 @@ def _conditions(wanted: VisitFilter) -> tuple[list[str], list[object]]:
     return [condition for condition, _ in given], [value for _, value in given]
 
 
-def _record(row: tuple[object, ...]) -> VisitRecord:
-    visit = VisitRecord(*row)  # type: ignore[arg-type]
-    why = json.loads(str(visit.why))
-    return replace(visit, kind=VisitKind(visit.kind), why=why)
+def _record(row: tuple[Any, ...]) -> VisitRecord:
+    visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why, service = row
+    return VisitRecord(
+        visit_id,
+        VisitKind(kind),
+        person,
+        name,
+        camera,
+        began,
+        ended,
+        score,
+        picture,
+        stranger_id,
+        VisitFacts.parse(why),
+        service,
+    )
 
 
 def _cursor(cursor: str) -> tuple[float, str]:
@@ -305,27 +332,3 @@ def _cursor(cursor: str) -> tuple[float, str]:
     if not separator or not visit_id.isalnum() or not math.isfinite(float(began)):
         raise ValueError("the cursor is none that was given out")
     return float(began), visit_id
-
-
-@contextlib.contextmanager
-def _sentences(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-        raise (DamagedHistoryError if damaged else HistoryError)(sentence_for(error, path)) from error
-
-
-def sentence_for(error: Exception, path: Path) -> str:
-    """What is wrong with the file, for its owner."""
-    if isinstance(error, FacerecError):
-        return str(error)
-    code = getattr(error, "sqlite_errorname", "") or ""
-    if code.startswith("SQLITE_FULL"):
-        return f'The history "{path}" cannot be written: the disk is full; free some space.'
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f'The history "{path}" is locked by another program; end that one.'
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return f'The history "{path}" is damaged.'
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return f'The history "{path}" cannot be used ({reason}); check the folder and its permissions.'

@@ -1,40 +1,22 @@
-import logging
+"""The database of visits."""
+
 import sqlite3
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.presence.history import (
+from facerec_mqtt.history import (
     SCHEMA_VERSION,
     DamagedHistoryError,
     History,
-    HistoryError,
+    MissingHistoryError,
     NewerHistoryError,
+    VisitFacts,
     VisitFilter,
     VisitKind,
-    VisitRecord,
 )
-from facerec_mqtt.presence.history_writer import HistoryWriter
-
-NOON = 1_795_953_600.0
-ANNA = VisitRecord("01A", VisitKind.FAMILY, "anna", "Anna", "front_door", NOON, None, 0.93, why={"votes": 3})
-STRANGER = VisitRecord(
-    "01B", VisitKind.STRANGER, None, None, "garden", NOON + 60, NOON + 90, 0.1, "p.jpg", "s1"
-)
-
-
-def filled(path: Path, *visits: VisitRecord) -> History:
-    history = History.open(path)
-    for visit in visits:
-        history.put(visit)
-    return history
-
-
-def wait_until_written(writer: HistoryWriter) -> None:
-    """Everything that was handed over is on the disk: the thread works in turn."""
-    writer.stop(10)
+from tests.support.visits import ANNA, NOON, STRANGER, filled, read
 
 
 def test_what_was_put_is_found_the_latest_first(tmp_path: Path) -> None:
@@ -101,6 +83,93 @@ def test_a_forgotten_person_is_in_no_file(tmp_path: Path) -> None:
     assert b"Unmistakable" not in kept
 
 
+def test_of_many_visits_nothing_of_a_forgotten_person_stays_in_any_byte(tmp_path: Path) -> None:
+    anna = replace(ANNA, name="Anna Unmistakable", person="unmistakable")
+    visits = [
+        replace(anna if number % 3 else STRANGER, visit_id=f"{number:05d}", began=NOON + number * 7 % 1000)
+        for number in range(2000)
+    ]
+    history = filled(tmp_path / "history.db", *visits)
+    for number in range(0, 2000, 5):
+        history.end(f"{number:05d}", NOON + 3000)
+        history.set_picture(f"{number:05d}", "2026-11-29/" + "x" * (number % 90))
+    assert b"nmistakable" in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert history.forget("unmistakable") == 1333
+    assert history.count(VisitFilter()) == 667
+    assert b"nmistakable" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_who_has_visits(tmp_path: Path) -> None:
+    assert filled(tmp_path / "history.db", ANNA, STRANGER).people() == (("anna", "Anna"),)
+
+
+def test_a_visit_that_goes_on_after_a_restart_stays_one_and_has_no_end(tmp_path: Path) -> None:
+    history = filled(tmp_path / "history.db", replace(ANNA, ended=NOON + 5))
+    history.resume(replace(ANNA, began=NOON + 1, score=0.5, why=VisitFacts()))
+    history.resume(replace(ANNA, visit_id="01C"))
+    assert [history.get("01A"), history.get("01C")] == [ANNA, replace(ANNA, visit_id="01C")]
+
+
+def test_what_an_earlier_run_left_open_ended_when_it_was_last_seen(tmp_path: Path) -> None:
+    others = [replace(ANNA, visit_id="01C"), replace(ANNA, visit_id="01D", service="garage")]
+    history = filled(tmp_path / "history.db", ANNA, *others)
+    history.seen({"01A": NOON + 70, "01C": NOON + 80, "01Z": NOON})
+    history.end_open("home", {"01C"})
+    ends = {visit.visit_id: visit.ended for visit in history.find(VisitFilter())[0]}
+    assert ends == {"01A": NOON + 70, "01C": None, "01D": None}
+
+
+def test_times_are_corrected_once_the_clock_is_right(tmp_path: Path) -> None:
+    history = filled(tmp_path / "history.db", ANNA, STRANGER)
+    history.shift(["01B"], 1000.0)
+    assert history.get("01A") == ANNA
+    assert history.get("01B") == replace(STRANGER, began=NOON + 1060, ended=NOON + 1090)
+
+
+def test_facts_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    filled(tmp_path / "history.db", ANNA).close()
+    with sqlite3.connect(tmp_path / "history.db") as changed:
+        changed.execute("UPDATE visits SET why = 'nonsense'")
+    changed.close()
+    assert read(tmp_path / "history.db") == [replace(ANNA, why=VisitFacts())]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        VisitFilter(),
+        VisitFilter(person="anna"),
+        VisitFilter(camera="garden"),
+        VisitFilter(kind=VisitKind.STRANGER),
+        VisitFilter(since=NOON + 10, until=NOON + 20),
+        VisitFilter(person="anna", since=NOON + 10),
+        VisitFilter(kind=VisitKind.STRANGER, until=NOON + 10),
+    ],
+)
+def test_of_ten_thousand_visits_an_index_gives_the_latest(tmp_path: Path, wanted: VisitFilter) -> None:
+    filled(tmp_path / "history.db").close()
+    connection = sqlite3.connect(tmp_path / "history.db")
+    with connection:
+        connection.executemany(
+            "INSERT INTO visits (visit_id, kind, person, camera, began, score, why, service, last_seen)"
+            " VALUES (?, ?, ?, ?, ?, 0.5, '{}', 'home', 0)",
+            [
+                (f"{n:05d}", "family" if n % 2 else "stranger", "anna" if n % 2 else None, "garden", NOON + n)
+                for n in range(10_000)
+            ],
+        )
+    asked: list[str] = []
+    connection.set_trace_callback(asked.append)
+    found, _ = History(connection).find(wanted)
+    connection.set_trace_callback(None)
+    assert found
+    [question] = [each for each in asked if each.startswith("SELECT")]
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")]
+    connection.close()
+    assert len(plan) == 1, plan  # nothing is sorted
+    assert "USING INDEX visits_by_" in plan[0]
+
+
 def test_old_visits_are_pruned(tmp_path: Path) -> None:
     history = filled(tmp_path / "history.db", ANNA, STRANGER)
     assert history.prune(NOON + 1) == 1
@@ -131,91 +200,6 @@ def test_a_file_that_is_no_database_is_called_damaged(tmp_path: Path) -> None:
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
-    with pytest.raises(HistoryError):
+    with pytest.raises(MissingHistoryError):
         History.open(tmp_path / "history.db", read_only=True)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_writer_writes_and_ends(tmp_path: Path) -> None:
-    path = tmp_path / "models" / "history.db"
-    writer = HistoryWriter(path, 30)
-    writer.start()
-    writer.put(ANNA)
-    writer.end("01A", NOON + 5)
-    writer.put(replace(STRANGER, began=NOON - 40 * 86_400))
-    writer.prune(NOON)
-    wait_until_written(writer)
-    visits, _ = History.open(path, read_only=True).find(VisitFilter())
-    assert visits == (replace(ANNA, ended=NOON + 5),)
-
-
-def test_no_days_make_no_file(tmp_path: Path) -> None:
-    writer = HistoryWriter(tmp_path / "history.db", 0)
-    writer.start()
-    writer.put(ANNA)
-    wait_until_written(writer)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_damaged_file_is_moved_aside_and_logged_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "history.db"
-    path.write_bytes(b"no database at all" * 100)
-    writer = HistoryWriter(path, 30)
-    writer.start()
-    writer.put(ANNA)
-    writer.put(STRANGER)
-    wait_until_written(writer)
-    assert History.open(path).count(VisitFilter()) == 2
-    assert len(list(tmp_path.glob("history.db.damaged-*"))) == 1
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-
-
-def test_a_file_of_a_newer_version_is_logged_once_and_not_written(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "history.db"
-    filled(path).close()
-    with sqlite3.connect(path) as newer:
-        newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    newer.close()
-    before = path.read_bytes()
-    writer = HistoryWriter(path, 30)
-    writer.start()
-    for _ in range(3):
-        writer.put(ANNA)
-    wait_until_written(writer)
-    assert path.read_bytes() == before
-    assert len(caplog.records) == 1
-
-
-def test_what_a_lock_held_up_is_written_when_it_is_gone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "history.db"
-    filled(path).close()
-    locked = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    locked.execute("BEGIN EXCLUSIVE")
-    writer = HistoryWriter(path, 30, retry_s=0.05)
-    writer.start()
-    writer.put(ANNA)
-    failed, recovered = threading.Event(), threading.Event()
-
-    class Notices(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            (failed if record.levelno == logging.WARNING else recovered).set()
-
-    logger, handler = logging.getLogger("facerec_mqtt.presence.history_writer"), Notices()
-    logger.addHandler(handler)
-    caplog.set_level(logging.INFO)
-    try:
-        assert failed.wait(30)
-        locked.execute("ROLLBACK")
-        locked.close()
-        assert recovered.wait(30)
-    finally:
-        logger.removeHandler(handler)
-        wait_until_written(writer)
-    assert History.open(path).count(VisitFilter()) == 1
-    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
