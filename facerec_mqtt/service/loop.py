@@ -156,6 +156,8 @@ class Service:
             changes: what has happened, in order.
             image: the frame that the changes were decided on; `None` where all are departures.
         """
+        # One clock for all: were it set meanwhile, all times would be corrected alike.
+        clock = self._current_clock()
         for change in changes:
             name = None if change.person is None else self._names().get(change.person, change.person)
             _log.info("%s", _log_line(change, name))
@@ -163,10 +165,10 @@ class Service:
             if change.sighting is not None and image is not None:
                 self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image))
             self._publisher.publish_event(change, name=name, model=self._models.version)
-            self._history.began(change, name, self._clock.now())
+            self._history.began(change, name, clock)
         visits = self._visits.open_visits()
         self._presence.visits(visits)
-        self._history.update(visits, self._clock.now(), time.monotonic())
+        self._history.update(visits, clock, time.monotonic())
         if changes:
             self._metrics.count_changes(changes)
             self._save_state()
@@ -199,7 +201,7 @@ class Service:
             self._publish_discovery()
         self._publish_changes(self._visits.end_overdue(now_s))
         kept = self._review.write_finished(now_s, self._visits.followed())
-        self._history.pictured(kept, self._clock.now())
+        self._history.pictured(kept, self._current_clock())
         for state in self._presence.take_unpublished(now_s):
             self._publisher.publish_state(state)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):

@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from facerec_mqtt.core.records import Person
 from facerec_mqtt.enrollment.traces import mentions
+from facerec_mqtt.history import has_visits
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
-from tests.support.broker import PATIENCE_S, Broker
+from tests.support.broker import PATIENCE_S, Broker, wait_until
 from tests.support.forget import ANNA, files_in
 from tests.support.service import Home, RunningService, clean_environment, program, run_program
 from tests.support.traces import secrets_of, traces_of
@@ -121,6 +123,7 @@ def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Br
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait(lambda m: m.topic.endswith("/event") and b'"anna"' in m.payload, PATIENCE_S)
         assert naming_anna(broker.retained())
+        wait_until(lambda: has_visits(own_home.models, Person("anna", "Anna")))
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
         assert "The running service has taken the person off MQTT and Home Assistant." in done.stdout

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import sqlite3
 from pathlib import Path
@@ -167,7 +166,7 @@ def test_while_the_disk_is_full_recognition_goes_on(small_disk: Path, broker: Br
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         first = wait_for_event(ear, "stranger")
         wait_until(lambda: "the disk is full" in service.log)
-        os.unlink(small_disk / "ballast")
+        (small_disk / "ballast").unlink()
         wait_until(lambda: visits_in(models), timeout_s=RETRY_PATIENCE_S)
         assert service.terminate() == 0
     assert first["visit_id"] in {visit.visit_id for visit in visits_in(models)}
