@@ -76,7 +76,7 @@ class Backlog:
     """Tells frames that have waited somewhere from those that come fresh.
 
     After a pause in the network all that was held up comes at once, and none of it shows what is going
-    on now. The stream's own clock tells: a frame that has waited is later, against that clock, than the
+    on now. The stream's own clock shows it: a frame that has waited is later, against that clock, than the
     swiftest of the last seconds.
     """
 

@@ -37,7 +37,7 @@ _PASSED_ON_PREFIXES = ("LC_", "PYTHON")
 
 
 class Message(Protocol):
-    """A frozen dataclass of numbers, texts, truth values and enums."""
+    """A frozen dataclass of numbers, texts, booleans and enums."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     TYPE: ClassVar[str]

@@ -153,7 +153,7 @@ class Rejection:
     file: str | None = None
     """The other file, as the report names it: `Anna/001.jpg`."""
     name: str | None = None
-    """Whom it looks like."""
+    """The person it looks like."""
     own: str | None = None
     """In whose folder it is."""
     format: str | None = None
@@ -192,7 +192,7 @@ class Remark:
     place: Place | None = None
     """Where the face is that was taken."""
     name: str | None = None
-    """Whom it resembles or was taken for."""
+    """The person it resembles or was taken for."""
 
     def __post_init__(self) -> None:
         try:

@@ -40,7 +40,7 @@ def compare_photos(
         cohort: of the backbone's scores.
 
     Returns:
-        Why photos are rejected, and whom strangers' photos resemble that are used, by their place.
+        Why photos are rejected, and who strangers' photos that are used resemble; both by their place.
     """
     vectors, labels, files = candidates.vectors, candidates.labels, candidates.files
     names = [person.name for person in candidates.people]
@@ -157,7 +157,7 @@ class MislabelledPhoto:
 
     photo: int
     like: int | None
-    """Row of the person whom it resembles instead; `None` when nobody enrolled."""
+    """Row of the person it resembles instead; `None` when nobody enrolled."""
 
 
 def mislabelled_photos(
@@ -221,7 +221,7 @@ def lookalikes(
         table: (K,) false accept rates and (K,) the normalised scores that let them through.
 
     Returns:
-        Row of the member whom each of these photos resembles.
+        Row of the member that each of these photos resembles.
     """
     strangers = np.flatnonzero(labels == people)
     if len(strangers) == 0 or not np.any(labels < people):

@@ -85,7 +85,7 @@ def rebuild(
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
         model_dir: made if it is missing.
         force: switch to the new model even when it is clearly worse than the one in use.
-        must_know: slugs of people without whom no model is made.
+        must_know: slugs of people that the model must know, else none is made.
         is_locked: whether the caller holds `rebuilding(model_dir)` already.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
@@ -96,7 +96,7 @@ def rebuild(
 
     Raises:
         EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo; or there is none
-            of somebody whom the model must know.
+            of somebody the model must know.
         ModelError: the model cannot be written, another rebuild is running, or a network is damaged.
             The model before stays in use.
     """

@@ -180,7 +180,7 @@ class _Network:
                 if shape == (1, height // stride, width // stride, _CHANNELS):
                     by_stride[stride] = index
         if tuple(sorted(by_stride)) != _STRIDES:
-            raise ModelError(f"{source} is a LiteRT network but no face detector; install the package anew")
+            raise ModelError(f"{source} is a LiteRT network but not a face detector; reinstall the package")
         return cls(interpreter, input_index, tuple(by_stride[stride] for stride in _STRIDES))
 
     def run(self, image: Image) -> tuple[NDArray[np.float32], ...]:
@@ -210,7 +210,7 @@ class _Refiner:
         """Prepare the network for one face at a time."""
         interpreter, input_index, outputs = _prepared(content, source, _CUT_SIDE_PX, _CUT_SIDE_PX, threads)
         if not outputs or tuple(interpreter.get_tensor(outputs[0]).shape) != (1, _CHANNELS):
-            raise ModelError(f"{source} is a LiteRT network for something else; install the package anew")
+            raise ModelError(f"{source} is a LiteRT network for something else; reinstall the package")
         return cls(interpreter, input_index, outputs[0])
 
     def look(self, image: Image, face: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -248,7 +248,7 @@ def _read(path: Path | None, source: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"the face detector {source} cannot be read ({error.strerror}); install the package anew"
+            f"the face detector {source} cannot be read ({error.strerror}); reinstall the package"
         ) from error
 
 
@@ -265,7 +265,7 @@ def _prepared(
         interpreter.invoke()
     except (ValueError, RuntimeError, IndexError) as error:
         raise ModelError(
-            f"{source} is not a working LiteRT network ({len(content)} bytes); install the package anew"
+            f"{source} is not a working LiteRT network ({len(content)} bytes); reinstall the package"
         ) from error
     return interpreter, input_index, tuple(detail["index"] for detail in interpreter.get_output_details())
 

@@ -65,7 +65,7 @@ class Embedder:
             given = interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:
             raise ModelError(
-                f"The backbone {source} is no LiteRT network or is damaged; reinstall the package."
+                f"The backbone {source} is not a LiteRT network or is damaged; reinstall the package."
             ) from error
         form = tuple(taken["shape"]), taken["dtype"], tuple(given["shape"])
         wanted = (1, FACE_SIDE_PX, FACE_SIDE_PX, 3), np.uint8, (1, DIMENSIONS)

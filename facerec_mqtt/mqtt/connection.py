@@ -295,7 +295,7 @@ def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
 
 
 def _with_names(outage: Outage, settings: MqttSettings) -> Outage:
-    """Ask for the broker's certificate again, which is signed by whom we trust, and add its names."""
+    """Ask for the broker's certificate again, which is signed by a trusted authority, and add its names."""
     context = _tls_context(settings)
     context.check_hostname = False
     try:

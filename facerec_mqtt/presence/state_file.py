@@ -55,7 +55,7 @@ class ServiceState:
     switched_off: frozenset[str] = frozenset()
     """Slugs of the cameras whose recognition the user has switched off."""
     people: tuple[Person, ...] = ()
-    """Whom the last model knew: a model that cannot be read takes nobody's entities away."""
+    """Who the last model knew: a model that cannot be read takes nobody's entities away."""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     """By the person's slug."""
     visits: tuple[OpenVisit, ...] = ()
@@ -258,7 +258,7 @@ def _parse(content: bytes) -> tuple[ServiceState, tuple[str, ...]]:
         The state, and the keys in which something is damaged and left out.
 
     Raises:
-        ValidationError: it is no JSON object.
+        ValidationError: it is not a JSON object.
     """
     damaged: dict[str, None] = {}
     try:

@@ -47,7 +47,7 @@ def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         OverflowError,
         KeyError,
     ) as error:
-        raise ValueError(f"it is no archive of arrays ({error})") from error
+        raise ValueError(f"it is not an archive of arrays ({error})") from error
 
 
 def _array(content: bytes) -> NDArray[Any]:

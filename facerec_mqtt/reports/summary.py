@@ -25,7 +25,7 @@ def model_sentence(version: str, names: str, used: int, photos: int) -> str:
 
     Args:
         version: of the model.
-        names: of whom it knows.
+        names: of the people it knows.
         used: how many photos it was made of.
         photos: how many there were.
     """

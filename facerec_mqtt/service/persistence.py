@@ -44,7 +44,7 @@ class Persistence:
 
     @property
     def people(self) -> Sequence[Person]:
-        """Whom the last model knew that could be loaded, in this run or an earlier one."""
+        """Who the last model knew that could be loaded, in this run or an earlier one."""
         return self._file.state.people
 
     def is_due(self, now_s: float) -> bool:

@@ -123,7 +123,7 @@ def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Br
         assert naming_anna(broker.retained())
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
-        assert "The running service has taken the person off MQTT and Home Assistant." in done.stdout
+        assert "The running service has removed the person from MQTT and Home Assistant." in done.stdout
         ear.wait(lambda m: m.topic.endswith("/event") and b'"departed"' in m.payload, PATIENCE_S)
         assert naming_anna(broker.retained()) == []
         assert service.terminate() == 0

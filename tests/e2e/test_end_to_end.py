@@ -55,8 +55,8 @@ def test_the_family_arrives_and_departs_and_a_stranger_stays_a_stranger(
         departed = wait_for_event(ear, "departed", "anna")
         assert service.terminate() == 0
         ear.wait_for("facerec/status", b"offline")
-        told = {(event["event_type"], event.get("person")) for event in events(ear)}
-    assert told <= {(kind, who) for kind in ("arrived", "departed") for who in ("anna", "tom")} | {
+        published = {(event["event_type"], event.get("person")) for event in events(ear)}
+    assert published <= {(kind, who) for kind in ("arrived", "departed") for who in ("anna", "tom")} | {
         ("stranger", None)
     }
     assert arrived["name"] == "Anna"

@@ -95,7 +95,7 @@ def test_photos_that_forget_has_left_set_aside_are_noted_without_a_name(tmp_path
     roster = read_enrollment_folder(tmp_path)
     assert [person.name for person in roster.people] == ["Anna"]
     assert roster.notes == (
-        'The folder ".forgetting" is not used: it holds photos of somebody whom an interrupted facerec-mqtt'
+        'The folder ".forgetting" is not used: it holds photos of somebody that an interrupted facerec-mqtt'
         " forget was to remove; give that command again, or move them back.",
     )
 

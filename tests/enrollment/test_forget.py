@@ -129,7 +129,7 @@ def test_photos_that_were_set_aside_before_stay_where_newer_ones_have_their_plac
     for photo in (where.enrollment / "Tom").iterdir():
         photo.write_text("no picture")
     before = files_in(where.enrollment)
-    with pytest.raises(EnrollmentError, match="set aside stays in") as caught:
+    with pytest.raises(EnrollmentError, match="moved aside stay in") as caught:
         killed_forgets.forget_anna(family)
     assert f'"{where.enrollment / ".forgetting" / "Anna"}"' in str(caught.value)
     assert files_in(where.enrollment) == before

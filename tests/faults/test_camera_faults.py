@@ -58,7 +58,7 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
         before = door.frame()
         {"swallow": line.swallow, "garble": line.garble}[fault]()
         door.wait_until_reported(True, False)
-        line.mend()
+        line.restore()
         door.wait_until_reported(True, False, True)
         after = door.frames(5)
         assert_live(after[0], after[-1])
@@ -183,7 +183,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
         with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
             for name in cameras:
                 ear.wait_for(f"facerec/camera/{name}/status", b"online", PATIENCE_S)
-            with broker.ear() as later:  # is told "online" of all first
+            with broker.ear() as later:  # receives "online" of all first
                 frozen.pause()
                 swallowing.swallow()
                 garbling.garble()

@@ -72,7 +72,7 @@ class Witness:
 
 @contextmanager
 def answering(answer: bytes, *, echo: bool) -> Iterator[int]:
-    """A server that says the same to everybody, and perhaps also what they have said."""
+    """A server that says the same to everybody, and in one case also what they have sent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         stopping = threading.Event()
         server.settimeout(0.2)

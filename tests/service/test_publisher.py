@@ -337,11 +337,11 @@ def test_an_unchanged_state_is_not_said_again(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("publish", "retain", "heard", "kept"),
+    ("publish", "retain", "received", "kept"),
     [(True, False, True, False), (True, True, True, True), (False, True, False, False)],
 )
 def test_pictures_obey_the_privacy_settings(
-    broker: Broker, publish: bool, retain: bool, heard: bool, kept: bool
+    broker: Broker, publish: bool, retain: bool, received: bool, kept: bool
 ) -> None:
     privacy = PrivacySettings(publish_images=publish, retain_images=retain)
     with broker.ear() as ear:
@@ -350,7 +350,7 @@ def test_pictures_obey_the_privacy_settings(
             publisher.publish_face("front_door", b"\xff\xd8jpeg")
             publisher.publish_result("rebuild", True, "done")
             ear.wait_for("facerec/command/result")
-        assert bool(ear.on("facerec/camera/front_door/face")) is heard
+        assert bool(ear.on("facerec/camera/front_door/face")) is received
     with broker.ear("facerec/#") as late:
         late.settle()
         assert bool(late.on("facerec/camera/front_door/face")) is kept

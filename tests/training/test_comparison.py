@@ -147,6 +147,6 @@ def test_models_that_are_as_good_are_called_worse_no_more_often_than_stated() ->
         right = rng.random(60) < 0.8
         return {f"{n}.jpg": Answer("anna", "anna" if good else None) for n, good in enumerate(right)}
 
-    # Two people, of whom one has no picture, so that the single test adds nothing to the common one.
+    # Two people, one of them without a picture, so that the single test adds nothing to the common one.
     worse = sum(comparison(drawn(), drawn()).worse is not None for _ in range(2000))
     assert 0 < worse / 2000 <= LEVEL + 0.01

@@ -1,4 +1,4 @@
-"""A missing TensorFlow, and a processor without AVX, are told before TensorFlow is imported."""
+"""A missing TensorFlow, and a processor without AVX, are reported before TensorFlow is imported."""
 
 import sys
 
