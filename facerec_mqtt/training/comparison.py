@@ -79,7 +79,7 @@ class Tally:
 
 
 class WorseCode(StrEnum):
-    """In which way a model is clearly worse, as JSON has it (`worse_code`, `not_used_code`)."""
+    """In which way a model is clearly worse, as JSON has it (`worse_code`)."""
 
     PEOPLE_LOST = "people_lost"
     STRANGERS_NAMED = "strangers_named"

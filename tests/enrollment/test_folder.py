@@ -55,12 +55,12 @@ def test_accents_written_in_two_pieces_are_the_same_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [None, [], ["_strangers/1.jpg"], [".hidden/1.jpg"], ["photo.jpg"]])
-def test_a_folder_without_anybody_says_what_to_make(content: list[str] | None, tmp_path: Path) -> None:
+def test_a_folder_without_anybody_says_what_to_create(content: list[str] | None, tmp_path: Path) -> None:
     folder = tmp_path / "enrollment"
     if content is not None:
         folder.mkdir()
         put(folder, *content)
-    with pytest.raises(EnrollmentError, match="make") as caught:
+    with pytest.raises(EnrollmentError, match="create") as caught:
         read_enrollment_folder(folder)
     assert str(folder / "Anna") in str(caught.value)
     assert "\n" not in str(caught.value)
