@@ -257,7 +257,7 @@ def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> No
         why = no_usable_photo(photos_of(slug, audit.photos), audit.notes)
         raise EnrollmentError(
             f"{name} would be left out, having no usable photo{why} Add some,"
-            f" or, if {name} shall go as well, remove that folder and rebuild first."
+            f" or, if {name} is to be removed too, remove that folder and rebuild first."
         )
 
 

@@ -179,7 +179,7 @@ def _photos_missing(
     return EnrollmentError(
         f"{person.name} is not forgotten and nothing was removed: the model in use {knows} {names}, whose"
         f' photos are not in "{places.enrollment}", so that one without {person.name} would lose them; mount'
-        f" that folder, name the right one with --enrollment, or, if {names} shall go as well, {leave_out}."
+        f" that folder, name the right one with --enrollment, or, to remove {names} too, {leave_out}."
     )
 
 

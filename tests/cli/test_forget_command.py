@@ -176,7 +176,7 @@ def test_without_a_running_service_the_command_tidies_the_broker_itself(
     assert "facerec/person/tom/state" in kept
 
 
-def test_a_broker_that_is_not_there_is_told_by_the_service_when_it_is(
+def test_a_broker_that_is_not_there_is_cleaned_by_the_service_when_it_is(
     own_home: Home, broker: Broker, tmp_path: Path
 ) -> None:
     settings = own_home.environment(

@@ -166,7 +166,7 @@ def listened(topic: str) -> bool:
     return topic in {filled(row[0]) for row in rows("What the service listens to")}
 
 
-def test_node_red_is_told_of_topics_and_keys_that_there_are() -> None:
+def test_node_red_uses_topics_and_keys_that_there_are() -> None:
     flow: Any = example("node_red")
     nodes = {node["id"]: node for node in flow}
     (visits,) = [node for node in flow if node["type"] == "mqtt in"]
@@ -180,7 +180,7 @@ def test_node_red_is_told_of_topics_and_keys_that_there_are() -> None:
     assert set(keys.split(", ")) <= set(example("event"))
 
 
-def test_openhab_is_told_of_topics_and_keys_that_there_are() -> None:
+def test_openhab_uses_topics_and_keys_that_there_are() -> None:
     things = re.search(r"```openhab\n(.*?)```", DOCUMENT, re.DOTALL)
     assert things is not None
     states = re.findall(r'(?:state|availability)Topic="(.*?)"', things[1])

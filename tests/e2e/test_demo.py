@@ -130,7 +130,7 @@ def test_an_event_is_one_line_for_people(event: dict[str, object], line: str) ->
     assert event_line(event | common) == line
 
 
-def test_the_listener_hears_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
+def test_the_listener_receives_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
     settings = broker.settings()
     with connection(settings, "service") as opened:
         service = opened.client

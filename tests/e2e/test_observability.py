@@ -25,7 +25,7 @@ def metrics_with(ear: Any, camera: str, what: str) -> dict[str, Any]:
     return counts
 
 
-def test_the_service_counts_explains_and_tells_systemd_that_it_is_well(
+def test_the_service_counts_explains_and_notifies_systemd(
     home: Home, film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     port = free_port()

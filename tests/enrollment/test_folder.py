@@ -90,7 +90,9 @@ def test_a_name_with_leading_dots_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["Tom", "_test/Tom"])
-def test_photos_that_forget_has_left_set_aside_are_noted_without_a_name(tmp_path: Path, folder: str) -> None:
+def test_photos_that_forget_has_left_moved_aside_are_noted_without_a_name(
+    tmp_path: Path, folder: str
+) -> None:
     put(tmp_path, "Anna/1.jpg", f".forgetting/{folder}/1.jpg")
     roster = read_enrollment_folder(tmp_path)
     assert [person.name for person in roster.people] == ["Anna"]
@@ -126,7 +128,7 @@ def test_what_cannot_be_looked_at_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
-def test_a_folder_that_may_be_listed_and_not_looked_into_is_told_of(tmp_path: Path) -> None:
+def test_a_folder_that_may_be_listed_and_not_looked_into_is_reported(tmp_path: Path) -> None:
     put(tmp_path, "Anna/1.jpg", "Tom/1.jpg")
     (tmp_path / "Tom").chmod(0o400)
     assert read_enrollment_folder(tmp_path).notes == (

@@ -127,7 +127,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
     assert len(warnings_of(caplog)) == 2  # nothing answers; so many are dropped
 
 
-def test_a_password_that_is_changed_is_said_once_and_what_waits_comes_when_it_is_right_again(
+def test_a_password_that_is_changed_is_logged_once_and_what_waits_comes_when_it_is_right_again(
     broker_with_password: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = broker_with_password
@@ -158,7 +158,7 @@ def set_password(broker: Broker, password: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_a_broker_that_lets_us_write_nothing_is_told_once_where_it_says_so(
+def test_a_broker_that_lets_us_write_nothing_is_reported_once_where_it_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str
 ) -> None:
     folder = tmp_path / "broker"
@@ -219,7 +219,7 @@ def has_a_full_disk(broker: Broker) -> bool:
     return "No space left on device" in (broker.folder / "mosquitto.log").read_text()
 
 
-def test_an_expired_certificate_is_said_once_and_trusted_again_when_it_is_renewed(
+def test_an_expired_certificate_is_logged_once_and_trusted_again_when_it_is_renewed(
     tmp_path: Path, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "broker"

@@ -254,7 +254,7 @@ def test_nothing_that_a_reader_sends_ends_its_supervision(
     assert set(door.failures) == kinds
 
 
-def test_an_error_of_who_is_told_of_a_camera_does_not_end_its_supervision(
+def test_an_error_in_the_status_callback_of_a_camera_does_not_end_its_supervision(
     clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reported: list[bool] = []

@@ -134,7 +134,7 @@ def test_a_memory_whose_writing_is_killed_at_any_step_is_the_old_or_the_new_one(
     assert all(switched_off in (["front_door"], ["garden"]) for switched_off in found)
 
 
-def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
+def test_a_state_file_that_cannot_be_written_is_logged_once_and_written_when_it_can(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -153,7 +153,7 @@ def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
     assert len(caplog.messages) == 2
 
 
-def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_told_and_the_service_goes_on(
+def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_reported_and_the_service_goes_on(
     home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())
@@ -399,7 +399,7 @@ def spread_s(ear: Ear) -> float:
     return float(max(epochs) - min(epochs))
 
 
-def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
+def test_a_clock_that_jumps_loses_no_visit_and_publishes_none_twice(
     home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())

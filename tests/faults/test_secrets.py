@@ -204,7 +204,7 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
     assert_nowhere(((command, command.encode() + b" " + env) for command, env in witness.seen.items()))
 
 
-def test_a_broker_that_refuses_the_password_is_not_told_of_with_it(
+def test_a_broker_that_refuses_the_password_is_reported_without_it(
     broker_with_password: Broker, clip: Path, tmp_path: Path
 ) -> None:
     environment = broker_with_password.environment() | {

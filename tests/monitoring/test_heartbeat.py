@@ -27,7 +27,7 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def test_systemd_hears_of_start_life_and_end(systemd: socket.socket) -> None:
+def test_systemd_is_notified_of_start_life_and_end(systemd: socket.socket) -> None:
     heartbeat = Heartbeat(None, {"NOTIFY_SOCKET": str(systemd.getsockname())})
     assert received(systemd) == []
     heartbeat.ready()
