@@ -190,7 +190,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.service import run_service
+    from facerec_mqtt.service.run import run_service
     from facerec_mqtt.settings import configure_logging
 
     settings = _settings(arguments)

@@ -10,11 +10,12 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 
 from paho.mqtt.client import Client
 
+from facerec_mqtt.core.clock import Timers
 from facerec_mqtt.mqtt import (
     Acknowledged,
     Announcer,
@@ -53,32 +54,6 @@ TIDY_DELAY_S = 2.0
 """Home Assistant is given this time to drop entities before their topics are emptied."""
 BIRTH_DELAY_S = (0.3, 1.5)
 """Home Assistant asks for a short random delay, so that not everything answers it in one moment."""
-
-
-class Timers:
-    """Actions that are due at some time, each at most once. Times are arguments, in seconds."""
-
-    def __init__(self) -> None:
-        self._due_s: dict[Callable[[], None], float] = {}
-
-    def set(self, action: Callable[[], None], due_s: float) -> None:
-        """Have something done at a time, and not at the one that was set before."""
-        self._due_s[action] = due_s
-
-    def due_s(self, action: Callable[[], None]) -> float | None:
-        """When something is due; `None` when it is not."""
-        return self._due_s.get(action)
-
-    def wait_s(self, now_s: float) -> float | None:
-        """How long until something is due; `None` when nothing is."""
-        return max(0.0, min(self._due_s.values()) - now_s) if self._due_s else None
-
-    def run(self, now_s: float) -> None:
-        """Do what is due, in order."""
-        for action in sorted(self._due_s, key=self._due_s.__getitem__):
-            if self._due_s[action] <= now_s:
-                del self._due_s[action]
-                action()
 
 
 class Rejections:
