@@ -1,4 +1,4 @@
-"""`check`: try everything the service needs, and print of each whether it works or what to do."""
+"""`check`: try everything the service needs, and print whether it works or what to do."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -270,7 +270,7 @@ def _judge_folder(
 
 
 def _notes(people: Sequence[Person], model: FamilyModel, learnt: int) -> Iterator[str]:
-    """What makes the figures say less than they seem to."""
+    """What limits the meaning of the figures."""
     known = {person.slug for person in model.people}
     for person in people:
         if person.slug not in known:

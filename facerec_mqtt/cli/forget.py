@@ -1,4 +1,4 @@
-"""`forget`: ask, remove a person from this machine, and remove them from the broker."""
+"""`forget`: ask, then remove a person from this machine and from the broker."""
 
 import os
 import sys

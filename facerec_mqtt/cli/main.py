@@ -1,4 +1,4 @@
-"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists; parsed and dispatched.
+"""The command line: parses `facerec-mqtt COMMAND` and dispatches; docs/COMMANDS.md lists the commands.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 loads TensorFlow.

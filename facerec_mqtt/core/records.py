@@ -63,7 +63,7 @@ class AlignedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """What the backbone says of one aligned face."""
+    """The backbone's output for one aligned face."""
 
     vector: NDArray[np.float32]
     """(D,) float32, unit L2 length."""

@@ -234,7 +234,7 @@ def _ignore_interrupts() -> None:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Leave in good order when asked to by SIGTERM."""
+    """Exit cleanly on SIGTERM."""
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)

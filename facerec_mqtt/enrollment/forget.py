@@ -66,7 +66,7 @@ def forget(
     rebuild: Callable[[Collection[str]], object],
     load_recognizer: Callable[[], Recognizer],
 ) -> Person:
-    """Remove all traces on this machine but what services have saved: steps 1 to 5.
+    """Remove all traces on this machine except what services have saved: steps 1 to 5.
 
     Args:
         places: where they are.
@@ -209,7 +209,7 @@ def _delete_models(models: Path, traces: Traces) -> None:
 
 
 def _signature(path: Path) -> tuple[int, int] | None:
-    """What tells a file from the one that takes its place; `None` where there is none."""
+    """What distinguishes a file from its replacement; `None` where there is no file."""
     try:
         status = path.stat()
     except OSError:

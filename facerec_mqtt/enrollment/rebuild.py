@@ -184,7 +184,7 @@ def check_enrollment(
     load_networks: Callable[[], Networks] | None = None,
     cohort: Cohort | None = None,
 ) -> AuditReport:
-    """Report of each file of the enrollment folder whether a rebuild would use it, and why not.
+    """Report which files of the enrollment folder a rebuild would use, and why not the others.
 
     Args:
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
@@ -215,7 +215,7 @@ def check_enrollment(
 def _audit(
     folder: EnrollmentFolder, analyses: Mapping[Photo, PhotoAnalysis], cohort: Cohort
 ) -> tuple[AuditReport, TrainingSet]:
-    """Reject the photos that the others speak against, and make a training set of the rest."""
+    """Reject photos by comparison with the others, and make a training set of the rest."""
     rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(folder.people)}
     rows[None] = len(folder.people)
     photos = [photo for photo, analysis in analyses.items() if analysis.vectors is not None]

@@ -42,7 +42,7 @@ class Traces:
 
 
 def find_traces(places: Places, name: str) -> Traces:
-    """Look for a person; to be done again once no rebuild can end meanwhile.
+    """Look for a person; to be repeated under the rebuild lock.
 
     Args:
         places: where to look.
@@ -143,7 +143,7 @@ def require_nothing_left(person: Person, left: Sequence[Remainder]) -> None:
 
 
 def mentions(text: str, person: Person) -> bool:
-    """Tell whether a text names somebody, by name or slug, as words of their own."""
+    """Whether a text names somebody, by name or slug, as words of their own."""
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in (person.name, person.slug))
 
 
@@ -184,7 +184,7 @@ def _photos_missing(
 
 
 def _look_into(folder: Path, *, may_lack: bool) -> None:
-    """Check that it can be seen who has a folder in it, to avoid that somebody is taken for gone.
+    """Check that a folder can be listed, so that nobody in it is taken for gone.
 
     Raises:
         EnrollmentError: it cannot be.

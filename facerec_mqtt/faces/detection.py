@@ -286,7 +286,7 @@ def _padded(side: int) -> int:
 
 
 def decode(outputs: tuple[NDArray[np.float32], ...], min_score: float) -> NDArray[np.float32]:
-    """What the network's cells say, in pixels of the frame it saw.
+    """The output of the network's cells, in pixels of its input frame.
 
     Args:
         outputs: for each stride (H / stride, W / stride, 15) float32.

@@ -1,4 +1,4 @@
-"""What the backbone says of a face: MobileNetV2 with its preprocessing, and the cohort of its scores.
+"""Embeddings of faces: MobileNetV2 with its preprocessing, and the cohort of its scores.
 
 The network is `keras.applications.MobileNetV2` (alpha 1.0, 112×112) with a global depthwise
 convolution instead of average pooling, as MobileFaceNet has it (arXiv 1804.07573), and a 256-d

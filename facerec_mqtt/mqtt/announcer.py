@@ -194,7 +194,7 @@ def _state_topics(part: Component) -> set[str]:
 
 
 class Announcer:
-    """Keeps what Home Assistant has of us true.
+    """Keeps Home Assistant's view of our entities up to date.
 
     Args:
         outbox: to publish with.

@@ -185,7 +185,7 @@ def _connect(
 
 
 def check_login(settings: MqttSettings, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-    """Log in at the broker once and leave again; a running service is not disturbed.
+    """Log in at the broker once and disconnect; a running service is not disturbed.
 
     Raises:
         ConnectionFailedError: that is not possible; says why and what to do.

@@ -41,20 +41,20 @@ def remove_person_from_broker(settings: MqttSettings, person: str, names: Names)
             person.
     """
     with connection(settings, f"facerec-forget-{secrets.token_hex(4)}") as open_connection:
-        visit = _Visit(open_connection, settings, person, names)
-        visit.read_kept()
-        if visit.kept.get(visit.topics.status) == payloads.ONLINE.encode():
-            if not visit.wait_until(lambda: not visit.is_announced(), SERVICE_WITHIN_S):
+        session = _Session(open_connection, settings, person, names)
+        session.read_kept()
+        if session.kept.get(session.topics.status) == payloads.ONLINE.encode():
+            if not session.wait_until(lambda: not session.is_announced(), SERVICE_WITHIN_S):
                 raise BrokerError(
                     f"{address(settings)}: the running service still names the person; does it use this"
                     " model folder? Restart it, and give the same command again."
                 )
             return "The running service has removed the person from MQTT and Home Assistant."
-        cleared = visit.clear()
+        cleared = session.clear()
         return f"The broker kept {cleared} topics that named or may have shown the person; they are cleared."
 
 
-class _Visit:
+class _Session:
     """One short connection, and what the broker keeps for us as far as it has come."""
 
     def __init__(self, opened: Connection, settings: MqttSettings, person: str, names: Names) -> None:

@@ -1,4 +1,4 @@
-"""What the service still knows after a restart: switches, people, last sightings, and what was announced.
+"""What outlasts a restart of the service: switches, people, last sightings, and what was announced.
 
 One small file in the model folder, replaced whole: `memory-home.json`, by the node id, since two services may
 share a model folder. It is not left to the broker, since many brokers lose it when they restart. Times in it
@@ -74,7 +74,7 @@ class ServiceState:
         return frozenset({person.slug for person in self.people} | self.last_seen.keys() | visiting)
 
     def names(self, person: Person) -> bool:
-        """Tell whether anything is left of a person."""
+        """Whether anything is left of a person."""
         return self != self.without(person.slug)
 
     def without(self, person: str) -> Self:
@@ -102,7 +102,7 @@ def state_files(model_dir: Path) -> tuple["StateFile", ...]:
 
 
 def remove_person(model_dir: Path, person: Person, *, from_broker: bool) -> bool:
-    """Take a person out of what services know after a restart.
+    """Remove a person from what services have saved.
 
     Args:
         model_dir: the folder that the files are in.

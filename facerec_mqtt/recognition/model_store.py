@@ -326,5 +326,5 @@ def writing(model_dir: Path) -> Iterator[None]:
 
 
 def is_emptied(model_dir: Path) -> bool:
-    """Tell whether the last person was forgotten: a model folder without a version, and not a missing one."""
+    """Whether the last person was forgotten: a model folder without a version, and not a missing one."""
     return ModelPaths(model_dir).versions.is_dir() and not versions(model_dir)

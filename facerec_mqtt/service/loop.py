@@ -251,7 +251,7 @@ class Service:
         self._save_state()
 
     def _restore_state(self) -> None:
-        """Take up what an earlier run has saved."""
+        """Restore what an earlier run has saved."""
         now_s = time.monotonic()
         self._persistence.restore(self._models.people, self._current_clock(), now_s)
 

@@ -93,7 +93,7 @@ class CameraSettings(Group):
 
     @property
     def kind(self) -> SourceKind:
-        """How the camera is read, told from its URL."""
+        """How the camera is read, by its URL."""
         if self.url.startswith(("rtsp://", "rtsps://")):
             return "rtsp"
         if "://" in self.url:
