@@ -185,7 +185,7 @@ def durations(image: np.ndarray, yunet: YuNet) -> tuple[float, float]:
 
 
 def fold_eight(images: Path) -> set[str]:
-    """The people whom training never saw."""
+    """The people that training never saw."""
     with (images.parent / "folds.tsv").open(encoding="utf-8") as table:
         return {row["person"] for row in csv.DictReader(table, delimiter="\t") if row["fold"] == "8"}
 

@@ -35,7 +35,7 @@ class Snapshots:
     @classmethod
     def of(cls, request: ReaderRequest) -> Self:
         """Prepare to ask a camera; nothing is sent yet."""
-        # A proxy is for the world outside; the camera is in the house.
+        # A proxy is for the internet; the camera is in the local network.
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         has_login = request.username is not None or request.password is not None
         if has_login:

@@ -1,4 +1,4 @@
-"""The reader's process as the service sees it: started, listened to, killed."""
+"""A camera's reader process on the service's side: started, listened to, killed."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ReaderProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and give back what it held."""
+        """End the process and release what it held."""
         self._process.kill()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
@@ -186,7 +186,7 @@ def _message(line: bytes) -> Status:
 
 
 def _environment() -> dict[str, str]:
-    """What a reader needs of ours, and everything quiet and small."""
+    """The environment of a reader: quiet libraries, few threads, little memory."""
     return child_environment(
         OPENCV_FFMPEG_LOGLEVEL="-8",
         OPENCV_LOG_LEVEL="SILENT",

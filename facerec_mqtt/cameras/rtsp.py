@@ -1,4 +1,4 @@
-"""Ask an RTSP server for its stream, as a player would, to learn why it cannot be had.
+"""Ask an RTSP server for its stream, as a player would, to find out why it cannot be opened.
 
 OpenCV says only "not opened". RFC 2326 (RTSP 1.0), RFC 2617 and 7616 (the login).
 """

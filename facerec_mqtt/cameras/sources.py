@@ -1,4 +1,4 @@
-"""The kinds of camera, each as an endless row of pictures, at most so many a second.
+"""The kinds of camera, each as an endless sequence of pictures, at most so many a second.
 
 These run in the reader's process and may block for as long as they like: who waits for them has a
 watchdog.
@@ -192,7 +192,7 @@ class _Folder:
         self._last = ""
 
     def take(self) -> Image:
-        """The next picture; what cannot be read is passed over."""
+        """The next picture; what cannot be read is skipped."""
         names = self._names()
         later = [name for name in names if name > self._last]
         for name in later + names[: len(names) - len(later)]:

@@ -211,7 +211,7 @@ class Camera:
             return
         name = self._settings.name
         if self._online is None:
-            _log.info('Camera "%s" gives %dx%d pixels', name, opened.width_px, opened.height_px)
+            _log.info('Camera "%s" is online: %dx%d pixels', name, opened.width_px, opened.height_px)
         else:
             _log.info('Camera "%s" is back after %.0f s', name, time.monotonic() - self._lost_s)
         self._online = True

@@ -1,6 +1,6 @@
 """`check` and `bench`: whether this machine has all that the service needs, and how fast it is.
 
-`check` prints of each thing whether it works or what to do; `bench` how long each stage takes.
+`check` prints of each thing whether it works or what to do; `bench` prints how long each stage takes.
 """
 
 import json

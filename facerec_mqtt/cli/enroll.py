@@ -91,7 +91,7 @@ def rebuild_for_service(sentence_of: Callable[[Exception], str | None]) -> int:
 
 
 def check_photos(settings: Settings, *, as_json: bool) -> int:
-    """Print of each photo whether a rebuild would use it, and why not.
+    """Print which photos a rebuild would use, and why not the others.
 
     Returns:
         0.

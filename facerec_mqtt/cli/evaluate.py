@@ -40,7 +40,7 @@ from facerec_mqtt.settings import Settings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Whom the model in use named in the pictures of a labelled folder."""
+    """Who the model in use named in the pictures of a labelled folder."""
 
     model: FamilyModel
     folder: Path
@@ -52,7 +52,7 @@ class Evaluation:
 
     @property
     def stated_fpir(self) -> float | None:
-        """Share of strangers whom the model may name; `None` where its report lacks it."""
+        """Share of strangers that the model may name; `None` where its report lacks it."""
         return SavedReport.of(self.model.report).fpir
 
     @property
@@ -165,7 +165,7 @@ def evaluate(folder: Path, settings: Settings, *, as_json: bool, html: Path | No
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """Whom the model named in one picture."""
+    """Who the model named in one picture."""
 
     scores: Scores
     """(P,) against each of the model's people."""
@@ -204,7 +204,7 @@ class _Judge:
         )
 
     def judge(self, path: Path) -> _Judgement | Rejection:
-        """Name the person whom a picture is about, or say why it cannot be judged."""
+        """Name the person that a picture is about, or say why it cannot be judged."""
         try:
             data = read_bytes(path)
             image = decode_picture(data, enough_px=STILL_SIDE_PX)
@@ -270,7 +270,7 @@ def _judge_folder(
 
 
 def _notes(people: Sequence[Person], model: FamilyModel, learnt: int) -> Iterator[str]:
-    """What makes the figures say less than they seem to."""
+    """What limits the meaning of the figures."""
     known = {person.slug for person in model.people}
     for person in people:
         if person.slug not in known:

@@ -1,4 +1,4 @@
-"""`forget`: ask, remove a person from this machine, and take them off the broker."""
+"""`forget`: ask, then remove a person from this machine and from the broker."""
 
 import os
 import sys
@@ -81,7 +81,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
 
 
 def _remove_from_services(settings: Settings, places: Places, person: Person) -> str:
-    """Take a person off the broker, and out of what services have saved.
+    """Remove a person from the broker, and from what services have saved.
 
     Returns:
         What was done, in sentences.
@@ -100,7 +100,7 @@ def _remove_from_services(settings: Settings, places: Places, person: Person) ->
             )
         return (
             f"{reason} No service has saved anything by which it would remove what the broker may still keep"
-            f' of {person.name}; empty such topics by hand, as README says under "Remove it".'
+            f' of {person.name}; empty such topics by hand, as docs/PRIVACY.md says under "Remove it".'
         )
     remove_person(settings.model_dir, person, from_broker=False)
     require_nothing_left(person, find_remainders_in_state(places, person))

@@ -1,4 +1,4 @@
-"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists; parsed and dispatched.
+"""The command line: parses `facerec-mqtt COMMAND` and dispatches; docs/COMMANDS.md lists the commands.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
 loads TensorFlow.
@@ -203,7 +203,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.service import run_service
+    from facerec_mqtt.service.run import run_service
     from facerec_mqtt.settings import configure_logging
 
     settings = _settings(arguments)

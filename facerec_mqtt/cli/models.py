@@ -141,7 +141,7 @@ def _print_table(listed: list[dict[str, Any]]) -> None:
 
 
 def _local(created: str) -> str:
-    """A time as the clock on the wall has it; what a foreign model has instead of one, as it is."""
+    """A time in the local zone; what is not a time is returned as it is."""
     try:
         return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):

@@ -48,7 +48,7 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
 
 @contextmanager
 def _terminal_to_ourselves() -> Iterator[TextIO]:
-    """Lend out standard error. What C++ libraries write there would tear the bar, and is dropped."""
+    """Reserve standard error. What C++ libraries write there would break the bar, and is dropped."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)

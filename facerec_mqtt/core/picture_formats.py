@@ -47,7 +47,7 @@ _UNSUPPORTED = (
 
 
 def format_of(head: bytes) -> Format:
-    """Tell from a file's first bytes what picture it is.
+    """Recognise the format of a picture by its first bytes.
 
     Args:
         head: 64 bytes or more, or the whole file.

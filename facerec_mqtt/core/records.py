@@ -63,7 +63,7 @@ class AlignedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """What the backbone says of one aligned face."""
+    """The backbone's output for one aligned face."""
 
     vector: NDArray[np.float32]
     """(D,) float32, unit L2 length."""
@@ -223,7 +223,7 @@ class CaptureState:
     """Progress of taking enrollment pictures; all `None` and 0 when none are being taken."""
 
     person: str | None = None
-    """Name of whom pictures are taken."""
+    """Name of the person of whom pictures are taken."""
     camera: str | None = None
     """The camera's slug."""
     taken: int = 0

@@ -1,4 +1,4 @@
-"""Listens to what the service publishes on MQTT, and puts each event into one line."""
+"""Subscribes to what the service publishes on MQTT, and formats each event as one line."""
 
 import contextlib
 import json

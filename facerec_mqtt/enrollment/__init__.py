@@ -1,4 +1,7 @@
-"""The enrollment folder: reading it, adding to it, rebuilding the model from it, forgetting a person."""
+"""The enrollment folder: reading it, adding to it, rebuilding the model from it, forgetting a person.
+
+`rebuild` and `forget` are imported by their paths, since they bring in what trains; the service does not.
+"""
 
 from facerec_mqtt.enrollment.capture import CaptureController, capture
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, is_of_somebody, read_enrollment_folder

@@ -5,7 +5,7 @@ enrollment/
     José Núñez/         pictures of José Núñez
     _strangers/         pictures of people who are not family; may be missing
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
-    .forgetting/        what `forget` has set aside, laid out likewise; there only while it is at work
+    .forgetting/        what `forget` has moved aside, laid out likewise; there only while it is at work
 """
 
 import contextlib
@@ -87,14 +87,14 @@ def read_enrollment_folder(
     try:
         reader.read()
     except OSError as error:
-        mend = "check its permissions, or make it" if isinstance(error, PermissionError) else "make it"
+        remedy = "check its permissions, or create it" if isinstance(error, PermissionError) else "create it"
         raise EnrollmentError(
-            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); {mend}, with a'
+            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); {remedy}, with a'
             f" folder of photos for each person, as {enrollment_dir / 'Anna'}."
         ) from error
     if not reader.people and not (strangers_suffice and reader.photos):
         raise EnrollmentError(
-            f'The {called} "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
+            f'The {called} "{enrollment_dir}" holds nobody; create a folder of photos for each person,'
             f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in reader.notes)}"
         )
     return EnrollmentFolder(
@@ -140,7 +140,7 @@ def is_of_somebody(folder: Path) -> bool:
 
 
 def parents_in(enrollment_dir: Path) -> tuple[Path, ...]:
-    """Where people's folders may be: of photos, of test pictures, and of either set aside."""
+    """Where people's folders may be: of photos, of test pictures, and of either moved aside."""
     aside = enrollment_dir / SET_ASIDE
     return enrollment_dir, aside, enrollment_dir / TEST, aside / TEST
 
@@ -199,7 +199,7 @@ class _Reader:
         ]
         if _forgetting_was_interrupted(self._enrollment_dir):
             self.notes.append(
-                f'The folder "{SET_ASIDE}" is not used: it holds photos of somebody whom an interrupted'
+                f'The folder "{SET_ASIDE}" is not used: it holds photos of somebody that an interrupted'
                 " facerec-mqtt forget was to remove; give that command again, or move them back."
             )
         for entry in entries:
@@ -331,7 +331,7 @@ def _hidden_people(folder: Path) -> Iterator[Path]:
 
 
 def _forgetting_was_interrupted(enrollment_dir: Path) -> bool:
-    """Whether `forget` has left photos set aside; while it is at work it holds a lock on their folder."""
+    """Whether `forget` has left photos there; while it is at work it holds a lock on their folder."""
     folder = enrollment_dir / SET_ASIDE
     found = [path for parent in (folder, folder / TEST) for path in parent.glob("*")]
     if all(path.name.startswith((".", "_")) for path in found):

@@ -2,8 +2,8 @@
 
 The order is such that nobody is ever recognised whose photos are gone, wherever it is interrupted:
 
-    1  the photos are set aside, whole, where no rebuild looks: `.forgetting` in the enrollment folder, laid
-       out as that is
+    1  the photos are moved aside, whole, to where no rebuild looks: `.forgetting` in the enrollment folder,
+       laid out as that is
     2  a model without the person takes the place of the one in use; where nobody else is enrolled, none does
     3  review pictures that resemble the person are deleted
     4  all versions of the model that name the person are deleted, and the cache, unless it was just renewed
@@ -67,13 +67,13 @@ def forget(
     rebuild: Callable[[Collection[str]], object],
     load_recognizer: Callable[[], Recognizer],
 ) -> Person:
-    """Remove all traces on this machine but what services have saved: steps 1 to 5.
+    """Remove all traces on this machine except what services have saved: steps 1 to 5.
 
     Args:
         places: where they are.
         name: the person's, or their slug.
         rebuild: makes a model of the enrollment folder and switches to it, be it better or not; it is given
-            the slugs of those whom the model is to know, and finds the model folder locked for it.
+            the slugs of those that the model must know, and finds the model folder locked for it.
         load_recognizer: opens what finds and embeds the faces of review pictures.
 
     Returns:
@@ -106,7 +106,7 @@ def forget(
 def _replace_model(
     places: Places, traces: Traces, aside: "SetAside", rebuild: Callable[[Collection[str]], object]
 ) -> None:
-    """Set the photos aside and make a model without them; where that fails, put them back."""
+    """Move the photos aside and make a model without them; where that fails, put them back."""
     try:
         with _deleting(places.enrollment):
             aside.move()
@@ -118,14 +118,14 @@ def _replace_model(
         if stay and isinstance(error, FacerecError):
             where = ", ".join(f'"{folder}"' for folder in stay)
             raise EnrollmentError(
-                f"{error} What an earlier command has set aside stays in {where}; move it back, or give the"
-                " same command again."
+                f"{error} Photos that an earlier command moved aside stay in {where}; move them back, or give"
+                " the same command again."
             ) from error
         raise
 
 
 def _put_back(aside: "SetAside", person: Person) -> tuple[Path, ...]:
-    """Put the photos back; which stay where an earlier command has set them aside.
+    """Put the photos back; which stay where an earlier command has moved them.
 
     Raises:
         EnrollmentError: they cannot be moved.
@@ -210,7 +210,7 @@ def _delete_models(models: Path, traces: Traces) -> None:
 
 
 def _signature(path: Path) -> tuple[int, int] | None:
-    """What tells a file from the one that takes its place; `None` where there is none."""
+    """What distinguishes a file from its replacement; `None` where there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -240,7 +240,7 @@ class _Move:
     """Where the folder belongs."""
     aside: Path
     earlier: bool
-    """Whether an earlier command has set it aside."""
+    """Whether an earlier command has moved it aside."""
 
 
 class SetAside:
@@ -249,7 +249,7 @@ class SetAside:
     Args:
         enrollment_dir: the enrollment folder.
         person: whose they are.
-        folders: in the enrollment folder; some may be set aside already.
+        folders: in the enrollment folder; some may be moved aside already.
     """
 
     def __init__(self, enrollment_dir: Path, person: Person, folders: Iterable[Path]) -> None:
@@ -265,7 +265,7 @@ class SetAside:
         return tuple(move.aside for move in self._moves)
 
     def move(self) -> None:
-        """Set them aside.
+        """Move them aside.
 
         Raises:
             OSError: one cannot be moved; those before it are.
@@ -288,7 +288,7 @@ class SetAside:
         """Move them back to where they belong.
 
         Returns:
-            Those that stay: set aside by an earlier command, with newer pictures in their place.
+            Those that stay: moved aside by an earlier command, with newer pictures in their place.
 
         Raises:
             OSError: one cannot be moved.

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.core.records import Person, ProgressCallback
-from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
+from facerec_mqtt.core.records import Person, ProgressCallback, Vectors
+from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
 from facerec_mqtt.enrollment.photos import (
     Networks,
@@ -24,7 +25,7 @@ from facerec_mqtt.enrollment.photos import (
     open_networks,
     shipped_networks,
 )
-from facerec_mqtt.enrollment.quality import compare_photos, moments
+from facerec_mqtt.enrollment.quality import GroupPhoto, choose_faces, compare_photos, moments
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.recognition import (
     Family,
@@ -85,7 +86,7 @@ def rebuild(
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
         model_dir: made if it is missing.
         force: switch to the new model even when it is clearly worse than the one in use.
-        must_know: slugs of people without whom no model is made.
+        must_know: slugs of people that the model must know, else none is made.
         is_locked: whether the caller holds `rebuilding(model_dir)` already.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
@@ -96,7 +97,7 @@ def rebuild(
 
     Raises:
         EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo; or there is none
-            of somebody whom the model must know.
+            of somebody the model must know.
         ModelError: the model cannot be written, another rebuild is running, or a network is damaged.
             The model before stays in use.
     """
@@ -184,7 +185,7 @@ def check_enrollment(
     load_networks: Callable[[], Networks] | None = None,
     cohort: Cohort | None = None,
 ) -> AuditReport:
-    """Report of each file of the enrollment folder whether a rebuild would use it, and why not.
+    """Report which files of the enrollment folder a rebuild would use, and why not the others.
 
     Args:
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
@@ -215,13 +216,12 @@ def check_enrollment(
 def _audit(
     folder: EnrollmentFolder, analyses: Mapping[Photo, PhotoAnalysis], cohort: Cohort
 ) -> tuple[AuditReport, TrainingSet]:
-    """Reject the photos that the others speak against, and make a training set of the rest."""
+    """Reject photos by comparison with the others, and make a training set of the rest."""
     rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(folder.people)}
     rows[None] = len(folder.people)
+    analyses = _with_fitting_faces(folder, analyses, rows, cohort)
     photos = [photo for photo, analysis in analyses.items() if analysis.vectors is not None]
-    vectors = np.array([analyses[photo].vectors for photo in photos], np.float32)
-    vectors = vectors.reshape(len(photos), 1 + VERSIONS, cohort.centres.shape[1])
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    vectors = _unit([analyses[photo].vectors for photo in photos], 1 + VERSIONS, cohort)
     labels = np.array([rows[photo.person] for photo in photos], np.int64)
     candidates = TrainingSet(
         people=folder.people,
@@ -245,6 +245,42 @@ def _audit(
     return report, training_set
 
 
+def _with_fitting_faces(
+    folder: EnrollmentFolder,
+    analyses: Mapping[Photo, PhotoAnalysis],
+    rows: Mapping[str | None, int],
+    cohort: Cohort,
+) -> dict[Photo, PhotoAnalysis]:
+    """Take of members' photos with several faces the one that fits the person's other photos."""
+    single = [photo for photo, each in analyses.items() if each.vectors is not None and not each.faces]
+    several = [photo for photo, each in analyses.items() if each.faces and photo.person is not None]
+    groups = [
+        GroupPhoto(
+            label=rows[photo.person],
+            faces=_unit([face.vectors[:1] for face in analyses[photo].faces], 1, cohort)[:, 0],
+            has_largest=analyses[photo].vectors is not None,
+        )
+        for photo in several
+    ]
+    vectors = _unit(
+        [vectors[:1] for photo in single if (vectors := analyses[photo].vectors) is not None], 1, cohort
+    )
+    labels = np.array([rows[photo.person] for photo in single], np.int64)
+    taken = dict(analyses)
+    for at, face in choose_faces(vectors[:, 0], labels, groups, cohort).items():
+        photo = several[at]
+        own = folder.people[rows[photo.person]].name
+        unlike = Rejection(code=RejectionCode.UNLIKE_THE_OTHERS, own=own)
+        taken[photo] = PhotoAnalysis(None, unlike) if face is None else analyses[photo].taking(face)
+    return taken
+
+
+def _unit(vectors: Sequence[NDArray[np.float16] | None], versions: int, cohort: Cohort) -> Vectors:
+    """(N, versions, D) float32 unit rows of what the cache keeps."""
+    kept = np.array(vectors, np.float32).reshape(len(vectors), versions, cohort.centres.shape[1])
+    return np.asarray(kept / np.linalg.norm(kept, axis=2, keepdims=True), np.float32)
+
+
 def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> None:
     """Check that there is a usable photo of all who must be known.
 
@@ -257,7 +293,7 @@ def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> No
         why = no_usable_photo(photos_of(slug, audit.photos), audit.notes)
         raise EnrollmentError(
             f"{name} would be left out, having no usable photo{why} Add some,"
-            f" or, if {name} shall go as well, remove that folder and rebuild first."
+            f" or, if {name} is to be removed too, remove that folder and rebuild first."
         )
 
 

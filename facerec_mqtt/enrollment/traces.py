@@ -33,7 +33,7 @@ class Traces:
 
     person: Person
     folders: tuple[Path, ...]
-    """Of photos and of test pictures, also those that an interrupted command has set aside."""
+    """Of photos and of test pictures, also those that an interrupted command has moved aside."""
     versions: tuple[str, ...]
     """Of the model, that name the person or cannot be read."""
     in_use: bool
@@ -41,11 +41,11 @@ class Traces:
     others: tuple[str, ...]
     """Names of all others who are enrolled; where only the model in use knows any, of those."""
     must_stay: frozenset[str]
-    """Slugs of the others whom the model in use knows: the one without the person is to know them, too."""
+    """Slugs of the others that the model in use knows: the one without the person is to know them, too."""
 
 
 def find_traces(places: Places, name: str) -> Traces:
-    """Look for a person; to be done again once no rebuild can end in between.
+    """Look for a person; to be repeated under the rebuild lock.
 
     Args:
         places: where to look.
@@ -53,7 +53,7 @@ def find_traces(places: Places, name: str) -> Traces:
 
     Raises:
         EnrollmentError: nobody is called that, the photos cannot be seen, or there are none of somebody else
-            whom the model in use knows.
+            that the model in use knows.
         ModelError: the model folder cannot be read.
     """
     for parent in parents_in(places.enrollment):
@@ -68,7 +68,7 @@ def find_traces(places: Places, name: str) -> Traces:
     current = current_version(places.models)
     enrolled = {each.slug: each.name for each in folders_in(places.enrollment).values()}
     in_use = () if current is None else members(places.models, current)
-    # A model that cannot be read may know anybody of whom there is a trace.
+    # A model that cannot be read may know anybody who has left a trace.
     may_be_known = known.values() if in_use is None else in_use
     in_model = {each.slug: each.name for each in may_be_known if each.slug != person.slug}
     missing = tuple(other for key, other in in_model.items() if key not in enrolled)
@@ -157,12 +157,12 @@ def require_nothing_left(person: Person, left: Sequence[Remainder]) -> None:
 
 
 def mentions(text: str, person: Person) -> bool:
-    """Tell whether a text names somebody, by name or slug, as words of their own."""
+    """Whether a text names somebody, by name or slug, as words of their own."""
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in (person.name, person.slug))
 
 
 def _everybody(places: Places) -> Iterator[Person]:
-    """Everybody of whom there is a trace; the folders last, since they have the present spelling."""
+    """Everybody who has left a trace; the folders last, since they have the present spelling."""
     with contextlib.suppress(HistoryError):
         yield from people_with_visits(places.models)
     for file in state_files(places.models):
@@ -181,7 +181,7 @@ def _photos_missing(
     Args:
         places: where their photos should be.
         person: who is to be forgotten.
-        others: whom the model in use knows, too.
+        others: who the model in use knows, too.
         sure: whether it does; one that cannot be read may.
         any_there: whether there are photos of anybody, so that a rebuild can leave the others out.
     """
@@ -195,12 +195,12 @@ def _photos_missing(
     return EnrollmentError(
         f"{person.name} is not forgotten and nothing was removed: the model in use {knows} {names}, whose"
         f' photos are not in "{places.enrollment}", so that one without {person.name} would lose them; mount'
-        f" that folder, name the right one with --enrollment, or, if {names} shall go as well, {leave_out}."
+        f" that folder, name the right one with --enrollment, or, to remove {names} too, {leave_out}."
     )
 
 
 def _look_into(folder: Path, *, may_lack: bool) -> None:
-    """Check that it can be seen who has a folder in it, to avoid that somebody is taken for gone.
+    """Check that a folder can be listed, so that nobody in it is taken for gone.
 
     Raises:
         EnrollmentError: it cannot be.
@@ -227,6 +227,6 @@ def _version_names(models: Path, version: str, person: Person) -> bool:
 
 
 def _folders_of(enrollment: Path, person: Person) -> Iterator[Path]:
-    """Folders of photos and of test pictures, also those that an interrupted command has set aside."""
+    """Folders of photos and of test pictures, also those that an interrupted command has moved aside."""
     for parent in parents_in(enrollment):
         yield from (folder for folder, owner in folders_in(parent).items() if owner.slug == person.slug)

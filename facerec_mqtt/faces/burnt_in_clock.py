@@ -1,4 +1,4 @@
-"""A clock that the camera writes along an edge of its picture is no movement, although its digits change.
+"""A clock that the camera writes along an edge of its picture is not motion, although its digits change.
 
 A digit changes in one frame and then stands still until the next. What moves changes in frame after frame.
 """

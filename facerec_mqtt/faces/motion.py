@@ -1,4 +1,4 @@
-"""Is anything moving: the gate that spares the detector most frames of an empty porch."""
+"""The motion gate: frames in which nothing moves are not searched for faces."""
 
 import math
 

@@ -14,7 +14,7 @@ BEAT_S = 5.0
 
 
 class Heartbeat:
-    """Beats while the service's loop goes round.
+    """Beats while the service's loop runs.
 
     Args:
         file: touched at each beat; `None` for no file.

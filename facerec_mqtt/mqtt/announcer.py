@@ -139,7 +139,7 @@ class Announcements:
 
 
 def components_of(payload: bytes) -> dict[str, Component]:
-    """Read the components of a discovery message of ours, perhaps of another version; of others, none."""
+    """Read the components of a discovery message of ours, possibly of another version; of others, none."""
     return well_formed(_object(payload).get("components"))
 
 
@@ -194,7 +194,7 @@ def _state_topics(part: Component) -> set[str]:
 
 
 class Announcer:
-    """Keeps what Home Assistant has of us true.
+    """Keeps Home Assistant's view of our entities up to date.
 
     Args:
         outbox: to publish with.
@@ -294,7 +294,7 @@ class Announcer:
                 self._announce()
 
     def read_back(self, topic: str, payload: bytes) -> None:
-        """Take in what the broker still holds of our last announcement, perhaps of an earlier run."""
+        """Take in what the broker still holds of our last announcement, possibly of an earlier run."""
         if topic != self._topics.discovery and not self._is_ours(payload):
             return
         before = components_of(payload)

@@ -182,7 +182,7 @@ class CommandQueue:
         self._limits: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 
     def put(self, command: Command) -> bool:
-        """Add a command; returns whether there is room for it."""
+        """Add a command; returns whether the queue has space for it."""
         with self._lock:
             if isinstance(command, Enable):
                 self._switches[command.camera] = command
@@ -226,7 +226,7 @@ class CommandIntake:
 
         Args:
             topic: where it came in.
-            payload: as it came, perhaps cut.
+            payload: as it came, possibly cut.
             retained: whether the broker had kept it: nobody is waiting for such a command now.
             now_s: the time.
 
@@ -248,7 +248,7 @@ class CommandIntake:
             self._retained.remove(topic)
             return Refusal(
                 name,
-                f"The retained {name} command is taken for cleared by this empty one; nothing else is done.",
+                f"The retained {name} command is cleared by this empty message; nothing else is done.",
             )
         taken = self._parse(name, topic, payload)
         if isinstance(taken, Enable) or limit.admit(now_s):
@@ -327,18 +327,18 @@ def _sentence(command: str, text: str, errors: list[ErrorDetails]) -> str:
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands twice in an object")
+        raise ValueError("a key occurs twice in an object")
     return dict(pairs)
 
 
 def _refuse_constant(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _json_type(value: object) -> str:
     if value is None:
         return "null"
-    names = {bool: "a truth value", str: "text", list: "a list", dict: "an object"}
+    names = {bool: "a boolean", str: "text", list: "a list", dict: "an object"}
     return names.get(type(value), "a number")
 
 

@@ -185,7 +185,7 @@ def _connect(
 
 
 def check_login(settings: MqttSettings, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-    """Log in at the broker once and leave again; a running service is not disturbed.
+    """Log in at the broker once and disconnect; a running service is not disturbed.
 
     Raises:
         ConnectionFailedError: that is not possible; says why and what to do.
@@ -295,7 +295,7 @@ def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
 
 
 def _with_names(outage: Outage, settings: MqttSettings) -> Outage:
-    """Ask for the broker's certificate again, which is signed by whom we trust, and add its names."""
+    """Ask for the broker's certificate again, which is signed by a trusted authority, and add its names."""
     context = _tls_context(settings)
     context.check_hostname = False
     try:

@@ -32,7 +32,7 @@ def discovery_payload(
     Args:
         settings: base topic, node id and discovery prefix.
         cameras: slug and display name of each camera.
-        people: everybody whom the model knows.
+        people: everybody the model knows.
         version: of this program.
         images: whether pictures of faces are published.
 

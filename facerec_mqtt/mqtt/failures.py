@@ -256,7 +256,7 @@ _REASONS = {
         ' "{client_id}", give each its own FACEREC_MQTT__CLIENT_ID'
     ),
     Fault.STOPPED: "the connection is closed",
-    Fault.INTERNAL: "given up for an error of this program",
+    Fault.INTERNAL: "an error in this program ended the connection; please report it",
 }
 
 

@@ -152,8 +152,8 @@ class Outbox:
             self._send_waiting()
             if self._dropped:
                 logger.warning(
-                    "While the broker was away more happened than is kept: %d messages that were older than "
-                    "%.0f minutes, or more than %d, are dropped.",
+                    "The broker was away for too long: %d messages that were older than %.0f minutes, or "
+                    "more than the %d that are kept, are dropped.",
                     self._dropped,
                     MAX_AGE_S / 60,
                     MAX_WAITING,

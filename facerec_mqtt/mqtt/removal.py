@@ -1,4 +1,4 @@
-"""Take a person off the broker: entities in Home Assistant, and every retained topic that names them.
+"""Remove a person from the broker: entities in Home Assistant, and every retained topic that names them.
 
 A running service does that itself as soon as its model is another one; then this only waits for it.
 """
@@ -41,20 +41,20 @@ def remove_person_from_broker(settings: MqttSettings, person: str, names: Names)
             person.
     """
     with connection(settings, f"facerec-forget-{secrets.token_hex(4)}") as open_connection:
-        visit = _Visit(open_connection, settings, person, names)
-        visit.read_kept()
-        if visit.kept.get(visit.topics.status) == payloads.ONLINE.encode():
-            if not visit.wait_until(lambda: not visit.is_announced(), SERVICE_WITHIN_S):
+        session = _Session(open_connection, settings, person, names)
+        session.read_kept()
+        if session.kept.get(session.topics.status) == payloads.ONLINE.encode():
+            if not session.wait_until(lambda: not session.is_announced(), SERVICE_WITHIN_S):
                 raise BrokerError(
                     f"{address(settings)}: the running service still names the person; does it use this"
                     " model folder? Restart it, and give the same command again."
                 )
-            return "The running service has taken the person off MQTT and Home Assistant."
-        cleared = visit.clear()
+            return "The running service has removed the person from MQTT and Home Assistant."
+        cleared = session.clear()
         return f"The broker kept {cleared} topics that named or may have shown the person; they are cleared."
 
 
-class _Visit:
+class _Session:
     """One short connection, and what the broker keeps for us as far as it has come."""
 
     def __init__(self, opened: Connection, settings: MqttSettings, person: str, names: Names) -> None:
@@ -96,7 +96,7 @@ class _Visit:
         return True
 
     def is_announced(self) -> bool:
-        """Whether the person still has a state or entities, or is one whom the model knows."""
+        """Whether the person still has a state or entities, or is one the model knows."""
         return (
             bool(self.kept.get(self._person_topic))
             or any(f'"{self._person_topic}"'.encode() in self.kept[topic] for topic in self._discovery())

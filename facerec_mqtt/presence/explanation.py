@@ -60,7 +60,7 @@ class Explanation:
     best_score: float
     """Of all frames, [0, 1]; 0.5 is the threshold."""
     candidate: str | None
-    """Slug of who the face resembled most. A name that was perhaps refused: never to be published."""
+    """Slug of who the face resembled most. A name that may have been refused: never to be published."""
 
     @classmethod
     def of(

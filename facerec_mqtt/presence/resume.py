@@ -21,7 +21,7 @@ def last_seen(states: Iterable[PersonState], clock: Clock) -> dict[str, LastSeen
     """Take what is worth saving from the people's states.
 
     Args:
-        states: of everybody whom the model knows.
+        states: of everybody the model knows.
         clock: the wall clock.
     """
     return {
@@ -52,7 +52,7 @@ def to_resume(
 
     Args:
         visits: that an earlier run has saved.
-        people: slugs of those whom the model knows.
+        people: slugs of those the model knows.
         cameras: slugs of those that there are.
         clock: the wall clock.
         now_s: now, of `time.monotonic`.

@@ -18,7 +18,7 @@ REFRESH_S = 10.0
 PERSON_REFRESH_S = 300.0
 """So are a person's time and score; a home automation keeps every one of them in its database for days."""
 STAY_S = 3.0
-"""Somebody whom two cameras see stays at the first until it has not seen them for this long."""
+"""Somebody seen by two cameras stays at the first until it has not seen them for this long."""
 FPS_WINDOW_S = 5.0
 """The frame rate is counted over this time."""
 
@@ -53,7 +53,7 @@ class Presence:
         self._visits: tuple[OpenVisit, ...] = ()
 
     def set_people(self, people: Iterable[Person]) -> None:
-        """A model is in use: everybody whom it knows has a state from now on, others have none."""
+        """A model is in use: everybody it knows has a state from now on, others have none."""
         before = self._members
         self._members = {}
         for person in people:
@@ -82,7 +82,7 @@ class Presence:
             member.from_earlier_run = True
 
     def clock_was_set(self, by_s: float) -> None:
-        """The wall clock, by which alone earlier runs could tell us their times, was wrong until now.
+        """The wall clock, in whose time earlier runs saved theirs, was wrong until now.
 
         Args:
             by_s: how much later it is than was thought.
@@ -166,7 +166,7 @@ class Presence:
 
 
 def _where(visits: Sequence[OpenVisit], before: PersonState) -> OpenVisit:
-    """Choose the visit that tells where a person is: where last seen, but without going back and forth."""
+    """Choose the visit that decides where a person is: where last seen, but without going back and forth."""
     newest = max(visits, key=lambda visit: visit.last_seen_s)
     if before.present:
         for visit in visits:

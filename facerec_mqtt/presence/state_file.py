@@ -1,4 +1,4 @@
-"""What the service still knows after a restart: switches, people, last sightings, and what was announced.
+"""What outlasts a restart of the service: switches, people, last sightings, and what was announced.
 
 One small file in the model folder, replaced whole: `memory-home.json`, by the node id, since two services may
 share a model folder. It is not left to the broker, since many brokers lose it when they restart. Times in it
@@ -55,7 +55,7 @@ class ServiceState:
     switched_off: frozenset[str] = frozenset()
     """Slugs of the cameras whose recognition the user has switched off."""
     people: tuple[Person, ...] = ()
-    """Whom the last model knew: a model that cannot be read takes nobody's entities away."""
+    """Who the last model knew: a model that cannot be read takes nobody's entities away."""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     """By the person's slug."""
     visits: tuple[OpenVisit, ...] = ()
@@ -74,7 +74,7 @@ class ServiceState:
         return frozenset({person.slug for person in self.people} | self.last_seen.keys() | visiting)
 
     def names(self, person: Person) -> bool:
-        """Tell whether anything is left of a person."""
+        """Whether anything is left of a person."""
         return self != self.without(person.slug)
 
     def without(self, person: str) -> Self:
@@ -102,7 +102,7 @@ def state_files(model_dir: Path) -> tuple["StateFile", ...]:
 
 
 def remove_person(model_dir: Path, person: Person, *, from_broker: bool) -> bool:
-    """Take a person out of what services know after a restart.
+    """Remove a person from what services have saved.
 
     Args:
         model_dir: the folder that the files are in.
@@ -258,7 +258,7 @@ def _parse(content: bytes) -> tuple[ServiceState, tuple[str, ...]]:
         The state, and the keys in which something is damaged and left out.
 
     Raises:
-        ValidationError: it is no JSON object.
+        ValidationError: it is not a JSON object.
     """
     damaged: dict[str, None] = {}
     try:

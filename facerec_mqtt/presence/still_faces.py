@@ -47,7 +47,7 @@ class _Place:
     since_s: float
     seen_s: float
     person: str | None = None
-    """Slug of whom it was taken for last."""
+    """Slug of the person it was taken for last."""
     looks: int = 0
     is_picture: bool = False
     left: int = 0

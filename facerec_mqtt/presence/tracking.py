@@ -1,4 +1,4 @@
-"""Each face is followed from frame to frame: by where it is, how large, and whom it was taken for.
+"""Each face is followed from frame to frame: by where it is, how large, and who it was taken for.
 
 The tracks serve all that follows: visits, explanations and pictures for review. Nothing here reads a clock.
 """
@@ -63,9 +63,9 @@ class Track:
     """When it was there last: also in frames that were not searched, since nothing had moved."""
     tally: Tally
     person: str | None = None
-    """Slug of whom it was taken for."""
+    """Slug of the person it was taken for."""
     stranger: str | None = None
-    """Visit id of the stranger whom it was taken for."""
+    """Visit id of the stranger it was taken for."""
     announced: Literal["arrived", "stranger"] | None = None
     """The last event that this face decided."""
     good_frames: int = 0

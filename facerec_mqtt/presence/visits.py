@@ -195,7 +195,7 @@ class Visits:
         """A new model is in use. Visits go on; those of people that it does not know end as departures.
 
         Args:
-            people: slugs of everybody whom the new model knows.
+            people: slugs of everybody the new model knows.
             at_s: now.
         """
         known = set(people)

@@ -1,4 +1,4 @@
-"""Arrays out of an `.npz` that may be anything. Nothing in it is executed, and nothing is inflated.
+"""Arrays from an untrusted `.npz` file. Nothing in it is executed, and nothing is inflated.
 
 numpy's own reader believes what a header says of an array's size, and unpacks whatever a small archive
 claims to hold. What `numpy.savez` writes is not compressed and says of each array exactly what it is.
@@ -47,7 +47,7 @@ def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         OverflowError,
         KeyError,
     ) as error:
-        raise ValueError(f"it is no archive of arrays ({error})") from error
+        raise ValueError(f"it is not an archive of arrays ({error})") from error
 
 
 def _array(content: bytes) -> NDArray[Any]:

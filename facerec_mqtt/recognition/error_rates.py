@@ -23,7 +23,7 @@ Curve = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """Whom a model names in pictures that it has not learnt from, with the scores."""
+    """Who a model names in pictures that it has not learnt from, with the scores."""
 
     files: tuple[str, ...]
     """Where the N pictures are: `Anna/001.jpg`."""
@@ -98,7 +98,7 @@ def fpir_of(outcomes: Outcomes) -> float:
 
 
 def confusion(outcomes: Outcomes) -> NDArray[np.int64]:
-    """Who was taken for whom.
+    """Who was taken for who else.
 
     Returns:
         (P + 1, P + 1) number of pictures: a row for who is in them, a column for who was named, the last

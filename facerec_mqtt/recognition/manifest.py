@@ -1,4 +1,4 @@
-"""The manifest of a version of the model: whom it knows, what it was made with, and what its files hold."""
+"""The manifest of a version of the model: who it knows, what it was made with, and what its files hold."""
 
 import hashlib
 import json
@@ -87,7 +87,7 @@ class Manifest(_Members):
 
     @property
     def members(self) -> tuple[Person, ...]:
-        """Whom the version knows, in the order of the arrays' rows."""
+        """Who the version knows, in the order of the arrays' rows."""
         return _people(self)
 
     def damaged(self, contents: Mapping[str, bytes]) -> str | None:
@@ -121,7 +121,7 @@ def parse_manifest(content: bytes, place: str) -> Manifest:
 
 
 def members(model_dir: Path, version: str) -> tuple[Person, ...] | None:
-    """Read whom a version knows, whatever format the rest is of; `None` where that cannot be read."""
+    """Read who a version knows, whatever format the rest is of; `None` where that cannot be read."""
     try:
         content = read_plain(ModelPaths(model_dir).manifest(version), MAX_FILE_BYTES)
         return _people(_Members.model_validate_json(content))

@@ -60,7 +60,7 @@ class ModelPaths:
         return self.versions / version
 
     def manifest(self, version: str) -> Path:
-        """Whom a version knows, and the digests of its other files."""
+        """Who a version knows, and the digests of its other files."""
         return self.version(version) / "manifest.json"
 
     def page(self, version: str) -> Path:

@@ -130,7 +130,7 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
         arrays = read_arrays(contents[ARRAYS])
         report = json.loads(contents[REPORT])
         if not isinstance(report, dict):
-            raise ValueError("the report is no JSON object")
+            raise ValueError("the report is not a JSON object")
         if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("an array holds something else than finite float32 numbers")
         return FamilyModel(
@@ -149,7 +149,7 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
         ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"The model {folder} is damaged or is no model of this program ({_short(error)});"
+            f"The model {folder} is damaged or is not a model of this program ({_short(error)});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
 
@@ -326,5 +326,5 @@ def writing(model_dir: Path) -> Iterator[None]:
 
 
 def is_emptied(model_dir: Path) -> bool:
-    """Tell whether the last person was forgotten: a model folder without a version, and not a missing one."""
+    """Whether the last person was forgotten: a model folder without a version, and not a missing one."""
     return ModelPaths(model_dir).versions.is_dir() and not versions(model_dir)

@@ -1,7 +1,7 @@
-"""A picture in, who is in it out: detection, alignment, embedding and the family's model put together.
+"""Who is in a picture: detection, alignment, embedding and the family's model put together.
 
 Two judges have to agree. The *templates* say by normalised similarity how far a face is from being a
-stranger's, in a unit whose error rates are known. The *head*, trained on this family, knows its members
+stranger's, in a unit whose error rates are known. The *classifier*, trained on this family, knows its members
 at their worst. Their evidence is added up (`calibration`), but where the two name different people,
 nobody is named.
 """
@@ -51,7 +51,7 @@ class Family:
     normaliser: Normaliser
 
     def identify(self, vectors: Vectors, *, min_margin: float) -> tuple[Identification, ...]:
-        """Say of each face who it is, or that it is nobody enrolled.
+        """Decide of each face who it is, or that it is nobody enrolled.
 
         Args:
             vectors: (N, D) float32 unit embeddings.
@@ -69,7 +69,7 @@ class Family:
         return self._judge(vectors)[0]
 
     def _judge(self, vectors: Vectors) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Scores, and whether templates and layers name the same person: (N, P) and (N,)."""
+        """Scores, and whether templates and classifier name the same person: (N, P) and (N,)."""
         normalised = self.gallery.normalised(vectors, self.normaliser)
         probabilities = self.head.probabilities(vectors)[:, :-1]
         agreed = normalised.argmax(axis=1) == probabilities.argmax(axis=1)
@@ -158,7 +158,7 @@ class Recognizer:
 
     @property
     def model(self) -> FamilyModel | None:
-        """Whom it knows; `None` is nobody."""
+        """The model in use; `None` knows nobody."""
         return self._model
 
     def with_model(self, model: FamilyModel | None) -> "Recognizer":

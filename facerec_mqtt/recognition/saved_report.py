@@ -26,7 +26,7 @@ class SavedPhoto(_Saved):
 
 
 class SavedOutcome(_Saved):
-    """Whom the model named in a photo that was held out from it."""
+    """Who the model named in a photo that was held out from it."""
 
     file: str
     person: str | None

@@ -57,7 +57,7 @@ class Advice:
 
     @property
     def needed(self) -> bool:
-        """False when all is well as it is."""
+        """False when nothing needs to be done."""
         is_fine = self.step in (Step.NOTHING, Step.ADD_SOME_IF_AT_HAND)
         return not is_fine or self.standing.taken_for is not None
 

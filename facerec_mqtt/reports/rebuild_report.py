@@ -27,7 +27,7 @@ class RebuildReport:
 
     version: str
     people: tuple[Person, ...]
-    """Whom the model knows."""
+    """Who the model knows."""
     left_out: tuple[Person, ...]
     """Who has a folder but no usable photo."""
     photos: tuple[PhotoReport, ...]
@@ -41,7 +41,7 @@ class RebuildReport:
     threshold: float
     """The normalised score that a face must reach."""
     outcomes: Outcomes
-    """Whom models that had not learnt from a photo named in it; see `training.cross_validation`."""
+    """Who models that had not learnt from a photo named in it; see `training.cross_validation`."""
     seconds: float
     """Wall time of the whole rebuild."""
     moments: Mapping[str, int] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def resembling_strangers(file: str, name: str, more: int) -> str:
 
     Args:
         file: the first such picture.
-        name: whom it resembles.
+        name: who it resembles.
         more: how many others there are.
     """
     others = f", and {more} more resemble somebody enrolled" if more else ""

@@ -1,4 +1,4 @@
-"""A model in one sentence, and its report without what it says of each photo: what goes out by MQTT."""
+"""A model in one sentence, and its report without the list of photos: what is published on MQTT."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from facerec_mqtt.recognition import SavedReport
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A report without what it says of each photo, which can be long."""
+    """A report without the list of photos, which can be long."""
     photos = SavedReport.of(report).photos
     used = sum(photo.used for photo in photos)
     counts = {"photos_used": used, "photos_set_aside": len(photos) - used}
@@ -25,7 +25,7 @@ def model_sentence(version: str, names: str, used: int, photos: int) -> str:
 
     Args:
         version: of the model.
-        names: of whom it knows.
+        names: of the people it knows.
         used: how many photos it was made of.
         photos: how many there were.
     """

@@ -107,7 +107,7 @@ class Rejections:
         if not self._reading_logged:
             self._reading_logged = True
             logger.warning(
-                "%s does not let us read some topic, perhaps of commands; "
+                "%s does not let us read a topic, possibly one of commands; "
                 "allow those that docs/MQTT.md lists under Connection.",
                 self._where,
             )
@@ -162,7 +162,7 @@ class BrokerLink:
             self._thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def wake(self) -> None:
-        """Have entities and topics removed in a moment; a connection that is only made does so anyway."""
+        """Have entities and topics removed in a moment; a connection that is being made does so anyway."""
         self._signals.put(Wake())
 
     def _run(self) -> None:

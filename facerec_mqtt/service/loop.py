@@ -264,7 +264,7 @@ class Service:
         self._save_state()
 
     def _restore_state(self) -> None:
-        """Take up what an earlier run has saved."""
+        """Restore what an earlier run has saved."""
         now_s = time.monotonic()
         clock = self._current_clock()
         self._persistence.restore(self._models.people, clock, now_s)

@@ -123,7 +123,7 @@ class ModelManager:
         _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
 
     def has_moved(self) -> bool:
-        """Tell whether the rebuild is further than when this was asked last."""
+        """Whether the rebuild has progressed since the last call."""
         if self._rebuild is None or (self._rebuild.stage, self._rebuild.percent) == self._reported:
             return False
         self._reported = self._rebuild.stage, self._rebuild.percent

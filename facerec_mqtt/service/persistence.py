@@ -44,11 +44,11 @@ class Persistence:
 
     @property
     def people(self) -> Sequence[Person]:
-        """Whom the last model knew that could be loaded, in this run or an earlier one."""
+        """Who the last model knew that could be loaded, in this run or an earlier one."""
         return self._file.state.people
 
     def is_due(self, now_s: float) -> bool:
-        """Tell whether there is something to save that should not wait."""
+        """Whether there is something to save that should not wait."""
         state = self._file.state
         return self._publisher.announced != state.announced or (
             bool(state.removed) and self._has_removed(now_s)
@@ -74,7 +74,7 @@ class Persistence:
         self._presence.set_people(people)
 
     def restore(self, people: Sequence[Person] | None, clock: Clock, now_s: float) -> None:
-        """Take up what an earlier run has saved.
+        """Restore what an earlier run has saved.
 
         Args:
             people: everybody who is enrolled; `None` while nobody can tell, and the last ones are kept.
@@ -131,7 +131,7 @@ class Persistence:
         self._file.save(state)
 
     def _remove(self, people: Iterable[str]) -> None:
-        """Take people, given by slug, off the broker; whose the faces are that it keeps, nobody knows."""
+        """Remove people, given by slug, from the broker, with all retained faces, which bear no name."""
         gone = sorted(people)
         for slug in gone:
             self._publisher.remove_person(slug)
@@ -140,7 +140,7 @@ class Persistence:
             self._removing_on = None
 
     def _has_removed(self, now_s: float) -> bool:
-        """Tell whether one connection has lasted for long enough since somebody was last removed."""
+        """Whether one connection has lasted for long enough since somebody was last removed."""
         connection = self._publisher.counts.connections if self._publisher.online else None
         if connection is None or connection != self._removing_on:
             self._removing_on, self._removing_since_s = connection, now_s

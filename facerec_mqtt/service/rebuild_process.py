@@ -203,7 +203,7 @@ def _read(pipe: IO[bytes] | None) -> tuple[bytes, bool]:
 
 
 def _reason(status: int, last_error: str) -> str:
-    """Why a child that has not said it itself has ended."""
+    """Why a child ended that sent no result."""
     if status < 0:
         ended = f"The rebuild was ended by signal {-status}, possibly out of memory."
     else:

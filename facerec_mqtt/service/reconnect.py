@@ -22,7 +22,7 @@ the connection from each other, never believe that it is over, and neither do it
 
 
 class ReconnectPolicy:
-    """Logs once that the connection is lost and once that it is back, and says how long to wait in between.
+    """Logs once that the connection is lost and once that it is back, and decides how long to wait.
 
     Times are arguments, in seconds of `time.monotonic`.
 

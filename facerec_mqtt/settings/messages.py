@@ -12,7 +12,7 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def reason(error: Any) -> str:
-    """One of pydantic's errors in our words, without a full stop."""
+    """One of pydantic's errors in plain words, without a full stop."""
     text = error["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
     return re.sub("valid dictionary or instance of .*", "JSON object", text)
 

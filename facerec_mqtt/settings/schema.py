@@ -93,7 +93,7 @@ class CameraSettings(Group):
 
     @property
     def kind(self) -> SourceKind:
-        """How the camera is read, told from its URL."""
+        """How the camera is read, by its URL."""
         if self.url.startswith(("rtsp://", "rtsps://")):
             return "rtsp"
         if "://" in self.url:
@@ -187,7 +187,7 @@ class RecognitionSettings(Group):
     departure_s: float = Field(default=60.0, ge=1, le=86400)
     """Unseen for this long, somebody has departed."""
     camera_offline_s: float = Field(default=900.0, ge=1, le=604_800)
-    """While a camera is offline nobody departs; after this long everybody whom it saw last does."""
+    """While a camera is offline nobody departs; after this long everybody it saw last does."""
     motion: bool = True
     """Look for faces only while something moves."""
     min_detection_score: float = Field(default=0.6, ge=0.1, le=0.99)
@@ -255,7 +255,7 @@ class Settings(Group):
     enrollment_dir: Path = Path("enrollment")
     """One folder of photos a person, named as the person."""
     heartbeat_file: OptionalPath = None
-    """Touched every few seconds while the service is well; for health checks."""
+    """Touched every few seconds while the service runs normally; for health checks."""
     mqtt: MqttSettings = MqttSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -10,7 +10,7 @@ model win half (McNemar's exact test). Clearly worse is what chance explains in 
 cases *and* what is large enough to matter; see `compare`.
 
 The model in use is not asked about a new photo of a moment of which it knows another photo, which would be
-easier for it than for the new one; nor about new photos of a person of whom most known photos have gone:
+easier for it than for the new one; nor about new photos of a person most of whose known photos have gone:
 they may be there still, under other names.
 """
 
@@ -38,7 +38,7 @@ MATTERS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Whom a model named in one photo that it had not learnt from."""
+    """Who a model named in one photo that it had not learnt from."""
 
     true: str | None
     """Slug of the person in it; `None` for somebody who is not enrolled."""
@@ -79,7 +79,7 @@ class Tally:
 
 
 class WorseCode(StrEnum):
-    """In which way a model is clearly worse, as JSON has it (`worse_code`, `not_used_code`)."""
+    """In which way a model is clearly worse, as JSON has it (`worse_code`)."""
 
     PEOPLE_LOST = "people_lost"
     STRANGERS_NAMED = "strangers_named"
@@ -105,7 +105,7 @@ class Comparison:
     version: str
     """Of the model in use."""
     members: Tally
-    """Pictures of people whom both know."""
+    """Pictures of people that both know."""
     strangers: Tally
     """Pictures of people who are not enrolled."""
     worse: Worse | None
@@ -126,8 +126,8 @@ def compare(
 
     The new one is clearly worse when
 
-    - somebody whom the model in use knows still has a folder, but no usable photo any more; or
-    - it names strangers whom the model in use does not; or
+    - somebody the model in use knows still has a folder, but no usable photo any more; or
+    - it names strangers that the model in use does not; or
     - it names members less often, all together or one of them, and does not name fewer strangers for it.
 
     The last two are judged at `LEVEL` (for a single member, divided by their number) and have to reach
@@ -138,8 +138,8 @@ def compare(
         version: of the model in use.
         before: its answers, by file; see `Answer`.
         after: the new one's.
-        both_know: display names of the people whom both models know, by slug.
-        lost_people: display names of people whom the model in use knows, and the new one does not although
+        both_know: display names of the people that both models know, by slug.
+        lost_people: display names of people that the model in use knows, and the new one does not although
             they have a folder.
         fpir_before: share of strangers who may be taken for somebody, as stated for the model in use.
         fpir_after: as stated for the new one.
@@ -198,7 +198,7 @@ def compare_with_current(
     Args:
         model_dir: where the model in use is.
         training_set: what the new one is made of.
-        outcomes: whom it named in its photos when they were held out from it.
+        outcomes: who it named in its photos when they were held out from it.
         left_out: who has a folder, but no usable photo.
         backbone_digest: of the backbone that the photos were embedded with.
         cohort: of the backbone's scores.
@@ -256,7 +256,7 @@ def _later(
 
 
 def _held_out(report: SavedReport) -> dict[str, Answer]:
-    """Whom a model named in the photos that were held out from it."""
+    """Who a model named in the photos that were held out from it."""
     people = {photo.file: report.person_in(photo) for photo in report.photos}
     return {
         each.file: Answer(each.person, each.named)

@@ -42,7 +42,7 @@ def cross_validate(
     Returns:
         A row for each member's photo, except of those with one shooting moment only, for each stranger's
         picture, and once more for each member's photo, with nobody as the truth, where there is another
-        member to be taken for. A person whom the model did not know has score 0 in it.
+        member to be taken for. A person unknown to the model has score 0 in it.
     """
     part = training_set.parts(PARTS)
     people = len(training_set.people)

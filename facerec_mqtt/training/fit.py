@@ -49,7 +49,7 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """All used photos as embeddings, with whom they show."""
+    """All used photos as embeddings, with who they show."""
 
     people: tuple[Person, ...]
     """Whose rows the labels are."""

@@ -59,7 +59,7 @@ def unlisted_fonts() -> Iterator[None]:
     in a fraction of one.
 
     Raises:
-        OSError: there is no room for a temporary folder.
+        OSError: there is no space for a temporary folder.
     """
     if "matplotlib.font_manager" in sys.modules:
         yield

@@ -126,7 +126,7 @@ def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Br
         wait_until(lambda: has_visits(own_home.models, Person("anna", "Anna")))
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
-        assert "The running service has taken the person off MQTT and Home Assistant." in done.stdout
+        assert "The running service has removed the person from MQTT and Home Assistant." in done.stdout
         ear.wait(lambda m: m.topic.endswith("/event") and b'"departed"' in m.payload, PATIENCE_S)
         assert naming_anna(broker.retained()) == []
         assert service.terminate() == 0
@@ -179,7 +179,7 @@ def test_without_a_running_service_the_command_tidies_the_broker_itself(
     assert "facerec/person/tom/state" in kept
 
 
-def test_a_broker_that_is_not_there_is_told_by_the_service_when_it_is(
+def test_a_broker_that_is_not_there_is_cleaned_by_the_service_when_it_is(
     own_home: Home, broker: Broker, tmp_path: Path
 ) -> None:
     settings = own_home.environment(

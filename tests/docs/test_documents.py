@@ -147,7 +147,7 @@ def test_the_entities_of_the_automations_exist(page: str) -> None:
     assert named <= known
 
 
-def test_the_changelog_tells_of_this_version() -> None:
+def test_the_changelog_has_this_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""docs/MQTT.md against what a real broker hears."""
+"""docs/MQTT.md against what a real broker receives."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def counted() -> Snapshot:
     return metrics.snapshot(1.0, {"front_door": (0, 0)}, BrokerCounts(0, 0, 0))
 
 
-def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_quality(
+def test_a_broker_receives_exactly_the_documented_topics_with_their_retention_and_quality(
     broker: Broker,
 ) -> None:
     publisher = Publisher(broker.settings(), PrivacySettings(), cameras=["front_door"])
@@ -88,13 +88,13 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
         publisher.publish_face("front_door", b"jpeg")
         publisher.publish_result("rebuild", True, "done")
         ear.wait_for("facerec/command/result")
-        heard = {message.topic: message.qos for message in ear.messages}
+        received = {message.topic: message.qos for message in ear.messages}
     with broker.ear() as late:
         late.settle()
         retained = {message.topic for message in late.messages}
     publisher.stop()
     documented = rows("What the service publishes")
-    assert heard == {filled(topic): int(quality) for topic, _, quality, _ in documented}
+    assert received == {filled(topic): int(quality) for topic, _, quality, _ in documented}
     assert retained == {filled(topic) for topic, kept, _, _ in documented if kept == "yes"}
 
 
@@ -166,7 +166,7 @@ def listened(topic: str) -> bool:
     return topic in {filled(row[0]) for row in rows("What the service listens to")}
 
 
-def test_node_red_is_told_of_topics_and_keys_that_there_are() -> None:
+def test_node_red_uses_topics_and_keys_that_there_are() -> None:
     flow: Any = example("node_red")
     nodes = {node["id"]: node for node in flow}
     (visits,) = [node for node in flow if node["type"] == "mqtt in"]
@@ -180,7 +180,7 @@ def test_node_red_is_told_of_topics_and_keys_that_there_are() -> None:
     assert set(keys.split(", ")) <= set(example("event"))
 
 
-def test_openhab_is_told_of_topics_and_keys_that_there_are() -> None:
+def test_openhab_uses_topics_and_keys_that_there_are() -> None:
     things = re.search(r"```openhab\n(.*?)```", DOCUMENT, re.DOTALL)
     assert things is not None
     states = re.findall(r'(?:state|availability)Topic="(.*?)"', things[1])

@@ -130,7 +130,7 @@ def test_an_event_is_one_line_for_people(event: dict[str, object], line: str) ->
     assert event_line(event | common) == line
 
 
-def test_the_listener_hears_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
+def test_the_listener_receives_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
     settings = broker.settings()
     with connection(settings, "service") as opened:
         service = opened.client
@@ -143,9 +143,9 @@ def test_the_listener_hears_events_and_can_leave_nothing_retained_behind(broker:
             assert listening.topics == {"facerec/status"}
         service.subscribe([("facerec/#", 1), ("marker", 1)])
         service.publish("marker", b"", qos=1)
-        heard = wait_for(opened.signals, Received)
-        assert isinstance(heard, Received)
-        assert heard.topic == "marker"
+        received = wait_for(opened.signals, Received)
+        assert isinstance(received, Received)
+        assert received.topic == "marker"
 
 
 def test_the_drawn_camera_begins_its_film_at_the_first_request() -> None:

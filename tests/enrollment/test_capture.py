@@ -195,8 +195,8 @@ def answers(ear: Ear) -> list[Mapping[str, Any]]:
 
 
 def wait_for_answer(ear: Ear, word: str) -> Mapping[str, Any]:
-    heard = ear.wait(lambda m: m.topic == "facerec/command/result" and word in m.text, PATIENCE_S)
-    answer: Mapping[str, Any] = json.loads(heard.payload)
+    received = ear.wait(lambda m: m.topic == "facerec/command/result" and word in m.text, PATIENCE_S)
+    answer: Mapping[str, Any] = json.loads(received.payload)
     return answer
 
 

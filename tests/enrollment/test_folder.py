@@ -55,12 +55,12 @@ def test_accents_written_in_two_pieces_are_the_same_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [None, [], ["_strangers/1.jpg"], [".hidden/1.jpg"], ["photo.jpg"]])
-def test_a_folder_without_anybody_says_what_to_make(content: list[str] | None, tmp_path: Path) -> None:
+def test_a_folder_without_anybody_says_what_to_create(content: list[str] | None, tmp_path: Path) -> None:
     folder = tmp_path / "enrollment"
     if content is not None:
         folder.mkdir()
         put(folder, *content)
-    with pytest.raises(EnrollmentError, match="make") as caught:
+    with pytest.raises(EnrollmentError, match="create") as caught:
         read_enrollment_folder(folder)
     assert str(folder / "Anna") in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -90,12 +90,14 @@ def test_a_name_with_leading_dots_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["Tom", "_test/Tom"])
-def test_photos_that_forget_has_left_set_aside_are_noted_without_a_name(tmp_path: Path, folder: str) -> None:
+def test_photos_that_forget_has_left_moved_aside_are_noted_without_a_name(
+    tmp_path: Path, folder: str
+) -> None:
     put(tmp_path, "Anna/1.jpg", f".forgetting/{folder}/1.jpg")
     roster = read_enrollment_folder(tmp_path)
     assert [person.name for person in roster.people] == ["Anna"]
     assert roster.notes == (
-        'The folder ".forgetting" is not used: it holds photos of somebody whom an interrupted facerec-mqtt'
+        'The folder ".forgetting" is not used: it holds photos of somebody that an interrupted facerec-mqtt'
         " forget was to remove; give that command again, or move them back.",
     )
 
@@ -126,7 +128,7 @@ def test_what_cannot_be_looked_at_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
-def test_a_folder_that_may_be_listed_and_not_looked_into_is_told_of(tmp_path: Path) -> None:
+def test_a_folder_that_may_be_listed_and_not_looked_into_is_reported(tmp_path: Path) -> None:
     put(tmp_path, "Anna/1.jpg", "Tom/1.jpg")
     (tmp_path / "Tom").chmod(0o400)
     assert read_enrollment_folder(tmp_path).notes == (

@@ -107,7 +107,7 @@ def test_whatever_ends_the_rebuild_the_photos_are_back(family: Path, error: Base
     assert not (where.enrollment / ".forgetting").exists()
 
 
-def test_photos_that_were_set_aside_before_are_put_back_too(family: Path) -> None:
+def test_photos_that_were_moved_aside_before_are_put_back_too(family: Path) -> None:
     where = killed_forgets.places(family)
     before = files_in(where.enrollment)
     aside = where.enrollment / ".forgetting"
@@ -123,19 +123,19 @@ def test_photos_that_were_set_aside_before_are_put_back_too(family: Path) -> Non
     assert not aside.exists()
 
 
-def test_photos_that_were_set_aside_before_stay_where_newer_ones_have_their_place(family: Path) -> None:
+def test_photos_that_were_moved_aside_before_stay_where_newer_ones_have_their_place(family: Path) -> None:
     where = killed_forgets.places(family)
     write_photos(where.enrollment / ".forgetting" / "Anna", 1, 3, first=80)
     for photo in (where.enrollment / "Tom").iterdir():
         photo.write_text("no picture")
     before = files_in(where.enrollment)
-    with pytest.raises(EnrollmentError, match="set aside stays in") as caught:
+    with pytest.raises(EnrollmentError, match="moved aside stay in") as caught:
         killed_forgets.forget_anna(family)
     assert f'"{where.enrollment / ".forgetting" / "Anna"}"' in str(caught.value)
     assert files_in(where.enrollment) == before
 
 
-def test_photos_that_cannot_all_be_set_aside_are_put_back(family: Path) -> None:
+def test_photos_that_cannot_all_be_moved_aside_are_put_back(family: Path) -> None:
     where = killed_forgets.places(family)
     (where.enrollment / ".forgetting").mkdir()
     (where.enrollment / ".forgetting" / "_test").write_text("in the way")
@@ -202,7 +202,7 @@ def test_who_is_still_to_be_removed_from_the_broker_is_left_to_the_service(famil
     assert traces_of(where.models, [b"anna"]) == []
 
 
-def test_somebody_of_whom_there_is_no_trace_cannot_be_forgotten(family: Path) -> None:
+def test_somebody_without_a_trace_cannot_be_forgotten(family: Path) -> None:
     with pytest.raises(EnrollmentError, match=r'anybody called "Ana"; known are: Anna, Tom\.'):
         find_traces(killed_forgets.places(family), "Ana")
 

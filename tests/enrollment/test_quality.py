@@ -90,7 +90,7 @@ def test_photos_within_ten_minutes_are_one_moment_and_an_hour_apart_are_two() ->
     assert len(set(moment.tolist())) == 4
 
 
-def test_a_photo_in_the_folder_of_another_member_is_found_and_whom_it_is_like() -> None:
+def test_a_photo_in_the_folder_of_another_member_is_found_and_who_it_is_like() -> None:
     vectors = photos(*[1] * 10, *[2] * 10, 2)
     labels = [0] * 10 + [1] * 10 + [0]
     assert find_mislabelled(vectors, labels) == (MislabelledPhoto(20, 1),)

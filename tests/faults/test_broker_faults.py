@@ -1,4 +1,4 @@
-"""What brokers and the lines to them do wrong: no event is lost, none comes twice, and it is said once."""
+"""What brokers and the lines to them do wrong: no event is lost, none comes twice, and it is logged once."""
 
 import heapq
 import json
@@ -69,17 +69,17 @@ def test_what_happens_while_the_broker_is_killed_comes_once_and_with_its_true_ti
             broker.start()
             mended_at = time.time()
             with broker.ear() as ear:
-                line.mend()
+                line.restore()
                 departed = wait_for_event(ear, "departed", "anna")
                 arrived = wait_for_event(ear, "arrived", "anna")
                 wait_until(lambda: [kind for kind, _ in said(ear)].count("departed") >= 2)
-                told = said(ear)
+                published = said(ear)
             assert service.terminate() == 0
     assert departed["visit_id"] == before["visit_id"]
     assert cut_at < departed["epoch"] < arrived["epoch"] + 60
     assert cut_at < arrived["epoch"] < mended_at
-    assert len(told) == len(set(told))
-    assert ("arrived", before["visit_id"]) not in told
+    assert len(published) == len(set(published))
+    assert ("arrived", before["visit_id"]) not in published
     assert service.log.count("Trying again until it is back") == 1
 
 
@@ -95,12 +95,12 @@ def test_what_a_dead_line_has_swallowed_is_sent_again_and_comes_once(
             line.swallow()
             publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)
             publisher.publish_state(HERE)
-            # Nobody is told that the broker is gone; only its silence tells.
+            # No side learns that the broker is gone but by its silence.
             wait_until(lambda: not publisher.online)
             publisher.publish_event(arrival(time.monotonic(), "V3"), name="Anna", model=None)
             publisher.publish_state(AWAY)
             assert visits_on(ear) == ["V1"]
-            line.mend()
+            line.restore()
             ear.wait(lambda m: b'"V3"' in m.payload)
             wait_until(lambda: bool(ear.on("facerec/person/anna/state")))
         ear.settle()
@@ -119,7 +119,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
             wait_for_log(caplog, "Trying again")
             for number in range(MAX_WAITING + 44):
                 publisher.publish_event(arrival(time.monotonic(), f"V{number}"), name="Anna", model=None)
-            line.mend()
+            line.restore()
             last = f'"V{MAX_WAITING + 43}"'.encode()
             ear.wait(lambda m: last in m.payload)
         assert visits_on(ear) == [f"V{number}" for number in range(44, MAX_WAITING + 44)]
@@ -127,7 +127,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
     assert len(warnings_of(caplog)) == 2  # nothing answers; so many are dropped
 
 
-def test_a_password_that_is_changed_is_said_once_and_what_waits_comes_when_it_is_right_again(
+def test_a_password_that_is_changed_is_logged_once_and_what_waits_comes_when_it_is_right_again(
     broker_with_password: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = broker_with_password
@@ -158,7 +158,7 @@ def set_password(broker: Broker, password: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_a_broker_that_lets_us_write_nothing_is_told_once_where_it_says_so(
+def test_a_broker_that_lets_us_write_nothing_is_reported_once_where_it_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str
 ) -> None:
     folder = tmp_path / "broker"
@@ -171,7 +171,7 @@ def test_a_broker_that_lets_us_write_nothing_is_told_once_where_it_says_so(
             for number in range(8):
                 publisher.publish_camera_status(f"camera_{number}", True)
             publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
-            # What waits is sent, and refused, in one go; only then it is sure to be told in one line.
+            # What waits is sent, and refused, in one go; only then it is sure to be logged in one line.
             broker.start()
             wait_until(lambda: publisher.online)
             if protocol == "5":
@@ -219,7 +219,7 @@ def has_a_full_disk(broker: Broker) -> bool:
     return "No space left on device" in (broker.folder / "mosquitto.log").read_text()
 
 
-def test_an_expired_certificate_is_said_once_and_trusted_again_when_it_is_renewed(
+def test_an_expired_certificate_is_logged_once_and_trusted_again_when_it_is_renewed(
     tmp_path: Path, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "broker"

@@ -58,7 +58,7 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
         before = door.frame()
         {"swallow": line.swallow, "garble": line.garble}[fault]()
         door.wait_until_reported(True, False)
-        line.mend()
+        line.restore()
         door.wait_until_reported(True, False, True)
         after = door.frames(5)
         assert_live(after[0], after[-1])
@@ -183,7 +183,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
         with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
             for name in cameras:
                 ear.wait_for(f"facerec/camera/{name}/status", b"online", PATIENCE_S)
-            with broker.ear() as later:  # is told "online" of all first
+            with broker.ear() as later:  # receives "online" of all first
                 frozen.pause()
                 swallowing.swallow()
                 garbling.garble()
@@ -254,7 +254,7 @@ def test_nothing_that_a_reader_sends_ends_its_supervision(
     assert set(door.failures) == kinds
 
 
-def test_an_error_of_who_is_told_of_a_camera_does_not_end_its_supervision(
+def test_an_error_in_the_status_callback_of_a_camera_does_not_end_its_supervision(
     clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reported: list[bool] = []

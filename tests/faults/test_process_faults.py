@@ -134,7 +134,7 @@ def test_a_memory_whose_writing_is_killed_at_any_step_is_the_old_or_the_new_one(
     assert all(switched_off in (["front_door"], ["garden"]) for switched_off in found)
 
 
-def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
+def test_a_state_file_that_cannot_be_written_is_logged_once_and_written_when_it_can(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -153,7 +153,7 @@ def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
     assert len(caplog.messages) == 2
 
 
-def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_told_and_the_service_goes_on(
+def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_reported_and_the_service_goes_on(
     home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())
@@ -394,12 +394,12 @@ sys.exit(main())
 
 
 def spread_s(ear: Ear) -> float:
-    """Between the earliest and the latest time that an event has told."""
+    """Between the earliest and the latest time that an event gives."""
     epochs = [event["epoch"] for event in events(ear)]
     return float(max(epochs) - min(epochs))
 
 
-def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
+def test_a_clock_that_jumps_loses_no_visit_and_publishes_none_twice(
     home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())
@@ -412,12 +412,12 @@ def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
         # It is the clock of the events that jumps, by chance not between the first few; what is measured
         # does not.
         wait_until(lambda: spread_s(ear) > time.monotonic() - began_s + 1000, "the clock does not jump")
-        told = events(ear)
+        published = events(ear)
         assert service.terminate() == 0
     assert departed["visit_id"] == arrived["visit_id"]
-    kinds = [(event["event_type"], event["visit_id"]) for event in told]
+    kinds = [(event["event_type"], event["visit_id"]) for event in published]
     assert len(kinds) == len(set(kinds))
-    assert all(0 <= event["latency_ms"] < 1000 * PATIENCE_S for event in told if event["latency_ms"])
+    assert all(0 <= event["latency_ms"] < 1000 * PATIENCE_S for event in published if event["latency_ms"])
     assert "Traceback" not in service.log
 
 
@@ -425,8 +425,8 @@ def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
 LATE_CLOCK = """
 import sys, time
 from pathlib import Path
-true_time, told = time.time, Path(sys.argv.pop())
-time.time = lambda: true_time() - (0 if told.exists() else 36_000)
+true_time, is_set = time.time, Path(sys.argv.pop())
+time.time = lambda: true_time() - (0 if is_set.exists() else 36_000)
 from facerec_mqtt.cli.main import main
 sys.exit(main())
 """
@@ -443,10 +443,10 @@ def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
         ServiceState(people=(Person("anna", "Anna"),), last_seen={"anna": seen})
     )
     environment = home.environment({"name": "hall", "url": str(hall)}, **broker.environment())
-    command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "told")]
+    command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "is_set")]
     with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:
         wait_for_model(ear, status="ready")
-        (tmp_path / "told").touch()
+        (tmp_path / "is_set").touch()
         ear.say("facerec/camera/hall/enabled/set", "OFF")
         ear.wait_for("facerec/camera/hall/enabled/state", b"OFF")
         assert service.terminate() == 0

@@ -40,7 +40,7 @@ def test_frames_faces_and_visits_are_counted_by_camera() -> None:
     assert day.uptime_s == 60.0
 
 
-def test_the_latency_is_told_by_quantiles_of_the_last_frames() -> None:
+def test_the_latency_is_given_by_quantiles_of_the_last_frames() -> None:
     metrics = Metrics(["c"], "1", 0.0)
     for _ in range(10):
         metrics.count_searched("c", (), 9.0)

@@ -104,7 +104,7 @@ def test_an_announcement_of_another_version_breaks_nothing() -> None:
     assert announcements.orphans() == set()
 
 
-def test_no_more_is_remembered_than_a_large_house_needs() -> None:
+def test_no_more_is_remembered_than_a_large_home_needs() -> None:
     announcements = announced(message())
     long = {f"x{number}": {"platform": "sensor", "name": "x" * 1000} for number in range(1000)}
     assert not announcements.recall(long)

@@ -21,7 +21,7 @@ def outage(settings: MqttSettings, timeout_s: float = 5.0) -> Outage:
     return failed.value.outage
 
 
-def test_a_missing_tls_file_and_a_port_without_tls_are_told_apart(broker: Broker, tmp_path: Path) -> None:
+def test_a_missing_tls_file_and_a_port_without_tls_are_distinguished(broker: Broker, tmp_path: Path) -> None:
     missing = outage(broker.settings(tls=True, tls_ca=tmp_path / "nowhere.crt"))
     assert missing == Outage(Fault.MISSING_FILE, names=(str(tmp_path / "nowhere.crt"),))
     # It ends the connection in the middle of the handshake; how that looks depends on who is faster.
@@ -45,7 +45,7 @@ def test_a_client_certificate_is_presented_and_missed(
         check_login(broker_with_client_certificates.settings())
 
 
-def test_a_missing_broker_and_a_missing_host_are_told_apart() -> None:
+def test_a_missing_broker_and_a_missing_host_are_distinguished() -> None:
     assert outage(MqttSettings(host="127.0.0.1", port=free_port())).fault is Fault.NOBODY_LISTENS
     assert outage(MqttSettings(host="broker.invalid")).fault is Fault.UNKNOWN_HOST
 

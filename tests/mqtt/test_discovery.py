@@ -139,7 +139,7 @@ def test_a_camera_named_as_an_identifier_is_shown_as_people_write_it() -> None:
     ]
 
 
-def test_a_house_without_anybody_and_without_cameras_can_be_announced() -> None:
+def test_a_home_without_anybody_and_without_cameras_can_be_announced() -> None:
     parts = discovery_payload(MqttSettings(), [], [], "1.2.3")[1]["components"]
     assert isinstance(parts, dict)
     assert set(parts) == {"rebuild", "model_status", "rebuild_progress", "enrolled_people", "stranger_seen"}

@@ -219,7 +219,7 @@ def test_a_topic_that_could_not_be_emptied_is_emptied_at_the_next_connection(bro
         line.cut()
         wait_until(lambda: not publisher.online)
         publisher.remove_person("anna")
-        line.mend()
+        line.restore()
         ear.wait_for(state, b"")
 
 

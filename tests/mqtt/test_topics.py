@@ -31,7 +31,7 @@ def test_the_camera_of_a_switch_is_read_from_its_topic(topic: str, camera: str |
     assert Topics().switched_camera(topic) == camera
 
 
-def test_a_discovery_message_and_its_parts_are_told_from_others() -> None:
+def test_a_discovery_message_and_its_parts_are_distinguished_from_others() -> None:
     topics = Topics()
     assert topics.is_discovery("homeassistant/device/home/config")
     assert topics.is_discovery("homeassistant/device/home/person_anna/config")

@@ -196,7 +196,7 @@ def test_a_supervisor_that_does_not_answer_is_as_one_without_a_broker(tmp_path: 
     assert done.stderr.count("\n") == 1
 
 
-def test_damaged_options_are_told_of(tmp_path: Path) -> None:
+def test_damaged_options_are_reported(tmp_path: Path) -> None:
     done = start(tmp_path, "{", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "options.json" in done.stderr

@@ -96,7 +96,7 @@ def test_whoever_comes_back_within_the_visit_is_not_explained_again() -> None:
 
 
 @pytest.mark.parametrize("refusal", ["below threshold", "ambiguous"])
-def test_whom_a_refused_face_resembled_is_not_in_the_event(refusal: Refusal) -> None:
+def test_who_a_refused_face_resembled_is_not_in_the_event(refusal: Refusal) -> None:
     sighting = face(score=0.4, refusal=refusal, candidate="tom", at_s=5.0)
     change = PresenceChange(DOOR, None, "stranger", 5.0, "V1", 6, 6, sighting)
     said = payloads.encode(payloads.event(change, name=None, model="m", clock=Clock(0.0)))

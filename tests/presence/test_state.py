@@ -24,7 +24,7 @@ def camera(presence: Presence, now_s: float) -> CameraState | None:
     return next((state for state in presence.take_unpublished(now_s) if isinstance(state, CameraState)), None)
 
 
-def test_everybody_whom_the_model_knows_has_a_state_before_they_are_seen() -> None:
+def test_everybody_the_model_knows_has_a_state_before_they_are_seen() -> None:
     presence = Presence([])
     presence.set_people([ANNA, TOM])
     assert people(presence, 0) == {
@@ -47,7 +47,7 @@ def test_somebody_with_an_open_visit_is_present_where_they_were_last_seen() -> N
     assert people(presence, 20)["anna"] == PersonState(ANNA, True, "door", 20.0, 0.8)
 
 
-def test_somebody_whom_two_cameras_see_does_not_go_back_and_forth() -> None:
+def test_somebody_seen_by_two_cameras_does_not_go_back_and_forth() -> None:
     presence = Presence([])
     presence.set_people([ANNA])
     said: list[str | None] = []

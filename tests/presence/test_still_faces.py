@@ -111,7 +111,7 @@ def test_who_kept_very_still_for_minutes_and_then_moves_arrives_again() -> None:
     assert len(hall.visits.in_view(DOOR)) == 1
 
 
-def test_somebody_and_their_own_portrait_are_told_apart() -> None:
+def test_somebody_and_their_own_portrait_are_distinguished() -> None:
     def both(now_s: float) -> list[Sighting]:
         return [portrait(), flicker(face("anna", x=200.0), 20 * (now_s % 5))]
 

@@ -368,7 +368,7 @@ def test_a_new_model_keeps_visits_and_votes() -> None:
     assert watch.said == ["arrived anna", "arrived tom"]
 
 
-def test_people_whom_a_new_model_does_not_know_depart() -> None:
+def test_people_that_a_new_model_does_not_know_depart() -> None:
     watch = Watch().show(frames(5, face("anna", x=LEFT), face("tom", x=RIGHT)))
     gone = watch.visits.set_people(["tom"], watch.now_s)
     assert [(change.kind, change.person, change.reason) for change in gone] == [
@@ -378,7 +378,7 @@ def test_people_whom_a_new_model_does_not_know_depart() -> None:
     assert [visit.person for visit in watch.visits.open_visits()] == ["tom"]
 
 
-def test_votes_for_people_whom_a_new_model_does_not_know_are_forgotten() -> None:
+def test_votes_for_people_that_a_new_model_does_not_know_are_forgotten() -> None:
     watch = Watch().show(frames(2, face("anna")))
     watch.visits.set_people(["tom"], watch.now_s)
     watch.visits.set_people(["tom", "anna"], watch.now_s)

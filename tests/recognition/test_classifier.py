@@ -48,7 +48,7 @@ def train(
 
 
 @pytest.mark.parametrize("counts", [[5], [1, 30, 60]])
-def test_members_are_told_apart_and_from_nobody(counts: list[int]) -> None:
+def test_members_are_distinguished_from_each_other_and_from_nobody(counts: list[int]) -> None:
     members = people(len(counts), 1)
     classifier = train(members, counts)
     for row, member in enumerate(members):

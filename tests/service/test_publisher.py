@@ -61,7 +61,7 @@ def test_says_online_retained_after_its_states_and_offline_when_it_stops(
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_an_event_is_not_retained_and_tells_its_latency(broker: Broker, protocol: str) -> None:
+def test_an_event_is_not_retained_and_has_its_latency(broker: Broker, protocol: str) -> None:
     with broker.ear() as ear, running(broker.settings(protocol=protocol)) as publisher:
         ear.wait_for("facerec/status", b"online")
         publisher.publish_event(arrival(time.monotonic() - 0.25), name="Anna", model="m1")
@@ -145,7 +145,7 @@ def test_an_event_of_an_outage_keeps_its_true_time_and_an_old_one_is_dropped(bro
         assert len(ear.on("facerec/camera/front_door/event")) == 1
 
 
-def test_a_wrong_password_is_said_once_with_what_to_do_and_without_the_password(
+def test_a_wrong_password_is_logged_once_with_what_to_do_and_without_the_password(
     broker_with_password: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = broker_with_password.settings(password="canary-8271")
@@ -172,7 +172,7 @@ def test_speaks_tls_with_an_authority_that_it_was_given(broker_with_tls: Broker)
         ear.wait_for("facerec/status", b"online")
 
 
-def test_an_unknown_authority_is_refused_unless_told_to_be_insecure(
+def test_an_unknown_authority_is_refused_unless_set_to_be_insecure(
     broker_with_tls: Broker, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(BrokerError, match="FACEREC_MQTT__TLS_CA"):
@@ -337,11 +337,11 @@ def test_an_unchanged_state_is_not_said_again(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("publish", "retain", "heard", "kept"),
+    ("publish", "retain", "received", "kept"),
     [(True, False, True, False), (True, True, True, True), (False, True, False, False)],
 )
 def test_pictures_obey_the_privacy_settings(
-    broker: Broker, publish: bool, retain: bool, heard: bool, kept: bool
+    broker: Broker, publish: bool, retain: bool, received: bool, kept: bool
 ) -> None:
     privacy = PrivacySettings(publish_images=publish, retain_images=retain)
     with broker.ear() as ear:
@@ -350,7 +350,7 @@ def test_pictures_obey_the_privacy_settings(
             publisher.publish_face("front_door", b"\xff\xd8jpeg")
             publisher.publish_result("rebuild", True, "done")
             ear.wait_for("facerec/command/result")
-        assert bool(ear.on("facerec/camera/front_door/face")) is heard
+        assert bool(ear.on("facerec/camera/front_door/face")) is received
     with broker.ear("facerec/#") as late:
         late.settle()
         assert bool(late.on("facerec/camera/front_door/face")) is kept
@@ -423,7 +423,7 @@ def no_more_threads() -> Iterator[None]:
         threading.stack_size(before)
 
 
-def test_a_connection_for_which_no_thread_can_be_started_is_told_of_once_and_made_when_one_can(
+def test_a_connection_for_which_no_thread_can_be_started_is_reported_once_and_made_when_one_can(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(broker.settings()) as publisher:

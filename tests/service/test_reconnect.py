@@ -26,7 +26,7 @@ def attempts(caplog: pytest.LogCaptureFixture) -> ReconnectPolicy:
     return ReconnectPolicy(BROKER)
 
 
-def test_an_outage_is_said_once_and_its_end_once(
+def test_an_outage_is_logged_once_and_its_end_once(
     attempts: ReconnectPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert attempts.connected(0) is None
@@ -40,7 +40,7 @@ def test_an_outage_is_said_once_and_its_end_once(
     ]
 
 
-def test_a_reason_that_somebody_must_mend_is_said_when_it_turns_up(
+def test_a_reason_that_somebody_must_fix_is_logged_when_it_turns_up(
     attempts: ReconnectPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
     for outage in (BROKE, REFUSED, REFUSED, BROKE):
@@ -64,7 +64,7 @@ def test_after_a_good_connection_the_next_attempt_follows_at_once(attempts: Reco
     assert attempts.lost(BROKE, STEADY_S) == FIRST_DELAY_S
 
 
-def test_connections_that_break_again_and_again_are_said_once_with_the_likely_cause(
+def test_connections_that_break_again_and_again_are_logged_once_with_the_likely_cause(
     attempts: ReconnectPolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
     for second in range(20):

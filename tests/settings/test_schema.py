@@ -106,7 +106,7 @@ def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras:
         ("FACEREC_CAMERA", "FACEREC_CAMERAS"),
     ],
 )
-def test_an_unknown_name_is_told_its_nearest(
+def test_an_unknown_name_is_answered_with_its_nearest(
     monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
 ) -> None:
     assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == message_for(

@@ -37,7 +37,7 @@ def fill(disk: Path, *, leave: int = 0) -> None:
 
 @pytest.fixture
 def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Lets a folder be listed by nobody; permissions would not keep root out, under whom tests may run."""
+    """Lets a folder be listed by nobody; permissions would not keep root out, and tests may run as root."""
     entries, scan = Path.iterdir, os.scandir
 
     def forbid_one(folder: Path) -> None:

@@ -43,7 +43,7 @@ ANNA, JOSE, TOM = Person("anna", "Anna"), Person("jose_nunez", "José Núñez"),
 DOOR, GARDEN = ("front_door", "Front door"), ("garden", "Garden")
 
 # What it complains of that is not our doing: parts of its own, the tests' broker, which comes and goes, and
-# device triggers of which its MQTT integration loses track when it is loaded anew.
+# device triggers of which its MQTT integration loses track when it is loaded again.
 _OTHERS_COMPLAINTS = re.compile(
     r"zlib_ng|libturbojpeg|haffmpeg|Unable to remove unknown dispatcher|No ACK from MQTT server"
     r"|The connection was lost|Failed to connect to MQTT server|Connection refused"
@@ -212,7 +212,7 @@ class HomeAssistant:
 
 @dataclass(slots=True, eq=False)
 class StagedService:
-    """What the service says, made by its own parts, of people whom nobody needs to film."""
+    """What the service says, made by its own parts, of people that nobody needs to film."""
 
     settings: MqttSettings
     cameras: Sequence[tuple[str, str]] = (DOOR,)
@@ -300,7 +300,7 @@ class StagedService:
         self.presence.visits(self.visits.open_visits())
 
     def _say_states(self) -> None:
-        self.ahead_s += 1.1  # states are told at most once a second
+        self.ahead_s += 1.1  # states are published at most once a second
         for state in self.presence.take_unpublished(self.now_s):
             self.publisher.publish_state(state)
 

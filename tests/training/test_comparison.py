@@ -109,13 +109,13 @@ def test_pictures_that_came_or_went_count_for_neither() -> None:
     assert result.worse is None
 
 
-def test_a_photo_that_was_moved_to_whom_it_shows_counts_for_neither() -> None:
+def test_a_photo_that_was_moved_to_the_right_person_counts_for_neither() -> None:
     before = {f"{number}.jpg": Answer("tom", "tom") for number in range(20)}
     after = {f"{number}.jpg": Answer("anna", None) for number in range(20)}
     assert comparison(before, after).members.pictures == 0
 
 
-def test_people_whom_only_one_model_knows_count_for_neither() -> None:
+def test_people_that_only_one_model_knows_count_for_neither() -> None:
     before, after = answers(mia=(20, 20)), answers(mia=(20, 0), anna=(5, 5))
     result = comparison(before, after)
     assert result.worse is None
@@ -147,6 +147,6 @@ def test_models_that_are_as_good_are_called_worse_no_more_often_than_stated() ->
         right = rng.random(60) < 0.8
         return {f"{n}.jpg": Answer("anna", "anna" if good else None) for n, good in enumerate(right)}
 
-    # Two people, of whom one has no picture, so that the single test adds nothing to the common one.
+    # Two people, one of them without a picture, so that the single test adds nothing to the common one.
     worse = sum(comparison(drawn(), drawn()).worse is not None for _ in range(2000))
     assert 0 < worse / 2000 <= LEVEL + 0.01

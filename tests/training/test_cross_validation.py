@@ -84,7 +84,7 @@ def test_small_families_are_judged_as_far_as_they_can_be(
     assert np.count_nonzero(outcomes.true == NOBODY) == strangers
 
 
-def test_a_person_whom_the_model_did_not_know_has_no_score() -> None:
+def test_a_person_unknown_to_the_model_has_no_score() -> None:
     outcomes = judge(a_training_set((6, 6)))
     left_out = (outcomes.true == NOBODY) & np.array([file.startswith("Anna") for file in outcomes.files])
     assert np.all(outcomes.scores[left_out, 0] == 0)
