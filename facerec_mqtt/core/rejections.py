@@ -105,6 +105,7 @@ class RemarkCode(StrEnum):
     """What is worth knowing of a picture that is used, as JSON has it (`note_code`)."""
 
     LARGEST_TAKEN = "largest_taken"
+    FITTING_TAKEN = "fitting_taken"
     RESEMBLES = "resembles"
     NOT_RECOGNISED = "not_recognised"
     TAKEN_FOR = "taken_for"
@@ -112,6 +113,9 @@ class RemarkCode(StrEnum):
 
 _REMARKS: Mapping[RemarkCode, str] = {
     RemarkCode.LARGEST_TAKEN: "It shows {count} faces; the largest, {place}, was taken.",
+    RemarkCode.FITTING_TAKEN: (
+        "It shows {count} faces; the one {place}, which fits the person's other photos, was taken."
+    ),
     RemarkCode.RESEMBLES: "It resembles {name}; if that is who it shows, move it into that folder.",
     RemarkCode.NOT_RECOGNISED: "Not recognised.",
     RemarkCode.TAKEN_FOR: "Taken for {name}.",

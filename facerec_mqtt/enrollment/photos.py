@@ -9,10 +9,11 @@ import hashlib
 import io
 import os
 import queue
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.files import read_plain, replace_file
 from facerec_mqtt.core.images import decode_picture, read_bytes, taken_at
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
+from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import Photo
 from facerec_mqtt.faces import (
     STILL_SIDE_PX,
@@ -31,9 +32,11 @@ from facerec_mqtt.faces import (
     Detector,
     Embedder,
     FaceDetector,
+    SelectedFace,
     detect_in_crop,
     find_faces,
     select_face,
+    usable_faces,
 )
 from facerec_mqtt.recognition import ModelPaths, read_arrays, writing
 from facerec_mqtt.training import VERSIONS, augment
@@ -43,8 +46,9 @@ _MAX_WORKERS = 4
 # Lower than for a camera: a photo is of somebody, and the largest face in it is meant.
 _MIN_SCORE = 0.5
 MIN_SHARPNESS = 6.0
-_RECIPE = 4
+_RECIPE = 5
 """To be raised whenever the same photo and networks would give something else."""
+_MOST_FACES = 4
 _MAX_CACHE_BYTES = 2**30
 _REJECTION = TypeAdapter(Rejection)
 _REMARK = TypeAdapter(Remark)
@@ -65,6 +69,18 @@ class Networks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PhotoFace:
+    """One of the faces of a photo that shows several."""
+
+    vectors: NDArray[np.float16]
+    """(1 + versions, D): the face as it is, then its augmented versions."""
+    sharpness: float
+    """See `AlignedFace.sharpness`."""
+    place: Place
+    """Where in the photo it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PhotoAnalysis:
     """What a photo gave."""
 
@@ -78,6 +94,21 @@ class PhotoAnalysis:
     """Of the face; see `AlignedFace.sharpness`."""
     taken_s: float | None = None
     """When it was taken by the camera's clock, in seconds; `None` where the file does not have it."""
+    shown: int = 1
+    """How many faces it shows; of more than one, `faces` are those that it may be about."""
+    faces: tuple[PhotoFace, ...] = ()
+    """The usable ones of the largest; the first is the one taken, unless the photo is rejected."""
+
+    def taking(self, face: int) -> "PhotoAnalysis":
+        """The same where one of `faces` is taken, by its place among them: it fits the other photos."""
+        taken = self.faces[face]
+        return replace(
+            self,
+            vectors=taken.vectors,
+            rejection=None,
+            remark=Remark(code=RemarkCode.FITTING_TAKEN, count=self.shown, place=taken.place),
+            sharpness=taken.sharpness,
+        )
 
 
 class PhotoCache:
@@ -97,8 +128,11 @@ class PhotoCache:
             kept = read_arrays(read_plain(path, _MAX_CACHE_BYTES))
             if str(kept["recipe"]) == recipe:
                 vectors, rows = kept["vectors"], kept["rows"]
-                columns = [kept[name] for name in ("keys", "facts", "sharpness", "taken_s")]
-                for row, key, facts, sharpness, taken_s in zip(rows, *columns, strict=True):
+                faces = _faces_of(kept)
+                columns = [kept[name] for name in ("keys", "facts", "sharpness", "taken_s", "shown")]
+                for at, (row, key, facts, sharpness, taken_s, shown) in enumerate(
+                    zip(rows, *columns, strict=True)
+                ):
                     used = row >= 0
                     analyses[str(key)] = PhotoAnalysis(
                         vectors=vectors[row] if used else None,
@@ -106,6 +140,8 @@ class PhotoCache:
                         remark=_REMARK.validate_json(str(facts), strict=True) if used and facts else None,
                         sharpness=float(sharpness),
                         taken_s=None if np.isnan(taken_s) else float(taken_s),
+                        shown=int(shown),
+                        faces=faces.get(at, ()),
                     )
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             analyses = {}  # a cache: the photos are processed again
@@ -131,6 +167,7 @@ class PhotoCache:
         """
         analyses = list(self._analyses.values())
         used = [each.vectors for each in analyses if each.vectors is not None]
+        faces = [(at, face) for at, each in enumerate(analyses) for face in each.faces]
         is_used = np.array([each.vectors is not None for each in analyses], np.bool_)
         buffer = io.BytesIO()
         np.savez(
@@ -144,9 +181,28 @@ class PhotoCache:
             taken_s=np.array(
                 [np.nan if each.taken_s is None else each.taken_s for each in analyses], np.float64
             ),
-            vectors=np.stack(used) if used else np.zeros((0, 1 + VERSIONS, 1), np.float16),
+            shown=np.array([each.shown for each in analyses], np.int64),
+            vectors=_stacked(used),
+            face_of=np.array([at for at, _ in faces], np.int64),
+            face_sharpness=np.array([face.sharpness for _, face in faces], np.float64),
+            face_place=np.array([face.place for _, face in faces], np.str_),
+            face_vectors=_stacked([face.vectors for _, face in faces]),
         )
         replace_file(self._path, buffer.getvalue())
+
+
+def _faces_of(kept: Mapping[str, NDArray[Any]]) -> dict[int, tuple[PhotoFace, ...]]:
+    """The faces of photos that show several, by the photo's place in the cache."""
+    faces: dict[int, tuple[PhotoFace, ...]] = {}
+    columns = [kept[f"face_{name}"] for name in ("of", "vectors", "sharpness", "place")]
+    for of, vectors, sharpness, place in zip(*columns, strict=True):
+        face = PhotoFace(vectors, float(sharpness), Place(str(place)))
+        faces[int(of)] = (*faces.get(int(of), ()), face)
+    return faces
+
+
+def _stacked(vectors: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
+    return np.stack(vectors) if vectors else np.zeros((0, 1 + VERSIONS, 1), np.float16)
 
 
 def _facts(analysis: PhotoAnalysis) -> str:
@@ -188,17 +244,25 @@ def _analyse(image: Image, seed: int, networks: Networks) -> PhotoAnalysis:
         or detect_in_crop(networks.detector, image)
     )
     selected = select_face(detections, image, min_sharpness=MIN_SHARPNESS)
+    if len(detections) > 1:
+        usable = usable_faces(detections, image, min_sharpness=MIN_SHARPNESS, most=_MOST_FACES)
+        several = PhotoAnalysis(
+            None, None, shown=len(detections), faces=tuple(_embed(face, seed, networks) for face in usable)
+        )
+        if isinstance(selected, Rejection):
+            return replace(several, rejection=selected)
+        remark = Remark(code=RemarkCode.LARGEST_TAKEN, count=len(detections), place=selected.place)
+        return replace(several.taking(0), remark=remark)
     if isinstance(selected, Rejection):
         return PhotoAnalysis(None, selected)
-    remark = None
-    if selected.faces > 1:
-        remark = Remark(code=RemarkCode.LARGEST_TAKEN, count=selected.faces, place=selected.place)
-    return PhotoAnalysis(
-        vectors=networks.backbone.embed([selected.face, *augment(selected.face, seed)]).astype(np.float16),
-        rejection=None,
-        remark=remark,
-        sharpness=selected.face.sharpness,
-    )
+    face = _embed(selected, seed, networks)
+    return PhotoAnalysis(face.vectors, None, sharpness=face.sharpness)
+
+
+def _embed(selected: SelectedFace, seed: int, networks: Networks) -> PhotoFace:
+    """Embed a face with its augmented versions."""
+    vectors = networks.backbone.embed([selected.face, *augment(selected.face, seed)])
+    return PhotoFace(vectors.astype(np.float16), selected.face.sharpness, selected.place)
 
 
 def shipped_networks() -> Networks:

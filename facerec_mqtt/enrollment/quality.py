@@ -26,6 +26,12 @@ _LIKE_ANOTHER_FAR = 0.01
 # Of strangers' pictures, so many look like one member by chance.
 _LIKE_A_MEMBER_FAR = 0.001
 _MOST_UNLIKE = 1 / 3
+# So many robust deviations below the person's usual score, a face is hardly to be recognised.
+_FAR_BELOW = 3.5
+_LEAST_DEVIATION = 0.1  # in usual scores: photos that are very alike say little of how others differ
+# In units of the normalised scores: so far ahead of the photo's other faces one clearly fits.
+_CLEAR_LEAD = 1.0
+_ENOUGH_TO_OVERRULE = 3
 _NONE = -1
 
 
@@ -151,6 +157,60 @@ def moments(
     return moment
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupPhoto:
+    """A member's photo that shows several faces."""
+
+    label: int
+    """Row of the person whose folder it is in."""
+    faces: Vectors
+    """(F, D) float32 unit embeddings of those that it may be about."""
+    has_largest: bool
+    """Whether the first one is so much the largest that it is taken unless another one fits better."""
+
+
+def choose_faces(
+    vectors: Vectors, labels: NDArray[np.int64], groups: Sequence[GroupPhoto], cohort: Cohort
+) -> dict[int, int | None]:
+    """Choose of each group photo the face that fits the person's photos of one face.
+
+    Args:
+        vectors: (N, D) float32 unit embeddings of the photos that show one face.
+        labels: (N,) row of the person.
+        groups: photos that show several.
+        cohort: of the backbone's scores.
+
+    Returns:
+        By the group photo's place: which of its faces to take, or `None` where it shows nobody like the
+        person. Where the person's photos do not say, it is missing.
+    """
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    table = cohort.impostor_far, cohort.impostor_threshold
+    chosen: dict[int, int | None] = {}
+    for row in {group.label for group in groups}:
+        own = vectors[labels == row]
+        if len(own) == 0:
+            continue
+        least, fits = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
+        if len(own) >= _ENOUGH_TO_JUDGE:
+            alone, everything = np.zeros(len(own), np.int64), np.ones(len(own), np.bool_)
+            usual = _scores(own, alone, np.arange(len(own)), everything, 1, normaliser)[:, 0]
+            least = max(least, _far_below(usual))
+        gallery = Gallery.of(template(own)[None], normaliser)
+        for at, group in enumerate(groups):
+            if group.label != row or len(group.faces) == 0:
+                continue
+            scores = gallery.normalised(group.faces, normaliser)[:, 0]
+            best = int(scores.argmax())
+            lead = scores[best] - np.max(np.delete(scores, best), initial=-np.inf)
+            if scores[best] >= max(least, fits) and lead >= _CLEAR_LEAD:
+                if not group.has_largest or (best > 0 and len(own) >= _ENOUGH_TO_OVERRULE):
+                    chosen[at] = best
+            elif scores[best] < least and len(own) >= _ENOUGH_TO_JUDGE and group.has_largest:
+                chosen[at] = None
+    return chosen
+
+
 @dataclass(frozen=True, slots=True)
 class MislabelledPhoto:
     """A photo that is not like the others of its folder."""
@@ -181,6 +241,7 @@ def mislabelled_photos(
         table: (K,) false accept rates and (K,) the normalised scores that let them through.
     """
     unlike, like_another = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
+    recognised = score_at(table, _LIKE_A_MEMBER_FAR)
     found: dict[int, MislabelledPhoto] = {}
     # Templates are spoilt by the very photos that are searched for, so the second pass is without them.
     for _ in range(2):
@@ -195,13 +256,21 @@ def mislabelled_photos(
             scores[:, row] = -np.inf
             other, best = scores.max(axis=1), scores.argmax(axis=1)
             elsewhere = (other >= like_another) & (other > mine) & (mine < like_another)
-            nowhere = (mine < unlike) & ~elsewhere & (len(own) >= _ENOUGH_TO_JUDGE)
+            faint = mine < min(recognised, _far_below(mine))
+            nowhere = ((mine < unlike) | faint) & ~elsewhere & (len(own) >= _ENOUGH_TO_JUDGE)
             if np.mean(elsewhere | nowhere) > _MOST_UNLIKE:
                 nowhere[:] = False
             for place in np.flatnonzero(elsewhere | nowhere):
                 like = int(best[place]) if elsewhere[place] else None
                 found[int(own[place])] = MislabelledPhoto(int(own[place]), like)
     return tuple(found[photo] for photo in sorted(found))
+
+
+def _far_below(scores: Scores) -> float:
+    """The score below which a photo is far below the person's usual one, whatever a few outliers score."""
+    usual = np.median(scores)
+    deviation = 1.4826 * np.median(np.abs(scores - usual))
+    return float(usual - _FAR_BELOW * max(deviation, _LEAST_DEVIATION * abs(usual)))
 
 
 def lookalikes(

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.core.records import Person, ProgressCallback
-from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
+from facerec_mqtt.core.records import Person, ProgressCallback, Vectors
+from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
 from facerec_mqtt.enrollment.photos import (
     Networks,
@@ -24,7 +25,7 @@ from facerec_mqtt.enrollment.photos import (
     open_networks,
     shipped_networks,
 )
-from facerec_mqtt.enrollment.quality import compare_photos, moments
+from facerec_mqtt.enrollment.quality import GroupPhoto, choose_faces, compare_photos, moments
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.recognition import (
     Family,
@@ -218,10 +219,9 @@ def _audit(
     """Reject photos by comparison with the others, and make a training set of the rest."""
     rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(folder.people)}
     rows[None] = len(folder.people)
+    analyses = _with_fitting_faces(folder, analyses, rows, cohort)
     photos = [photo for photo, analysis in analyses.items() if analysis.vectors is not None]
-    vectors = np.array([analyses[photo].vectors for photo in photos], np.float32)
-    vectors = vectors.reshape(len(photos), 1 + VERSIONS, cohort.centres.shape[1])
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    vectors = _unit([analyses[photo].vectors for photo in photos], 1 + VERSIONS, cohort)
     labels = np.array([rows[photo.person] for photo in photos], np.int64)
     candidates = TrainingSet(
         people=folder.people,
@@ -243,6 +243,42 @@ def _audit(
         notes=(*folder.notes, *_resembling_in_short(names)),
     )
     return report, training_set
+
+
+def _with_fitting_faces(
+    folder: EnrollmentFolder,
+    analyses: Mapping[Photo, PhotoAnalysis],
+    rows: Mapping[str | None, int],
+    cohort: Cohort,
+) -> dict[Photo, PhotoAnalysis]:
+    """Take of members' photos with several faces the one that fits the person's other photos."""
+    single = [photo for photo, each in analyses.items() if each.vectors is not None and not each.faces]
+    several = [photo for photo, each in analyses.items() if each.faces and photo.person is not None]
+    groups = [
+        GroupPhoto(
+            label=rows[photo.person],
+            faces=_unit([face.vectors[:1] for face in analyses[photo].faces], 1, cohort)[:, 0],
+            has_largest=analyses[photo].vectors is not None,
+        )
+        for photo in several
+    ]
+    vectors = _unit(
+        [vectors[:1] for photo in single if (vectors := analyses[photo].vectors) is not None], 1, cohort
+    )
+    labels = np.array([rows[photo.person] for photo in single], np.int64)
+    taken = dict(analyses)
+    for at, face in choose_faces(vectors[:, 0], labels, groups, cohort).items():
+        photo = several[at]
+        own = folder.people[rows[photo.person]].name
+        unlike = Rejection(code=RejectionCode.UNLIKE_THE_OTHERS, own=own)
+        taken[photo] = PhotoAnalysis(None, unlike) if face is None else analyses[photo].taking(face)
+    return taken
+
+
+def _unit(vectors: Sequence[NDArray[np.float16] | None], versions: int, cohort: Cohort) -> Vectors:
+    """(N, versions, D) float32 unit rows of what the cache keeps."""
+    kept = np.array(vectors, np.float32).reshape(len(vectors), versions, cohort.centres.shape[1])
+    return np.asarray(kept / np.linalg.norm(kept, axis=2, keepdims=True), np.float32)
 
 
 def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> None:

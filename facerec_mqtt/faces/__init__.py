@@ -11,9 +11,11 @@ from facerec_mqtt.faces.selection import (
     STILL_SIDE_PX,
     Backbone,
     Detector,
+    SelectedFace,
     detect_in_crop,
     find_faces,
     select_face,
+    usable_faces,
 )
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "FaceDetector",
     "MotionGate",
     "Region",
+    "SelectedFace",
     "align",
     "detect_in_crop",
     "face_jpeg",
@@ -34,4 +37,5 @@ __all__ = [
     "portrait",
     "portrait_jpeg",
     "select_face",
+    "usable_faces",
 ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.faces.litert import prepare_interpreter
 
 _STRIDES = (8, 16, 32, 64)
 _CHANNELS = 15  # logit of a face, distances to the box's four sides, five landmarks x, y
@@ -257,10 +258,8 @@ def _prepared(
 ) -> tuple[Interpreter, int, tuple[int, ...]]:
     """A network that has seen one picture of this size, with the indices of its input and of its outputs."""
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter = prepare_interpreter(content, threads, (1, height, width, 3))
         input_index = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(input_index, (1, height, width, 3))
-        interpreter.allocate_tensors()
         interpreter.set_tensor(input_index, np.zeros((1, height, width, 3), np.float32))
         interpreter.invoke()
     except (ValueError, RuntimeError, IndexError) as error:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Vectors
+from facerec_mqtt.faces.litert import prepare_interpreter
 
 DIMENSIONS = 256
 BACKBONE_FILE = "backbone.tflite"
@@ -59,8 +59,7 @@ class Embedder:
                 f"The backbone {source} cannot be read ({error.strerror}); reinstall the package."
             ) from error
         try:
-            interpreter = Interpreter(model_content=content, num_threads=threads)
-            interpreter.allocate_tensors()
+            interpreter = prepare_interpreter(content, threads)
             taken = interpreter.get_input_details()[0]
             given = interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:

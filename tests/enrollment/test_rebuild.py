@@ -126,7 +126,7 @@ def test_bad_photos_are_rejected_with_their_reasons_and_never_fatal(tmp_path: Pa
         "empty.jpg": (b"", RejectionCode.EMPTY_FILE),
         "photo.heic": (b"anything", RejectionCode.NOT_A_PICTURE),
         "landscape.png": (bytes(cv2.imencode(".png", picture_of())[1]), RejectionCode.NO_FACE),
-        "two.png": (bytes(cv2.imencode(".png", picture_of(1, 2))[1]), RejectionCode.SEVERAL_FACES),
+        "two.png": (bytes(cv2.imencode(".png", picture_of(2, 3))[1]), RejectionCode.SEVERAL_FACES),
     }
     for name, (data, _) in bad.items():
         (enrollment / "Anna" / name).write_bytes(data)
