@@ -57,7 +57,7 @@ class Persistence:
     def enrol(self, people: Sequence[Person]) -> None:
         """A model is loaded, or the last person was forgotten: whoever is not enrolled any more is removed.
 
-        Who that is, is told by what was saved, too: no model may have been usable since the start.
+        What was saved counts, too: no model may have been usable since the start.
 
         Args:
             people: everybody who is enrolled from now on.
