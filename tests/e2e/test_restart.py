@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
@@ -105,8 +106,9 @@ def test_where_somebody_was_last_seen_outlasts_a_restart(home: Home, broker: Bro
     assert again["last_seen"] >= seen["last_seen"]
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_ends_no_visit_and_lets_nobody_arrive_twice(
-    home: Home, broker: Broker, tmp_path: Path
+    home: Home, broker: Broker, tmp_path: Path, ending: signal.Signals
 ) -> None:
     (tmp_path / "film").mkdir()
     (tmp_path / "hall").mkdir()
@@ -122,7 +124,8 @@ def test_a_restart_ends_no_visit_and_lets_nobody_arrive_twice(
         with RunningService(settings("film", 600.0), tmp_path / "log" / "first") as service:
             arrived = json.loads(ear.wait_for(EVENT).payload)
             person(ear, "ON")
-            assert service.terminate() == 0
+            assert service.terminate(ending) == (0 if ending is signal.SIGTERM else -ending)
+            assert "TensorFlow" not in service.log  # LiteRT's own line
         broker.stop()
         broker.start()
     with broker.ear() as ear, RunningService(settings("hall", 3.0), tmp_path / "log" / "second") as service:
