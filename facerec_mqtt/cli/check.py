@@ -5,6 +5,8 @@
 
 import json
 import os
+import shlex
+import stat
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -137,16 +139,16 @@ def _count_files(folder: Path) -> int:
 
 
 def _unreadable(folder: Path, error: OSError) -> SettingsError:
-    return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); check its permissions.')
+    mended = _mended_by(Path(error.filename or folder)) or "check its permissions"
+    return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); {mended}.')
 
 
 def _check_writable(folder: Path, setting: str, later: str) -> str:
     # Unlike Path.exists, this takes what may not be read for what is not there.
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise SettingsError(
-            f'"{folder}" cannot be written; make it writable for this user, or set {setting}.'
-        )
+        mended = (_mended_by(folder) if existing == folder else None) or "make it writable for this user"
+        raise SettingsError(f'"{folder}" cannot be written; {mended}, or set {setting}.')
     return "can be written" if existing == folder else later
 
 
@@ -163,6 +165,23 @@ def _check_history(settings: Settings) -> str:
             return f"{days}; {history.count(VisitFilter())} so far"
         finally:
             history.close()
+
+
+def _mended_by(folder: Path) -> str | None:
+    """Whose a folder is, who we are, and what mends it; `None` where it is ours or cannot be looked at."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return None
+    if facts.st_uid == os.geteuid():
+        return None
+    us, owner = f"{os.geteuid()}:{os.getegid()}", f"{facts.st_uid}:{facts.st_gid}"
+    # To become root so that files can be read is no advice.
+    as_owner = f', or run as its owner (in compose.yaml: user: "{owner}")' if facts.st_uid else ""
+    return (
+        f"it belongs to {owner} (mode {stat.S_IMODE(facts.st_mode):03o}), and this runs as {us};"
+        f" as root, run: chown -R {us} {shlex.quote(str(folder))}{as_owner}"
+    )
 
 
 def _check_heartbeat(file: Path) -> str:

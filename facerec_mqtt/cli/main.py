@@ -162,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
     predict.set_defaults(command=_predict)
 
+    find = commands.add_parser("find", help="find the people of a picture in those kept for review")
+    find.add_argument("image", type=Path, metavar="IMAGE")
+    find.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
+    find.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    find.set_defaults(command=_find)
+
     forget = commands.add_parser("forget", help="remove a person: photos, models, caches, visits, entities")
     forget.add_argument("name", metavar="NAME", help="the person's name")
     _add_folders(forget)
@@ -280,6 +286,12 @@ def _predict(arguments: argparse.Namespace) -> int:
     return predict(
         arguments.images, _settings(arguments), as_json=arguments.json, annotated_dir=arguments.save_annotated
     )
+
+
+def _find(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.predict import find
+
+    return find(arguments.image, _settings(arguments), as_json=arguments.json)
 
 
 def _forget(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from facerec_mqtt.core.child_process import Message, to_line
 from facerec_mqtt.core.records import ProgressCallback
+from facerec_mqtt.faces import without_chatter
 from facerec_mqtt.service import RebuildProgress
 
 if TYPE_CHECKING:  # what is printed is imported already, and the service's child must not need it
@@ -35,7 +36,8 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
                 stages.append(stage)
                 print(f"{stage} ...", file=sys.stderr, flush=True)
 
-        yield print_stage
+        with without_chatter():
+            yield print_stage
         return
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with (

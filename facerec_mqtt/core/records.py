@@ -61,14 +61,6 @@ class AlignedFace:
     """Variance of the Laplacian of the aligned grey picture, as in good light; below about 20 is a blur."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedding:
-    """The backbone's output for one aligned face."""
-
-    vector: NDArray[np.float32]
-    """(D,) float32, unit L2 length."""
-
-
 Refusal = Literal["no model", "below threshold", "ambiguous", "face too small", "blurred"]
 """Why a face was not given a name."""
 

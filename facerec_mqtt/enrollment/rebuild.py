@@ -18,6 +18,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person, ProgressCallback, Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
+from facerec_mqtt.enrollment.photo_comparison import GroupPhoto, choose_faces, compare_photos, moments
 from facerec_mqtt.enrollment.photos import (
     Networks,
     PhotoAnalysis,
@@ -25,7 +26,6 @@ from facerec_mqtt.enrollment.photos import (
     open_networks,
     shipped_networks,
 )
-from facerec_mqtt.enrollment.quality import GroupPhoto, choose_faces, compare_photos, moments
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.recognition import (
     Family,

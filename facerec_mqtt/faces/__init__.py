@@ -4,6 +4,7 @@ from facerec_mqtt.faces.alignment import align
 from facerec_mqtt.faces.crops import face_jpeg, portrait, portrait_jpeg
 from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import Cohort, Embedder, load_cohort
+from facerec_mqtt.faces.litert import is_chatter, without_chatter
 from facerec_mqtt.faces.motion import MotionGate
 from facerec_mqtt.faces.region import Region
 from facerec_mqtt.faces.selection import (
@@ -33,9 +34,11 @@ __all__ = [
     "detect_in_crop",
     "face_jpeg",
     "find_faces",
+    "is_chatter",
     "load_cohort",
     "portrait",
     "portrait_jpeg",
     "select_face",
     "usable_faces",
+    "without_chatter",
 ]

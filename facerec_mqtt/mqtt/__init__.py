@@ -12,7 +12,7 @@ removal     removes a person from the broker, for `facerec-mqtt forget`
 """
 
 from facerec_mqtt.mqtt.announcer import Announcer, Component, well_formed
-from facerec_mqtt.mqtt.commands import Capture, CommandIntake, CommandQueue, Enable, Rebuild, Refusal
+from facerec_mqtt.mqtt.commands import Capture, CommandIntake, CommandQueue, Enable, Rebuild, Refused
 from facerec_mqtt.mqtt.connection import (
     Acknowledged,
     Connection,
@@ -56,7 +56,7 @@ __all__ = [
     "Outbox",
     "Rebuild",
     "Received",
-    "Refusal",
+    "Refused",
     "Rejection",
     "Signal",
     "Signals",

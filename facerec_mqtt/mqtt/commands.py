@@ -61,7 +61,7 @@ Command = Rebuild | Capture | Enable
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Refused:
     """A command, such as "camera/front_door/enabled", that is not carried out; and why, in one sentence."""
 
     command: str
@@ -221,7 +221,7 @@ class CommandIntake:
         topics = self._topics
         return topics.rebuild_command, topics.capture_command, topics.all_switches
 
-    def take(self, topic: str, payload: bytes, retained: bool, now_s: float) -> Command | Refusal | None:
+    def take(self, topic: str, payload: bytes, retained: bool, now_s: float) -> Command | Refused | None:
         """Take in one message.
 
         Args:
@@ -242,11 +242,11 @@ class CommandIntake:
             if topic in self._retained or not limit.admit(now_s):
                 return None
             self._retained.add(topic)
-            return Refusal(name, f"A retained {name} command is ignored; publish it without the retain flag.")
+            return Refused(name, f"A retained {name} command is ignored; publish it without the retain flag.")
         if topic in self._retained and not payload:
             # So a retained message is cleared; the broker passes that on as any other.
             self._retained.remove(topic)
-            return Refusal(
+            return Refused(
                 name,
                 f"The retained {name} command is cleared by this empty message; nothing else is done.",
             )
@@ -254,7 +254,7 @@ class CommandIntake:
         if isinstance(taken, Enable) or limit.admit(now_s):
             return taken
         sentence = "Too many commands at once; they are ignored. Wait a few seconds."
-        return Refusal(name, sentence) if limit.first_refusal() else None
+        return Refused(name, sentence) if limit.first_refusal() else None
 
     def _name(self, topic: str) -> str | None:
         if topic == self._topics.rebuild_command:
@@ -269,14 +269,14 @@ class CommandIntake:
         camera = self._topics.switched_camera(topic)
         return topic if camera is None or camera in self._cameras else self._topics.all_switches
 
-    def _parse(self, name: str, topic: str, payload: bytes) -> Command | Refusal:
+    def _parse(self, name: str, topic: str, payload: bytes) -> Command | Refused:
         camera = self._topics.switched_camera(topic)
         try:
             if camera is not None:
                 return parse_enabled(camera, payload, self._cameras)
             return parse_rebuild(payload) if name == "rebuild" else parse_capture(payload, self._cameras)
         except CommandError as error:
-            return Refusal(name, str(error))
+            return Refused(name, str(error))
 
 
 def _switch_name(camera: str) -> str:

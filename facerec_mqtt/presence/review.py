@@ -35,7 +35,7 @@ _GOOD_PX, _GOOD_SHARPNESS = 120.0, 60.0
 _PRUNE_EVERY_S = 3600.0
 _MOST_SCORES = 1024
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_PICTURE = re.compile(r"\d{6}-\d{3}_\w+_(stranger|doubtful)\.jpg")
+_PICTURE = re.compile(r"(\d{6})-(\d{3})_(\w+)_(stranger|doubtful)\.jpg")
 Kind = Literal["stranger", "doubtful"]
 
 
@@ -64,6 +64,18 @@ class ReviewPicture:
     """The stranger's visit that it shows."""
     unnamed: DoubtfulVisit | None = None
     """The doubtful visit that it shows; `None` where somebody was named in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture on disk, by its name."""
+
+    path: Path
+    taken: datetime
+    """In local time, without a zone."""
+    camera: str
+    """The camera's slug."""
+    kind: Kind
 
 
 @dataclass(slots=True, eq=False)
@@ -233,6 +245,29 @@ class ReviewFolder:
             for path in self._settings.folder.glob("*/*")
             if _DAY.fullmatch(path.parent.name) and _PICTURE.fullmatch(path.name)
         )
+
+
+def kept_pictures(folder: Path) -> tuple[KeptPicture, ...]:
+    """What is kept for review, the oldest first; nothing where the folder is missing.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if not folder.is_dir():
+        return ()
+    kept = []
+    for day in sorted(path for path in folder.iterdir() if _DAY.fullmatch(path.name)):
+        for path in sorted(day.iterdir()):
+            found = _PICTURE.fullmatch(path.name)
+            if found is None:
+                continue
+            time, milliseconds, camera, kind = found.groups()
+            try:
+                taken = datetime.strptime(f"{day.name} {time}{milliseconds}000", "%Y-%m-%d %H%M%S%f")
+            except ValueError:  # of a day or an hour that does not exist
+                continue
+            kept.append(KeptPicture(path, taken, camera, "stranger" if kind == "stranger" else "doubtful"))
+    return tuple(kept)
 
 
 class Review:

@@ -2,6 +2,7 @@
 
 from facerec_mqtt.recognition.arrays import read_arrays
 from facerec_mqtt.recognition.calibration import (
+    Calibration,
     Gallery,
     Normaliser,
     calibrate,
@@ -55,6 +56,7 @@ from facerec_mqtt.recognition.saved_report import SavedReport
 
 __all__ = [
     "NOBODY",
+    "Calibration",
     "Classifier",
     "Curve",
     "Family",

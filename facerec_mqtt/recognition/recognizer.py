@@ -161,6 +161,13 @@ class Recognizer:
         """The model in use; `None` knows nobody."""
         return self._model
 
+    @property
+    def normaliser(self) -> Normaliser:
+        """What scores are normalised with: the cohort and, with a model, the strangers of the household."""
+        if self._family is None:
+            return Normaliser(self._cohort.centres, self._cohort.top)
+        return self._family.normaliser
+
     def with_model(self, model: FamilyModel | None) -> "Recognizer":
         """The same networks with another model, which costs no more than looking at its arrays.
 

@@ -14,7 +14,7 @@ from facerec_mqtt.reports.advice import FEW_PHOTOS, Advice, Standing, advise
 from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
 from facerec_mqtt.reports.sentences import few_photos, many_strangers_named, no_usable_photo, why_worse
 from facerec_mqtt.reports.summary import model_sentence
-from facerec_mqtt.training import Comparison, Tally
+from facerec_mqtt.training import Comparison, Tally, replaces_current
 
 _LOW_TPIR = 0.6
 # With fewer named, and less far over what was asked for, it may be chance.
@@ -56,7 +56,7 @@ class RebuildReport:
     @property
     def switched(self) -> bool:
         """Whether the new model was put to use."""
-        return self.comparison is None or self.forced or self.comparison.worse is None
+        return replaces_current(self.comparison, force=self.forced)
 
     @property
     def not_used_because(self) -> str | None:

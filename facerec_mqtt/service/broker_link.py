@@ -28,7 +28,7 @@ from facerec_mqtt.mqtt import (
     Outage,
     Outbox,
     Received,
-    Refusal,
+    Refused,
     Rejection,
     Signal,
     Signals,
@@ -310,12 +310,12 @@ class BrokerLink:
 
     def _take_command(self, message: Received) -> None:
         taken = self._intake.take(message.topic, message.payload, message.retained, time.monotonic())
-        if isinstance(taken, Refusal):
+        if isinstance(taken, Refused):
             self._refuse(taken)
         elif taken is not None and not self.commands.put(taken):
-            self._refuse(Refusal("command", "Too many commands are waiting; send it again later."))
+            self._refuse(Refused("command", "Too many commands are waiting; send it again later."))
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refused) -> None:
         logger.warning("Command refused: %s", refusal.message)
         self.answer(refusal.command, False, refusal.message)
 

@@ -56,7 +56,7 @@ class Service:
         self._visits = Visits(settings.recognition, explain=self._explain)
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-        self._pipelines = {
+        self._cameras = {
             camera.slug: WatchedCamera(
                 camera, Camera(camera, self._on_camera_status), MotionGate(), Region(camera.region)
             )
@@ -69,18 +69,18 @@ class Service:
         self._history = VisitRecorder(history, settings.mqtt.node_id)
         self._persistence = Persistence(
             StateFile(settings.model_dir, settings.mqtt.node_id),
-            self._pipelines,
+            self._cameras,
             publisher,
             self._presence,
             self._visits,
         )
-        metrics = Metrics(self._pipelines, __version__, time.monotonic())
+        metrics = Metrics(self._cameras, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
         self._counts = CountsReporter(
             metrics, settings.metrics.interval_s, publisher.publish_metrics, self._endpoint
         )
-        self._frames = FramePipeline(
+        self._pipeline = FramePipeline(
             settings.recognition,
             self._visits,
             self._presence,
@@ -111,7 +111,7 @@ class Service:
         self._publish_model_state()
         self._publisher.publish_state(CaptureState())
         self._publish_discovery()
-        for slug, watched in self._pipelines.items():
+        for slug, watched in self._cameras.items():
             self._publisher.publish_camera_status(slug, online=False)
             self._publisher.publish_camera_enabled(slug, enabled=watched.enabled)
             watched.camera.start()
@@ -122,7 +122,7 @@ class Service:
         try:
             while not stop.is_set():
                 recognizer = self._models.recognizer
-                news = [self._frames.process(watched, recognizer) for watched in self._pipelines.values()]
+                news = [self._pipeline.process(watched, recognizer) for watched in self._cameras.values()]
                 self._housekeeping(time.monotonic())
                 self._heartbeat.beat(time.monotonic())
                 if not any(news):
@@ -140,10 +140,10 @@ class Service:
         clock = self._current_clock()
         self._history.pictured(self._review.stop(time.monotonic()), clock)
         self._history.stop(clock)
-        with ThreadPoolExecutor(len(self._pipelines) + 2) as pool:
+        with ThreadPoolExecutor(len(self._cameras) + 2) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
-            for watched in self._pipelines.values():
+            for watched in self._cameras.values():
                 pool.submit(watched.camera.stop)
             pool.submit(self._models.stop)
 
@@ -206,7 +206,7 @@ class Service:
             self._publisher.publish_state(state)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
-        totals = {slug: _totals(watched) for slug, watched in self._pipelines.items()}
+        totals = {slug: _totals(watched) for slug, watched in self._cameras.items()}
         self._counts.report(now_s, totals, self._publisher.counts)
 
     def _current_clock(self) -> Clock:
@@ -248,11 +248,11 @@ class Service:
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture():
-                    enabled = self._pipelines[command.camera].enabled
+                    enabled = self._cameras[command.camera].enabled
                     self._captures.start(command, self._models.recognizer, enabled=enabled)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
-        watched, now_s = self._pipelines[camera], time.monotonic()
+        watched, now_s = self._cameras[camera], time.monotonic()
         if watched.enabled != enabled:
             _log.info("Recognition at %s is switched %s", watched.settings.name, "on" if enabled else "off")
         watched.enabled = enabled
@@ -324,7 +324,7 @@ class Service:
     def _publish_discovery(self) -> None:
         self._save_state()
         if self._settings.mqtt.discovery:
-            cameras = [(slug, watch.settings.name) for slug, watch in self._pipelines.items()]
+            cameras = [(slug, watch.settings.name) for slug, watch in self._cameras.items()]
             people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)

@@ -34,7 +34,7 @@ class Persistence:
         visits: Visits,
     ) -> None:
         self._file = file
-        self._pipelines = pipelines
+        self._cameras = pipelines
         self._publisher = publisher
         self._presence = presence
         self._visits = visits
@@ -57,7 +57,7 @@ class Persistence:
     def enrol(self, people: Sequence[Person]) -> None:
         """A model is loaded, or the last person was forgotten: whoever is not enrolled any more is removed.
 
-        Who that is, is told by what was saved, too: no model may have been usable since the start.
+        What was saved counts, too: no model may have been usable since the start.
 
         Args:
             people: everybody who is enrolled from now on.
@@ -83,9 +83,9 @@ class Persistence:
         """
         state = self._file.state
         self._publisher.recall(state.announced)
-        for slug, pipeline in self._pipelines.items():
+        for slug, pipeline in self._cameras.items():
             pipeline.enabled = slug not in state.switched_off
-        for camera in state.cameras - set(self._pipelines):
+        for camera in state.cameras - set(self._cameras):
             self._publisher.remove_camera(camera)
         self._remove(state.removed)
         if people is None:
@@ -93,7 +93,7 @@ class Persistence:
         for slug, seen in state.last_seen.items():
             self._presence.recall(slug, seen.camera, clock.monotonic(seen.epoch_s), seen.score)
         enrolled = {person.slug for person in people or ()}
-        for visit in to_resume(state.visits, enrolled, self._pipelines, clock, now_s):
+        for visit in to_resume(state.visits, enrolled, self._cameras, clock, now_s):
             self._visits.resume(visit, now_s)
         self._presence.visits(self._visits.open_visits())
         self._is_restored = True
@@ -119,8 +119,8 @@ class Persistence:
         state = self._file.state
         state = replace(
             state,
-            switched_off=frozenset(slug for slug, each in self._pipelines.items() if not each.enabled),
-            cameras=frozenset(self._pipelines),
+            switched_off=frozenset(slug for slug, each in self._cameras.items() if not each.enabled),
+            cameras=frozenset(self._cameras),
             announced=self._publisher.announced,
             removed=frozenset() if emptied or self._has_removed(now_s) else state.removed,
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO, ClassVar
 
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
+from facerec_mqtt.faces import is_chatter
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ class RebuildProcess:
 
     def _on_error(self, line: bytes) -> None:
         text = line.decode(errors="replace").strip()
-        if text:
+        if text and not is_chatter(line):
             _log.debug("rebuild: %s", text)
             self._last_error = text[:300]
 

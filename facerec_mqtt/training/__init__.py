@@ -9,7 +9,13 @@
 """
 
 from facerec_mqtt.training.augmentation import VERSIONS, augment
-from facerec_mqtt.training.comparison import Comparison, Tally, WorseCode, compare_with_current
+from facerec_mqtt.training.comparison import (
+    Comparison,
+    Tally,
+    WorseCode,
+    compare_with_current,
+    replaces_current,
+)
 from facerec_mqtt.training.cross_validation import cross_validate
 from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
 from facerec_mqtt.training.learning_curve import learning_curves
@@ -28,6 +34,7 @@ __all__ = [
     "fit",
     "has_tensorflow",
     "learning_curves",
+    "replaces_current",
     "require_tensorflow",
     "unlisted_fonts",
 ]

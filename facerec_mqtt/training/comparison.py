@@ -112,6 +112,16 @@ class Comparison:
     """In which way the new one is clearly worse; `None` when it is not."""
 
 
+def replaces_current(comparison: Comparison | None, *, force: bool) -> bool:
+    """Whether a new model is put to use: not when it is clearly worse than the one in use, unless forced.
+
+    Args:
+        comparison: `None` where no model is in use, or none that can be used.
+        force: use it even when it is worse.
+    """
+    return force or comparison is None or comparison.worse is None
+
+
 def compare(
     version: str,
     before: Mapping[str, Answer],

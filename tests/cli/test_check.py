@@ -1,5 +1,8 @@
 """`check`: what fails is reported in a sentence, whatever it is."""
 
+import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -113,3 +116,64 @@ def test_a_history_that_cannot_be_written_is_reported(
     (tmp_path / "models" / FILE).write_bytes(b"no database" * 1000)
     assert line_of(checked(), "history").startswith("FAILED")
     assert "  history: " not in checked(history=HistorySettings(days=0))
+
+
+OWNER, GROUP, OURS = 1026, 100, 1000
+CHECK = """
+import os, sys
+from pathlib import Path
+from facerec_mqtt.cli.check import check
+from facerec_mqtt.settings.schema import ReviewSettings, Settings
+folder = Path(sys.argv[1])
+settings = Settings(
+    enrollment_dir=folder / "enrollment",
+    model_dir=folder / "models",
+    review=ReviewSettings(enabled=True, folder=folder / "review"),
+)
+Settings(), check(Settings(enrollment_dir=folder, model_dir=folder))  # so that everything is imported
+print("-----")
+os.setgroups([]), os.setgid(1000), os.setuid(1000)
+check(settings)
+"""
+
+
+def checked_as_another(folder: Path) -> dict[str, str]:
+    """What `check` prints of the folders when it runs as 1000:1000."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK, str(folder)], capture_output=True, text=True, check=True
+    )
+    shown = done.stdout.split("-----\n")[1]
+    return {what: line_of(shown, f"{what} folder") for what in ("enrollment", "model", "review")}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_of_a_folder_of_another_user_it_is_said_whose_it_is_and_what_mends_it(tmp_path: Path) -> None:
+    for above in [tmp_path, *tmp_path.parents][:-1]:
+        above.chmod(above.stat().st_mode | 0o055)
+    folders = {"enrollment": "enrollment", "model": "models", "review": "review"}
+    for name in folders.values():
+        (tmp_path / name / "Anna").mkdir(parents=True)
+        os.chown(tmp_path / name, OWNER, GROUP)
+        (tmp_path / name).chmod(0o750)
+    lines = checked_as_another(tmp_path)
+    for what, line in lines.items():
+        assert line.startswith("FAILED")
+        assert f"{OWNER}:{GROUP} (mode 750)" in line
+        assert f"this runs as {OURS}:{OURS}" in line
+        assert f'user: "{OWNER}:{GROUP}"' in line
+        command = f"chown -R {OURS}:{OURS} {shlex.quote(str(tmp_path / folders[what]))}"
+        assert command in line
+        subprocess.run(shlex.split(command), check=True)
+    assert all(line.startswith("ok") for line in checked_as_another(tmp_path).values())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_of_a_folder_of_root_nobody_is_advised_to_run_as_root(tmp_path: Path) -> None:
+    for above in [tmp_path, *tmp_path.parents][:-1]:
+        above.chmod(above.stat().st_mode | 0o055)
+    for name in ("enrollment/Anna", "models", "review"):
+        (tmp_path / name).mkdir(parents=True, mode=0o700)
+    (tmp_path / "enrollment").chmod(0o700)
+    lines = checked_as_another(tmp_path)
+    assert all(f"chown -R {OURS}:{OURS}" in line for line in lines.values())
+    assert "user: " not in "".join(lines.values())

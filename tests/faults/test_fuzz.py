@@ -35,7 +35,7 @@ from facerec_mqtt.mqtt.commands import (
     CommandIntake,
     Enable,
     Rebuild,
-    Refusal,
+    Refused,
     parse_capture,
     parse_enabled,
     parse_rebuild,
@@ -142,10 +142,10 @@ def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours
     topic: str, payload: bytes, retained: bool
 ) -> None:
     taken = CommandIntake(Topics(), CAMERAS).take(topic, payload, retained, 100.0)
-    assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refusal)
+    assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refused)
     if retained:
-        assert taken is None or isinstance(taken, Refusal)
-    if isinstance(taken, Refusal):
+        assert taken is None or isinstance(taken, Refused)
+    if isinstance(taken, Refused):
         assert json.loads(payloads.encode(payloads.result(taken.command, False, taken.message)))
 
 

@@ -17,7 +17,7 @@ from facerec_mqtt.mqtt.commands import (
     Enable,
     RateLimit,
     Rebuild,
-    Refusal,
+    Refused,
     parse_capture,
     parse_enabled,
     parse_rebuild,
@@ -190,14 +190,14 @@ def test_other_topics_are_none_of_ours(topic: str) -> None:
 
 def test_a_capture_that_lacks_something_is_refused() -> None:
     wrong = intake().take("facerec/command/capture", b"{}", False, 0)
-    assert isinstance(wrong, Refusal)
+    assert isinstance(wrong, Refused)
     assert "lacks" in wrong.message
 
 
 def test_a_retained_command_is_refused_once_and_never_taken() -> None:
     commands = intake()
     refused = commands.take("facerec/command/rebuild", b"PRESS", True, 0)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, Refused)
     assert refused.command == "rebuild"
     assert commands.take("facerec/command/rebuild", b"PRESS", True, 1) is None
     assert commands.take("facerec/command/rebuild", b"PRESS", False, 2) == Rebuild()
@@ -205,9 +205,9 @@ def test_a_retained_command_is_refused_once_and_never_taken() -> None:
 
 def test_clearing_a_retained_command_is_none_itself() -> None:
     commands = intake()
-    assert isinstance(commands.take("facerec/command/rebuild", b"PRESS", True, 0), Refusal)
+    assert isinstance(commands.take("facerec/command/rebuild", b"PRESS", True, 0), Refused)
     cleared = commands.take("facerec/command/rebuild", b"", False, 1)
-    assert isinstance(cleared, Refusal)
+    assert isinstance(cleared, Refused)
     assert "cleared" in cleared.message
     assert commands.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
 
@@ -216,7 +216,7 @@ def test_retained_commands_of_a_thousand_cameras_are_not_all_answered() -> None:
     commands = intake()
     topics = [f"facerec/camera/door_{number}/enabled/set" for number in range(1000)]
     answers = [commands.take(topic, b"OFF", True, 100.0) for topic in topics]
-    assert all(isinstance(answer, Refusal) for answer in answers[:BURST])
+    assert all(isinstance(answer, Refused) for answer in answers[:BURST])
     assert answers[BURST:] == [None] * (1000 - BURST)
 
 
@@ -225,7 +225,7 @@ def test_a_flood_is_refused_with_one_answer() -> None:
     answers = [commands.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]
     assert answers[:BURST] == [Rebuild()] * BURST
     assert [answer for answer in answers[BURST:] if answer is not None] == [
-        Refusal("rebuild", "Too many commands at once; they are ignored. Wait a few seconds.")
+        Refused("rebuild", "Too many commands at once; they are ignored. Wait a few seconds.")
     ]
 
 
@@ -237,7 +237,7 @@ def test_each_kind_of_command_has_a_limit_of_its_own() -> None:
         commands.take("facerec/camera/cellar/enabled/set", b"OFF", False, 100.0)
     assert isinstance(commands.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 100.0), Capture)
     answer = commands.take("facerec/camera/front_door/enabled/set", b"perhaps", False, 100.0)
-    assert isinstance(answer, Refusal)
+    assert isinstance(answer, Refused)
     assert "neither ON nor OFF" in answer.message
 
 
