@@ -155,8 +155,8 @@ def _check_writable(folder: Path, setting: str, later: str) -> str:
 def _check_history(settings: Settings) -> str:
     path = settings.model_dir / HISTORY
     days = f"visits are kept for {settings.history.days} days"
+    _check_writable(settings.model_dir, "FACEREC_MODEL_DIR", "")
     if not path.exists():
-        _check_writable(settings.model_dir, "FACEREC_MODEL_DIR", "")
         return f"{days}; none yet"
     with history_errors(path):
         history = History.open(path)
