@@ -102,6 +102,8 @@ def _cameras(options: Mapping[str, Any]) -> list[dict[str, Any]]:
         given = {name: value for name, value in camera.items() if value not in (None, "")}
         if "region" in given:
             given["region"] = [float(side) for side in given["region"].split(",")]
+        if "rotate" in given:
+            given["rotate"] = int(given["rotate"])
         cameras.append(given)
     return cameras
 

@@ -1,15 +1,15 @@
-"""Cameras: RTSP, HTTP pictures, video files, folders of pictures and local devices -> `Frame`.
+"""Cameras: RTSP, HTTP pictures and streams, video files, folders of pictures, local devices -> `Frame`.
 
     Camera (supervisor)  keeps one camera running; hands out its newest frame
     └── ReaderProcess    one connection, in a process of its own that can be killed
         └── reader       what runs in that process: a source, paced, into a SharedFrame
-            └── sources  the kinds of camera; rtsp.py says why a stream cannot be opened
+            └── sources  the kinds of camera; http_source and network speak to them
 
 The reader's process imports this package too. Nothing here may therefore import what is large: the
 settings are named in annotations only.
 """
 
-from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
+from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
 from facerec_mqtt.cameras.supervisor import Camera, CameraCounters
 

@@ -11,10 +11,19 @@ import signal
 import sys
 import time
 
-import cv2
+import numpy as np
 
-from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
-from facerec_mqtt.cameras.protocol import Alive, Failed, FrameWritten, Opened, ReaderRequest, Status
+from facerec_mqtt.cameras.protocol import (
+    Alive,
+    CameraFailedError,
+    CameraFailure,
+    Failed,
+    FailureKind,
+    FrameWritten,
+    Opened,
+    ReaderRequest,
+    Status,
+)
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.cameras.sources import open_source
 from facerec_mqtt.core.child_process import from_line, to_line, when_input_ends
@@ -50,12 +59,16 @@ def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame) -> None
     opened = False
     source = open_source(request, status.alive)
     for shot in source.shots:
+        # Turned clockwise; a view, which is copied once, into the shared frame.
+        image = np.rot90(shot.image, -request.rotate // 90) if request.rotate else shot.image
         if not opened:
             opened = True
-            height_px, width_px = shot.image.shape[:2]
+            height_px, width_px = image.shape[:2]
             status.send(Opened(width_px, height_px, source.fps))
-        frame.write(shot.captured_at_s, shot.image)
+        frame.write(shot.captured_at_s, image)
         status.send(FrameWritten(shot.captured_at_s))
+        # Not two pictures at a time.
+        del shot, image
 
 
 def main() -> None:
@@ -68,15 +81,12 @@ def main() -> None:
     status, frame = StatusPipe(int(sys.argv[1])), SharedFrame(int(sys.argv[2]))
     request = from_line(sys.stdin.buffer.readline(), ReaderRequest)
     when_input_ends(lambda: os._exit(0))
-    cv2.setNumThreads(1)
     try:
         read(request, status, frame)
     except CameraFailedError as error:
         status.send(Failed.of(error.failure))
-    except (cv2.error, MemoryError) as error:
-        # Their texts can hold the address.
-        status.send(Failed.of(CameraFailure(FailureKind.UNDECODABLE, detail=type(error).__name__)))
     except Exception as error:
+        # Its text can hold the address.
         status.send(Failed.of(CameraFailure(FailureKind.INTERNAL, detail=type(error).__name__)))
     # At once, since the closing of a dead stream can hang.
     os._exit(1)

@@ -11,8 +11,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind, failed
-from facerec_mqtt.cameras.protocol import STATUSES, Failed, Opened, ReaderRequest, Status
+from facerec_mqtt.cameras.protocol import (
+    STATUSES,
+    CameraFailedError,
+    CameraFailure,
+    Failed,
+    FailureKind,
+    Opened,
+    ReaderRequest,
+    Status,
+    failed,
+)
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
 
@@ -20,6 +29,10 @@ if TYPE_CHECKING:
     from facerec_mqtt.settings import CameraSettings
 _PATIENCE_AFTER_KILL_S = 1.0
 _LONGEST_MESSAGE = 4096
+# A camera with a battery, or behind a relay that starts it, takes longer to send its stream than it may fall
+# silent later.
+_OPEN_FACTOR = 3.0
+_START_WITHIN_S = 60.0
 READER_EXITED = CameraFailure(FailureKind.READER_EXITED)
 
 
@@ -44,16 +57,12 @@ class ReaderProcess:
         self._lines = LineBuffer(_LONGEST_MESSAGE)
 
     @classmethod
-    def start(
-        cls, settings: CameraSettings, frame: SharedFrame, *, timeout_s: float, patient: bool
-    ) -> ReaderProcess:
+    def start(cls, settings: CameraSettings, frame: SharedFrame) -> ReaderProcess:
         """Start reading a camera into `frame`.
 
         Args:
             settings: which camera.
             frame: where its pictures are put.
-            timeout_s: for how long it may be silent; kept by the caller.
-            patient: as in `ReaderRequest`.
 
         Raises:
             CameraFailedError: the system gives no process.
@@ -62,12 +71,15 @@ class ReaderProcess:
         request = ReaderRequest(
             kind=settings.kind,
             url=settings.url,
-            address=settings.address() if settings.kind == "rtsp" else settings.url,
+            address=settings.address() if settings.kind in ("rtsp", "http") else settings.url,
             username=settings.username,
             password=password,
             fps=settings.fps,
-            timeout_s=timeout_s,
-            patient=patient,
+            timeout_s=settings.read_timeout_s,
+            open_timeout_s=_OPEN_FACTOR * settings.read_timeout_s,
+            transport=settings.transport,
+            rotate=settings.rotate,
+            tls_fingerprint=settings.tls_fingerprint,
         )
         try:
             status, theirs = os.pipe()
@@ -140,42 +152,48 @@ class ReaderProcess:
         os.close(self._status)
 
 
-def probe(settings: CameraSettings, timeout_s: float) -> CameraFacts:
+def open_within_s(settings: CameraSettings) -> float:
+    """How long a reader may take until its first picture, or until it knows why there is none.
+
+    Most of it is the start of the process on a busy machine; the rest is for its steps, in each of which the
+    camera may be slow.
+    """
+    return _START_WITHIN_S + 2 * _OPEN_FACTOR * settings.read_timeout_s
+
+
+def probe(settings: CameraSettings) -> CameraFacts:
     """Open a camera, take one picture and close it again.
 
     Raises:
-        CameraFailedError: no picture comes within `timeout_s`; why, and what to do.
+        CameraFailedError: there is no picture; why, and what to do.
     """
-    frame = SharedFrame.create()
-    deadline_s = time.monotonic() + timeout_s
     try:
-        # Two steps, to open it and to ask why it does not open, must both fit in.
-        reader = ReaderProcess.start(settings, frame, timeout_s=0.6 * timeout_s, patient=False)
+        frame = SharedFrame.create()
         try:
-            first = _first_facts(reader, deadline_s, timeout_s)
+            reader = ReaderProcess.start(settings, frame)
+            try:
+                return _first_facts(reader, open_within_s(settings))
+            finally:
+                reader.close()
         finally:
-            reader.close()
+            frame.close()
     except CameraFailedError as error:
         raise CameraFailedError(error.failure, settings.name) from error
-    finally:
-        frame.close()
-    if isinstance(first, CameraFailure):
-        raise CameraFailedError(first, settings.name)
-    return first
 
 
-def _first_facts(reader: ReaderProcess, deadline_s: float, timeout_s: float) -> CameraFacts | CameraFailure:
+def _first_facts(reader: ReaderProcess, timeout_s: float) -> CameraFacts:
+    deadline_s = time.monotonic() + timeout_s
     while (left_s := deadline_s - time.monotonic()) > 0:
         messages = reader.listen(left_s)
         if messages is None:
-            return READER_EXITED
+            raise CameraFailedError(READER_EXITED)
         for message in messages:
             match message:
                 case Opened():
                     return CameraFacts(message.width_px, message.height_px, message.fps)
                 case Failed():
-                    return message.failure
-    return CameraFailure(FailureKind.SILENT, seconds=timeout_s)
+                    raise CameraFailedError(message.failure)
+    raise failed(FailureKind.SILENT, seconds=timeout_s)
 
 
 def _message(line: bytes) -> Status:
@@ -188,9 +206,8 @@ def _message(line: bytes) -> Status:
 def _environment() -> dict[str, str]:
     """The environment of a reader: quiet libraries, few threads, little memory."""
     return child_environment(
-        OPENCV_FFMPEG_LOGLEVEL="-8",
         OPENCV_LOG_LEVEL="SILENT",
-        OPENCV_FFMPEG_CAPTURE_OPTIONS="",
+        OMP_NUM_THREADS="1",
         OPENBLAS_NUM_THREADS="1",
         MALLOC_ARENA_MAX="2",
     )

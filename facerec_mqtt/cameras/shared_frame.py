@@ -31,7 +31,15 @@ class SharedFrame:
     @classmethod
     def create(cls) -> Self:
         """Make the memory, empty; the caller closes it."""
-        descriptor = os.memfd_create("facerec-frame")
+        try:
+            descriptor = os.memfd_create("facerec-frame")
+        except (AttributeError, OSError):
+            import tempfile
+
+            # An old kernel or a sandbox. A file without a name is as good, where it is in memory too.
+            folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - it has no name there
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+                descriptor = os.dup(file.fileno())
         os.ftruncate(descriptor, _HEADER.size)
         return cls(descriptor)
 

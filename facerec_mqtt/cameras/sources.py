@@ -1,37 +1,40 @@
-"""The kinds of camera, each as an endless sequence of pictures, at most so many a second.
+"""The kinds of camera, each as an endless row of pictures, at most so many a second.
 
-These run in the reader's process and may block for as long as they like: who waits for them has a
-watchdog.
+These run in the reader's process and may block: who waits for them has a watchdog. What a kind needs is
+imported where it is opened: the libraries are large, and no kind needs all.
 """
 
-import math
+import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from facerec_mqtt.cameras.failures import FailureKind, failed
+from facerec_mqtt.cameras.network import Address, Login, Relay, ask_rtsp, connect
 from facerec_mqtt.cameras.pacing import Backlog, Pacer
-from facerec_mqtt.cameras.protocol import ReaderRequest
+from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, failed
 from facerec_mqtt.core.errors import PictureError
-from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Image
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+    from facerec_mqtt.cameras.http_source import Body
 Alive = Callable[[], None]
-_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-# The smallest probe opens a stream in a tenth of a second where FFmpeg's own takes up to five. It needs
-# a camera that describes its stream in full; for others there is the patient way.
-_QUICK = "rtsp_transport;tcp|allowed_media_types;video|probesize;32"
-_PATIENT = "rtsp_transport;tcp|allowed_media_types;video"
-# Of the watchdog's time, so that the reason is found before the watchdog strikes.
-_OPEN_SHARE = 0.7
-_SETTLE_S = 0.5
 _USUAL_FPS = 25.0
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+_PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
+_MOST_BAD_PACKETS = 200
+# Each packet is a whole picture: those that are not wanted need not be decoded.
+_WHOLE_PICTURES = frozenset(("mjpeg",))
+# An RTSP camera describes its stream: to examine it too would take seconds. Over HTTP nothing is described.
+_QUICK = {"probesize": "32", "analyzeduration": "0"}
+_EXAMINED = {"probesize": "262144", "analyzeduration": "2000000"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,109 +69,237 @@ def open_source(request: ReaderRequest, alive: Alive) -> Source:
     """
     match request.kind:
         case "rtsp":
-            return _open_stream(request, alive)
+            return _live(_open_rtsp(request), request, alive)
         case "http":
-            # Here, since the client takes 10 MB of memory, which the others need not pay.
-            from facerec_mqtt.cameras.http_pictures import Snapshots
-
-            snapshots = Snapshots.of(request)
-            return Source(request.fps, _poll(snapshots.take, request.fps, alive))
+            return _open_http(request, alive)
         case "folder":
             return Source(request.fps, _poll(_Folder(Path(request.url)).take, request.fps, alive))
         case "device":
-            return _open_device(request, alive)
+            return _live(_open_device(int(request.url)), request, alive)
         case _:
             return _open_file(request, alive)
 
 
-def _open_stream(request: ReaderRequest, alive: Alive) -> Source:
-    for options in (_PATIENT,) if request.patient else (_QUICK, _PATIENT):
-        os.environ[_OPTIONS] = options
-        alive()
-        capture = cv2.VideoCapture(
-            request.address,
-            cv2.CAP_FFMPEG,
-            [
-                *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(request.timeout_s * _OPEN_SHARE * 1000)),
-                # After its own time-out OpenCV hands out old frames as if they were new. So the
-                # watchdog comes first.
-                *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(request.timeout_s * 2000)),
-                # Each decoder thread delays the picture by one frame.
-                *(cv2.CAP_PROP_N_THREADS, 1),
-            ],
-        )
-        if capture.isOpened() and capture.grab():
-            # What was looked at before decoding comes first and all at once; it is past.
-            settled_s = time.monotonic() + (_SETTLE_S if options == _PATIENT else 0.0)
-            return Source(_fps_of(capture), _grab(capture, request.fps, alive, settled_s))
-        capture.release()
-        alive()
-        # OpenCV does not say why. The camera itself does, when asked.
-        from facerec_mqtt.cameras.rtsp import describe
-
-        describe(request.url, request.username, request.password, request.timeout_s * _OPEN_SHARE)
-    raise failed(FailureKind.CODEC)
+# --- Streams
 
 
-def _open_device(request: ReaderRequest, alive: Alive) -> Source:
-    device = Path(f"/dev/video{int(request.url)}")
+def _open_rtsp(request: ReaderRequest) -> "InputContainer":
+    import av
+
+    address = Address.of(request.url, request.tls_fingerprint)
+    login = Login.of(request.username, request.password)
+    # Whether it is there at all is known at once; the description of its stream may take long.
+    connect(address, request.timeout_s).close()
+    needs_relay = address.fingerprint is not None
+    for transport in ("tcp", "udp") if request.transport == "auto" else (request.transport,):
+        if needs_relay:
+            break
+        try:
+            return _open_container(request.address, request, _QUICK | {"rtsp_transport": transport}, "rtsp")
+        except av.error.FFmpegError as error:
+            # Only that is kept of it: its text holds the URL with the password.
+            kind, number = type(error), error.errno
+        # FFmpeg's reasons are rough; the camera's own are exact.
+        ask_rtsp(address, request.url, login, request.open_timeout_s)[0].close()
+        needs_relay = issubclass(kind, av.error.HTTPUnauthorizedError)
+        is_of_transport = number == errno.EPROTONOSUPPORT or issubclass(kind, av.error.HTTPOtherClientError)
+        if not needs_relay and not is_of_transport:
+            raise failed(FailureKind.CODEC)
+    if not needs_relay:
+        raise failed(FailureKind.TRANSPORT, detail=request.transport)
+    connection, challenges = ask_rtsp(address, request.url, login, request.open_timeout_s)
+    relay = Relay(connection, request.url, login, challenges)
+    try:
+        return _open_container(relay.start(), request, _QUICK | {"rtsp_transport": "tcp"}, "rtsp")
+    except av.error.FFmpegError as error:
+        raise failed(FailureKind.CODEC) from error
+
+
+def _open_http(request: ReaderRequest, alive: Alive) -> Source:
+    from facerec_mqtt.cameras.http_source import HttpCamera, HttpKind, Snapshots, kind_of, multipart_shots
+
+    camera = HttpCamera(request)
+    body = camera.open(request.open_timeout_s)
+    match kind_of(body):
+        case HttpKind.MULTIPART:
+            return Source(request.fps, multipart_shots(body, request.fps, alive))
+        case HttpKind.STREAM:
+            return _live(_open_examined(body, request, None), request, alive)
+        case HttpKind.PLAYLIST:
+            body.close()
+            # FFmpeg asks for its parts, and checks no certificate.
+            if request.url.startswith("https:"):
+                raise failed(FailureKind.PLAYLIST_BY_HTTPS)
+            container = _open_examined(request.address, request, "hls")
+            return Source(_fps_of(_video_of(container)), _play(container, request.fps, alive, None))
+        case HttpKind.PICTURE:
+            snapshots = Snapshots(camera, body, request.timeout_s)
+            return Source(request.fps, _poll(snapshots.take, request.fps, alive))
+
+
+def _open_examined(file: "str | Body", request: ReaderRequest, format_name: str | None) -> "InputContainer":
+    import av
+
+    try:
+        return _open_container(file, request, _EXAMINED, format_name)
+    except av.error.FFmpegError as error:
+        raise failed(FailureKind.CODEC) from error
+
+
+def _open_container(
+    file: "str | Body", request: ReaderRequest, options: Mapping[str, str], format_name: str | None
+) -> "InputContainer":
+    """Open a stream; an `av.error.FFmpegError` that this raises can hold a password in its text."""
+    import av
+
+    options = {"allowed_media_types": "video", "fflags": "nobuffer"} | dict(options)
+    # When it falls silent later, the watchdog comes first.
+    timeouts_s = (request.open_timeout_s, 2 * request.timeout_s)
+    began_s = time.monotonic()
+    try:
+        return av.open(file, "r", format=format_name, options=options, timeout=timeouts_s)
+    except (av.error.FFmpegError, TimeoutError):
+        # Which error a time-out becomes, depends on where it struck.
+        if time.monotonic() - began_s < request.open_timeout_s:
+            raise
+    raise failed(FailureKind.SLOW, seconds=request.open_timeout_s)
+
+
+def _open_device(number: int) -> "InputContainer":
+    import av
+
+    device = Path(f"/dev/video{number}")
     if not device.exists():
         raise failed(FailureKind.NO_DEVICE, place=device)
-    capture = cv2.VideoCapture(int(request.url), cv2.CAP_V4L2)
-    if not capture.isOpened() or not capture.grab():
-        raise failed(FailureKind.DEVICE_UNREADABLE, place=device)
-    return Source(_fps_of(capture), _grab(capture, request.fps, alive))
+    try:
+        return av.open(str(device), format="v4l2")
+    except (av.error.FFmpegError, OSError) as error:
+        raise failed(FailureKind.DEVICE_UNREADABLE, place=device) from error
 
 
-def _grab(capture: cv2.VideoCapture, fps: float, alive: Alive, settled_s: float = 0.0) -> Iterator[Shot]:
-    """Take every frame as it comes, so that none waits, and unpack those that are wanted."""
+def _live(container: "InputContainer", request: ReaderRequest, alive: Alive) -> Source:
+    video = _video_of(container)
+    return Source(_fps_of(video), _take(container, video, request.fps, alive))
+
+
+def _take(container: "InputContainer", video: "VideoStream", fps: float, alive: Alive) -> Iterator[Shot]:
+    """Take every packet as it comes, so that none waits, and convert the pictures that are wanted."""
+    import av
+
     pacer, backlog = Pacer(fps), Backlog()
-    image = None
-    while True:
-        now_s = time.monotonic()
-        alive()
-        waited = backlog.waited(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, now_s)
-        if not waited and now_s >= settled_s and pacer.takes(now_s):
-            ok, image = capture.retrieve(image)
-            if ok:
-                yield Shot(now_s, np.asarray(image, np.uint8))
-        if not capture.grab():
-            raise failed(FailureKind.ENDED)
+    has_whole_pictures = video.codec_context.name in _WHOLE_PICTURES
+    bad = 0
+    try:
+        for packet in container.demux(video):
+            now_s = time.monotonic()
+            stamp = packet.dts if packet.pts is None else packet.pts
+            waited = stamp is not None and backlog.waited(float(stamp * packet.time_base), now_s)
+            if has_whole_pictures and (waited or not pacer.takes(now_s)):
+                alive()
+                continue
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                bad += 1
+                if bad >= _MOST_BAD_PACKETS:
+                    raise
+                continue
+            for frame in frames:
+                bad = 0
+                alive()
+                if has_whole_pictures or (not waited and pacer.takes(now_s)):
+                    yield Shot(now_s, _bgr(frame))
+    except av.error.InvalidDataError:
+        bad = _MOST_BAD_PACKETS
+    except (av.error.FFmpegError, OSError):
+        pass
+    raise (
+        failed(FailureKind.UNDECODABLE, detail=video.codec_context.name) if bad else failed(FailureKind.ENDED)
+    )
+
+
+# --- Files
 
 
 def _open_file(request: ReaderRequest, alive: Alive) -> Source:
     path = Path(request.url)
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a share has dropped
         raise failed(FailureKind.NO_FILE, place=path)
-    capture = _video(path)
-    return Source(_fps_of(capture), _play(path, capture, request.fps, alive))
+    container = _open_video(path)
+    fps = _fps_of(_video_of(container))
+    return Source(fps, _play(container, request.fps, alive, lambda: _open_video(path)))
 
 
-def _video(path: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    if not capture.isOpened() or not capture.grab():
-        raise failed(FailureKind.NOT_A_VIDEO, place=path)
-    return capture
+def _open_video(path: Path) -> "InputContainer":
+    import av
+
+    try:
+        return av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise failed(FailureKind.NOT_A_VIDEO, place=path) from error
 
 
-def _play(path: Path, capture: cv2.VideoCapture, fps: float, alive: Alive) -> Iterator[Shot]:
-    """Play a file over and over, at its own speed."""
+def _play(
+    container: "InputContainer", fps: float, alive: Alive, again: Callable[[], "InputContainer"] | None
+) -> Iterator[Shot]:
+    """Play what is not live at its own speed; at its end once more, unless `again` is `None`."""
+    import av
+
     pacer = Pacer(fps)
-    interval_s = 1.0 / _fps_of(capture)
     due_s = time.monotonic()
-    image = None
     while True:
-        _sleep_until(due_s, alive)
-        now_s = time.monotonic()
-        # After a pause of the whole process it goes on from here, it does not catch up.
-        due_s = max(due_s, now_s - 1.0) + interval_s
-        if pacer.takes(now_s):
-            ok, image = capture.retrieve(image)
-            if ok:
-                yield Shot(now_s, np.asarray(image, np.uint8))
-        if not capture.grab():
-            capture.release()
-            capture = _video(path)
+        video = _video_of(container)
+        interval_s = 1.0 / _fps_of(video)
+        has_given = False
+        try:
+            for packet in container.demux(video):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:
+                    continue
+                for frame in frames:
+                    has_given = True
+                    _sleep_until(due_s, alive)
+                    now_s = time.monotonic()
+                    # After a pause of the whole process it goes on from here, it does not catch up.
+                    due_s = max(due_s, now_s - 1.0) + interval_s
+                    if pacer.takes(now_s):
+                        yield Shot(now_s, _bgr(frame))
+        except (av.error.FFmpegError, OSError):
+            pass
+        if again is None:
+            raise failed(FailureKind.ENDED)
+        if not has_given:
+            raise failed(FailureKind.UNDECODABLE, detail=video.codec_context.name)
+        container.close()
+        container = again()
+
+
+def _video_of(container: "InputContainer") -> "VideoStream":
+    if not container.streams.video:
+        raise failed(FailureKind.NO_VIDEO)
+    video = container.streams.video[0]
+    video.codec_context.thread_count = 1  # each thread delays the picture by one frame
+    return video
+
+
+def _bgr(frame: "VideoFrame") -> Image:
+    """A picture, (H, W, 3) uint8 BGR, upright as the file says."""
+    plane = frame.reformat(format="bgr24", threads=1).planes[0]
+    # Without a copy: the picture is copied into the shared frame soon.
+    size, strides = (plane.height, plane.width, 3), (plane.line_size, 3, 1)
+    image: Image = np.ndarray(size, np.uint8, buffer=memoryview(plane), strides=strides)
+    return np.rot90(image, frame.rotation // 90) if frame.rotation % 360 else image
+
+
+def _fps_of(video: "VideoStream") -> float:
+    """What the stream claims, where that can be."""
+    rate = video.average_rate or video.guessed_rate
+    fps = float(rate) if rate else 0.0
+    return fps if 0.01 <= fps <= 240 else _USUAL_FPS
+
+
+# --- Pictures
 
 
 def _poll(take: Callable[[], Image], fps: float, alive: Alive) -> Iterator[Shot]:
@@ -192,7 +323,9 @@ class _Folder:
         self._last = ""
 
     def take(self) -> Image:
-        """The next picture; what cannot be read is skipped."""
+        """The next picture; what cannot be read is passed over."""
+        from facerec_mqtt.core.images import read_picture
+
         names = self._names()
         later = [name for name in names if name > self._last]
         for name in later + names[: len(names) - len(later)]:
@@ -209,12 +342,6 @@ class _Folder:
             return sorted(entry.name for entry in self._folder.iterdir() if entry.suffix.lower() in _PICTURES)
         except OSError as error:
             raise failed(FailureKind.UNREADABLE_FOLDER, place=self._folder, detail=error.strerror) from error
-
-
-def _fps_of(capture: cv2.VideoCapture) -> float:
-    """What the stream claims, where that can be."""
-    fps = float(capture.get(cv2.CAP_PROP_FPS))
-    return fps if math.isfinite(fps) and 0.01 <= fps <= 240 else _USUAL_FPS
 
 
 def _sleep_until(due_s: float, alive: Alive) -> None:

@@ -11,10 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from facerec_mqtt.cameras.failures import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.pacing import RateMeter, backoff_s
-from facerec_mqtt.cameras.protocol import Failed, FrameWritten, Opened
-from facerec_mqtt.cameras.reader_process import READER_EXITED, ReaderProcess
+from facerec_mqtt.cameras.protocol import (
+    CameraFailedError,
+    CameraFailure,
+    Failed,
+    FailureKind,
+    FrameWritten,
+    Opened,
+)
+from facerec_mqtt.cameras.reader_process import READER_EXITED, ReaderProcess, open_within_s
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.records import Frame
 
@@ -26,7 +32,6 @@ OnStatus = Callable[[str, bool, CameraFailure | None], None]
 # A camera that has given pictures for so long works again; one that falls silent sooner, time after time, is
 # asked less and less often.
 _WELL_AFTER_S = 30.0
-_START_WITHIN_S = 60.0
 _STOP_WITHIN_S = 1.8
 
 
@@ -135,13 +140,11 @@ class Camera:
     # --- The supervising thread
 
     def _run(self) -> None:
-        failures, barren = 0, 0
+        failures = 0
         while not self._stopping.is_set():
             began_s = time.monotonic()
             frames_before = self._frames
-            # A stream that opens quickly but never gives a picture may do so when examined for longer.
-            failure = self._read_or_fail(patient=barren % 2 == 1)
-            barren = 0 if self._frames > frames_before else barren + 1
+            failure = self._read_or_fail()
             is_well = self._frames > frames_before and time.monotonic() - began_s >= _WELL_AFTER_S
             failures = 1 if is_well else failures + 1
             if self._stopping.is_set():
@@ -149,10 +152,10 @@ class Camera:
             self._report_lost(failure)
             self._stopping.wait(backoff_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
 
-    def _read_or_fail(self, *, patient: bool) -> CameraFailure:
+    def _read_or_fail(self) -> CameraFailure:
         """Read until it ends; returns why it has ended."""
         try:
-            return self._read_once(patient=patient)
+            return self._read_once()
         except CameraFailedError as error:
             return error.failure
         except Exception as error:
@@ -160,14 +163,12 @@ class Camera:
             _log.exception('Camera "%s": unexpected error', self._settings.name)
             return CameraFailure(FailureKind.INTERNAL, detail=type(error).__name__)
 
-    def _read_once(self, *, patient: bool) -> CameraFailure:
+    def _read_once(self) -> CameraFailure:
         frame = self._frame
         if frame is None:
             return CameraFailure(FailureKind.ENDED)
         # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
-        reader = ReaderProcess.start(
-            self._settings, frame, timeout_s=self._settings.read_timeout_s, patient=patient
-        )
+        reader = ReaderProcess.start(self._settings, frame)
         with self._news:
             self._reader = reader
             if self._stopping.is_set():
@@ -181,15 +182,14 @@ class Camera:
             reader.close()
 
     def _listen_to(self, reader: ReaderProcess) -> CameraFailure:
-        # Until its first message the process is only being started, which is not the camera's fault.
-        timeout_s = _START_WITHIN_S
+        # Until its first picture the reader itself knows how long each step may take.
+        timeout_s = open_within_s(self._settings)
         while True:
             messages = reader.listen(timeout_s)
             if messages is None:
                 return READER_EXITED
             if not messages:
                 return CameraFailure(FailureKind.SILENT, seconds=timeout_s)
-            timeout_s = self._settings.read_timeout_s
             for message in messages:
                 match message:
                     case Failed():
@@ -197,6 +197,7 @@ class Camera:
                     case FrameWritten():
                         self._on_frame(message.captured_at_s)
                     case Opened():
+                        timeout_s = self._settings.read_timeout_s
                         self._report_online(message)
 
     def _on_frame(self, captured_at_s: float) -> None:

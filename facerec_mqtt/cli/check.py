@@ -217,7 +217,7 @@ def _require_cameras() -> str:
 
 
 def _check_camera(camera: CameraSettings) -> str:
-    facts = probe(camera, timeout_s=_TIMEOUT_S)
+    facts = probe(camera)
     return f"{facts.width}x{facts.height} at {facts.fps:.1f} frames a second"
 
 

@@ -25,7 +25,6 @@ from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.settings import CameraSettings, Settings, reason
 
 _log = logging.getLogger(__name__)
-_OPEN_WITHIN_S = 15.0
 _FRAME_WITHIN_S = 0.5
 _CONTAINS_LOGIN = (
     "The camera that was given holds a user or password; set the camera in FACEREC_CAMERAS and give its name."
@@ -146,7 +145,7 @@ def capture(
     camera = Camera(camera_settings)
     region = Region(camera_settings.region)
     try:
-        probe(camera_settings, _OPEN_WITHIN_S)
+        probe(camera_settings)
         # The clock starts once the camera is known to work.
         selector = FrameSelector(album.name, count, seconds, time.monotonic(), recognizer.embed)
         photo_capture = PhotoCapture(

@@ -1,6 +1,7 @@
 """The settings: what they are, their defaults and their limits, in groups."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -23,8 +24,9 @@ class CameraSettings(Group):
     name: str
     """What it is called in topics and in Home Assistant: "front_door", "Front door"."""
     url: str
-    """`rtsp://host:554/path`, `http://host/snapshot.jpg`, a video file, a folder of pictures, or a device
-    number; without user and password, which have settings of their own."""
+    """`rtsp://host:554/path`, `http://host/path` of snapshots or of a stream (multipart JPEG, FLV, HLS,
+    MPEG-TS), a video file, a folder of pictures, or a device number; without user and password, which have
+    settings of their own."""
     username: OptionalText = None
     """Login of the camera."""
     password: OptionalSecret = None
@@ -38,7 +40,15 @@ class CameraSettings(Group):
     region: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
     """Part of the picture to look at: left, top, right, bottom as fractions, `[0, 0.2, 0.7, 1]`."""
     read_timeout_s: float = Field(default=10.0, ge=1, le=300)
-    """A camera that is silent for this long is opened again; more than it pauses between pictures."""
+    """A camera that is silent for this long is opened again; more than it pauses between pictures. Until its
+    first picture it may take three times as long."""
+    transport: Literal["auto", "tcp", "udp"] = "auto"
+    """How RTSP sends the stream: by TCP, by UDP, or by UDP where the camera refuses TCP."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """By how many degrees clockwise the picture is turned before it is looked at."""
+    tls_fingerprint: OptionalText = None
+    """SHA-256 of the camera's own certificate in hexadecimal, for https:// and rtsps://; no other is
+    accepted."""
 
     @field_validator("name")
     @classmethod
@@ -75,6 +85,16 @@ class CameraSettings(Group):
         except ValueError:
             raise ValueError("has a port that is not a number from 0 to 65535") from None
         return url
+
+    @field_validator("tls_fingerprint")
+    @classmethod
+    def _fingerprint_is_a_hash(cls, fingerprint: str | None) -> str | None:
+        if fingerprint is None:
+            return None
+        digits = fingerprint.replace(":", "").replace(" ", "").lower()
+        if not re.fullmatch("[0-9a-f]{64}", digits):
+            raise ValueError('is no SHA-256 in hexadecimal; "facerec-mqtt check" prints that of the camera')
+        return digits
 
     @model_validator(mode="after")
     def _region_has_an_inside(self) -> Self:

@@ -1,5 +1,7 @@
 """The picture that two processes share."""
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,8 +33,17 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def shared() -> Iterator[SharedFrame]:
+def missing(*_: object) -> int:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+
+@pytest.fixture(params=["memfd", "file", "no memfd at all"])
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedFrame]:
+    """With what the kernel has, and with what an old one or a sandbox does without."""
+    if request.param == "file":
+        monkeypatch.setattr(os, "memfd_create", missing)
+    elif request.param == "no memfd at all":
+        monkeypatch.delattr(os, "memfd_create")
     frame = SharedFrame.create()
     yield frame
     frame.close()

@@ -260,7 +260,7 @@ def test_where_no_process_can_be_started_neither_a_rebuild_nor_a_reader_leaves_a
 
     def start_reader() -> None:
         door = CameraSettings(name="door", url=str(tmp_path))
-        ReaderProcess.start(door, frame, timeout_s=1, patient=False).close()
+        ReaderProcess.start(door, frame).close()
 
     for start in (start_rebuild, start_reader):
         before, failures = open_files(), 0

@@ -105,7 +105,7 @@ def settings_of(done: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Set
 def test_the_defaults_and_a_camera_with_the_supervisors_broker(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = CONFIG["options"] | {"cameras": [CAMERA | {"region": "0, 0.2, 0.7,1"}]}
+    options = CONFIG["options"] | {"cameras": [CAMERA | {"region": "0, 0.2, 0.7,1", "rotate": "90"}]}
     settings = settings_of(start(tmp_path, options, supervisor.url), monkeypatch, tmp_path)
     assert supervisor.asked == ["/services/mqtt"]
     assert (settings.mqtt.host, settings.mqtt.port, settings.mqtt.tls) == ("core-mosquitto", 1884, False)
@@ -120,6 +120,7 @@ def test_the_defaults_and_a_camera_with_the_supervisors_broker(
             password=None,
             fps=4,
             region=(0, 0.2, 0.7, 1),
+            rotate=90,
         ),
     )
     assert settings.enrollment_dir == Path("/share/facerec")

@@ -135,6 +135,9 @@ def test_an_unknown_name_in_the_file_is_found_too() -> None:
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"ftp://h"}]'}, "rtsp, rtsps, http and https"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"rtsp://h:99999/"}]'}, "port"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","region":[0.5,0,0.5,1]}]'}, "region"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","rotate":45}]'}, "rotate"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","transport":"http"}]'}, "transport"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","tls_fingerprint":"ab:cd"}]'}, "SHA-256"),
         ({"FACEREC_CAMERAS": '[{"name":"a b","url":"0"},{"name":"A-B","url":"1"}]'}, '"a b" and "A-B"'),
     ],
 )

@@ -79,7 +79,7 @@ def digest(authorization: str | None) -> Answer:
 
 def failure_of(url: str | Path, **others: object) -> CameraFailure:
     with pytest.raises(CameraFailedError) as caught:
-        probe(settings(url, **others), PATIENCE_S)
+        probe(settings(url, **others))
     return caught.value.failure
 
 
@@ -113,11 +113,7 @@ def test_a_wrong_login_is_reported_and_not_shown() -> None:
         ((200, {}, b"<html>hello</html>"), FailureKind.NO_PICTURE, None),
         ((200, {}, jpeg(1)[:500]), FailureKind.NO_PICTURE, None),
         ((200, {}, b"\xff" * (21 * 2**20)), FailureKind.PICTURE_TOO_LARGE, None),
-        (
-            (200, {"Content-Type": "multipart/x-mixed-replace; boundary=x"}, b""),
-            FailureKind.VIDEO_STREAM,
-            None,
-        ),
+        ((200, {"Content-Type": "multipart/x-mixed-replace; boundary=x"}, b""), FailureKind.ENDED, None),
         ((503, {}, b""), FailureKind.STATUS, 503),
         ((302, {"Location": "file:///etc/passwd"}, b""), FailureKind.STATUS, 302),
     ],
@@ -172,7 +168,9 @@ def test_a_folder_is_shown_in_the_order_of_names_over_and_over(tmp_path: Path) -
         (tmp_path / name).write_bytes(image.tobytes())
     (tmp_path / "b2.jpg").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture either")
-    request = ReaderRequest("folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, patient=False)
+    request = ReaderRequest(
+        "folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, 15.0, "auto", 0, None
+    )
     shots = islice(open_source(request, lambda: None).shots, 7)
     assert [number_of(shot.image) for shot in shots] == [0, 1, 2, 0, 1, 2, 0]
 
