@@ -32,9 +32,8 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.records import Image, Vectors
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import load_cohort
-from facerec_mqtt.recognition.calibration import Gallery, Normaliser, template
+from facerec_mqtt.faces import FaceDetector, load_cohort
+from facerec_mqtt.recognition import Gallery, Normaliser, template
 from facerec_mqtt.recognition.error_rates import threshold_at
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

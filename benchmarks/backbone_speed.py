@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from facerec_mqtt.core.records import AlignedFace
-from facerec_mqtt.faces.embedding import Embedder
+from facerec_mqtt.faces import Embedder
 
 ROUNDS = 15
 FACES_A_ROUND = 20

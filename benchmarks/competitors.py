@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.core.records import AlignedFace, Image, Vectors
+from facerec_mqtt.faces import Embedder
 from facerec_mqtt.faces.alignment import TEMPLATE, similarity
-from facerec_mqtt.faces.embedding import Embedder
 
 TEACHER_SIDE_PX = 128
 # face-reidentification-retail-0095 of the Open Model Zoo, landmarks in pixels of its input.

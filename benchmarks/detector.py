@@ -20,7 +20,7 @@ import numpy as np
 from labelled import YuNet
 
 from facerec_mqtt.core.records import Detection
-from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces import FaceDetector
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SEEN_MIN_SCORE, TRUTH_MIN_SCORE = 0.6, 0.8
@@ -185,7 +185,7 @@ def durations(image: np.ndarray, yunet: YuNet) -> tuple[float, float]:
 
 
 def fold_eight(images: Path) -> set[str]:
-    """The people whom training never saw."""
+    """The people that training never saw."""
     with (images.parent / "folds.tsv").open(encoding="utf-8") as table:
         return {row["person"] for row in csv.DictReader(table, delimiter="\t") if row["fold"] == "8"}
 

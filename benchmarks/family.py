@@ -13,7 +13,7 @@ and asks `facerec-mqtt predict --json` about pictures that the model has never s
   a face that were given a name.
 
 Families are enrolled with 20 pictures each and with 5. For the audit, a picture of another member or of a
-stranger is put into each folder in a further round: how many of these `enroll check` sets aside, and how many
+stranger is put into each folder in a further round: how many of these `enroll check` rejects, and how many
 of the good ones wrongly. Labels of the people in the wild are a few per cent wrong themselves.
 
 Pictures without any face found count as not named. Intervals are 95 % (Wilson); pictures of one person are
@@ -53,7 +53,7 @@ class Source:
 
 
 def main() -> int:
-    """Run the rounds, and print a table and perhaps a line of JSON."""
+    """Run the rounds, and print a table and, if asked for, a line of JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -83,8 +83,8 @@ def main() -> int:
             source = sources[number % len(sources)]
             for photos in arguments.photos:
                 folder = Path(name) / f"{number}-{photos}"
-                told = run_round(folder, source, kinds, photos, arguments, draw)
-                for kind, some in told.items():
+                counted = run_round(folder, source, kinds, photos, arguments, draw)
+                for kind, some in counted.items():
                     counts.setdefault(kind, Counter()).update(some)
                 shutil.rmtree(folder)
                 print(
@@ -213,7 +213,7 @@ def check_spoilt(
             spoilt.update(n=1, hits=not photo["used"], no_face="face" in reason)
         elif not reason or unlike:
             good.update(n=1, hits=unlike, no_face=0)
-    return {f"mislabelled set aside, {family}": spoilt, f"good wrongly set aside, {family}": good}
+    return {f"mislabelled rejected, {family}": spoilt, f"good wrongly rejected, {family}": good}
 
 
 def put(pictures: Iterable[Path], folder: Path) -> list[Path]:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Detection, Image
-from facerec_mqtt.faces.alignment import TEMPLATE, align, similarity
+from facerec_mqtt.faces import align
+from facerec_mqtt.faces.alignment import TEMPLATE, similarity
 
 FEWEST_PAIRS = 10
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}

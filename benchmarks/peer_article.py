@@ -16,7 +16,7 @@ import numpy as np
 import peer_contest as contest
 
 from facerec_mqtt.core.records import Box
-from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces import FaceDetector
 
 SIDE_PX = 224
 EPOCHS = 20

@@ -36,7 +36,7 @@ class Face:
     person: str | None
     """Slug, at the contestant's own threshold."""
     candidate: str | None
-    """Whom it resembles most."""
+    """Who it resembles most."""
     score: float
     """Of the candidate; more is surer."""
 

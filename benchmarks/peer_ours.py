@@ -16,9 +16,8 @@ def enrol(work: Path) -> None:
 
 def recognise(work: Path) -> contest.Recognise:
     """Open the networks and the model as `facerec-mqtt run` does, with its defaults."""
-    from facerec_mqtt.recognition.model_store import load_current
-    from facerec_mqtt.recognition.recognizer import Recognizer
-    from facerec_mqtt.settings.schema import CameraSettings, RecognitionSettings
+    from facerec_mqtt.recognition import Recognizer, load_current
+    from facerec_mqtt.settings import CameraSettings, RecognitionSettings
 
     settings = RecognitionSettings()
     min_face_px = CameraSettings(name="door", url="0").min_face_px

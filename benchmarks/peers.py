@@ -12,7 +12,7 @@
 - `--page`: also put the table into this file, between its comments "peers" and "/peers".
 
 Each picture stands in the middle of a 640×360 frame. All run on one core and one after the other, each in a
-fresh process. Times are processor time, so that other work on the machine counts little. Accuracy is told
+fresh process. Times are processor time, so that other work on the machine counts little. Accuracy is given
 twice: at each one's own threshold, and at the one that lets 1 % of these strangers through, which is the same
 demand on all and known to none beforehand.
 """

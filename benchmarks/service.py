@@ -55,8 +55,8 @@ def main() -> int:
 
 def measure(arguments: argparse.Namespace, port: int) -> dict[str, object]:
     """Run the service for the time that was asked for."""
-    heard: queue.Queue[tuple[float, str, bytes]] = queue.Queue()
-    client = listen(port, heard)
+    received: queue.Queue[tuple[float, str, bytes]] = queue.Queue()
+    client = listen(port, received)
     environment = os.environ | {
         "FACEREC_CAMERAS": json.dumps([{"name": "door", "url": arguments.camera, "fps": arguments.fps}]),
         "FACEREC_MODEL_DIR": str(arguments.model_dir),
@@ -70,13 +70,13 @@ def measure(arguments: argparse.Namespace, port: int) -> dict[str, object]:
     latencies: list[float] = []
     frames: list[float] = []
     try:
-        # Start-up is told by itself, so that it does not count into the steady state.
+        # Start-up is measured by itself, so that it does not count into the steady state.
         warm_s, cpu_warm = began + 30, 0.0
         while time.monotonic() < began + 60 * arguments.minutes:
             if cpu_warm == 0.0 and time.monotonic() >= warm_s:
                 cpu_warm, warm_s = cpu_seconds(service.pid), time.monotonic()
             try:
-                at_s, topic, payload = heard.get(timeout=1.0)
+                at_s, topic, payload = received.get(timeout=1.0)
             except queue.Empty:
                 continue
             if topic == "facerec/model/state" and ready is None:
@@ -108,12 +108,12 @@ def measure(arguments: argparse.Namespace, port: int) -> dict[str, object]:
         client.loop_stop()
 
 
-def listen(port: int, heard: "queue.Queue[tuple[float, str, bytes]]") -> Client:
+def listen(port: int, received: "queue.Queue[tuple[float, str, bytes]]") -> Client:
     """Subscribe to everything of the service."""
     client = Client(CallbackAPIVersion.VERSION2)
 
     def put(_client: Client, _user: object, message: MQTTMessage) -> None:
-        heard.put((time.monotonic(), message.topic, message.payload))
+        received.put((time.monotonic(), message.topic, message.payload))
 
     client.on_message = put
     for attempt in range(50):

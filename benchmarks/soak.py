@@ -63,7 +63,7 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Heard:
+class Totals:
     """What the service said."""
 
     events: int = 0
@@ -207,7 +207,7 @@ def soak(
         [sys.executable, "-m", "facerec_mqtt", "run"], env=environment, stdout=log, stderr=log
     )
     samples: list[Sample] = []
-    heard = Heard()
+    received = Totals()
     latencies_ms: list[float] = []
     rates: dict[str, list[float]] = {}
     due_s, rebuild_s = began_s + SAMPLE_S, began_s + 60 * arguments.rebuild_minutes
@@ -223,8 +223,8 @@ def soak(
                 samples.append(sample(service.pid, now_s - began_s))
             with contextlib.suppress(queue.Empty):
                 _, topic, payload = inbox.get(timeout=min(1.0, max(0.01, due_s - now_s)))
-                take(topic, payload, heard, latencies_ms, rates)
-        result = sum_up(samples, heard, latencies_ms, rates)
+                take(topic, payload, received, latencies_ms, rates)
+        result = sum_up(samples, received, latencies_ms, rates)
     finally:
         members = family(service.pid)
         service.terminate()
@@ -241,20 +241,20 @@ def soak(
 
 
 def take(
-    topic: str, payload: bytes, heard: Heard, latencies_ms: list[float], rates: dict[str, list[float]]
+    topic: str, payload: bytes, received: Totals, latencies_ms: list[float], rates: dict[str, list[float]]
 ) -> None:
     """Count one message."""
     if topic.endswith("/event"):
         event = json.loads(payload)
-        heard.events += 1
+        received.events += 1
         if event["event_type"] == "departed":
-            heard.departures += 1
+            received.departures += 1
         else:
             latencies_ms.append(event["latency_ms"])
     elif topic == "facerec/command/result":
         answer = json.loads(payload)
-        heard.rebuilds += answer["ok"]
-        heard.failures += not answer["ok"]
+        received.rebuilds += answer["ok"]
+        received.failures += not answer["ok"]
     elif "/camera/" in topic and topic.endswith("/state") and payload.startswith(b"{"):
         rates.setdefault(topic.split("/")[-2], []).append(json.loads(payload)["fps"])
 
@@ -278,7 +278,7 @@ def sample(pid: int, at_s: float) -> Sample:
 
 
 def sum_up(
-    samples: Sequence[Sample], heard: Heard, latencies_ms: list[float], rates: Mapping[str, list[float]]
+    samples: Sequence[Sample], received: Totals, latencies_ms: list[float], rates: Mapping[str, list[float]]
 ) -> dict[str, Any]:
     """The figures of a run."""
     turns = [
@@ -291,16 +291,16 @@ def sum_up(
     calm = [one for one in steady if not one.is_rebuilding]
     minutes = (steady[-1].at_s - steady[0].at_s) / 60
     return {
-        "events": heard.events,
-        "events_per_second": round(heard.events / samples[-1].at_s, 3),
+        "events": received.events,
+        "events_per_second": round(received.events / samples[-1].at_s, 3),
         "latency_ms": {
             "p50": percentile(latencies_ms, 0.5),
             "p95": percentile(latencies_ms, 0.95),
             "p99": percentile(latencies_ms, 0.99),
             "max": max(latencies_ms, default=None),
         },
-        "rebuilds": heard.rebuilds,
-        "rebuilds_failed": heard.failures,
+        "rebuilds": received.rebuilds,
+        "rebuilds_failed": received.failures,
         "rss_mb": round(statistics.median(one.rss_mb for one in calm), 1),
         "rss_mb_per_hour": slope_per_hour([(one.at_s, one.rss_mb) for one in calm]),
         "pss_mb": round(statistics.median(one.pss_mb for one in calm), 1),

@@ -10,8 +10,7 @@ import cv2
 
 from facerec_mqtt.cli.predict import annotate
 from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.recognition import Recognizer, load_current
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame, write_enrollment
 from facerec_mqtt.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Light
 

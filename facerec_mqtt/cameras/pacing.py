@@ -39,7 +39,7 @@ class Pacer:
 
 
 class RateMeter:
-    """Counts how many frames a second came of late."""
+    """Measures frames a second over the last seconds."""
 
     def __init__(self) -> None:
         self._times_s: deque[float] = deque(maxlen=1024)
@@ -73,10 +73,10 @@ def backoff_s(failures: int, chance: float) -> float:
 
 
 class Backlog:
-    """Tells frames that have waited somewhere from those that come fresh.
+    """Distinguishes frames that have waited somewhere from fresh ones.
 
     After a pause in the network all that was held up comes at once, and none of it shows what is going
-    on now. The stream's own clock tells: a frame that has waited is later, against that clock, than the
+    on now. The stream's own clock shows it: a frame that has waited is later, against that clock, than the
     swiftest of the last seconds.
     """
 

@@ -43,7 +43,7 @@ class StatusPipe:
         os.write(self._descriptor, to_line(message))
 
     def alive(self) -> None:
-        """Report that the camera lives, not more often than is of use."""
+        """Report that the camera is alive, at most a few times a second."""
         now_s = time.monotonic()
         if now_s >= self._alive_s + _ALIVE_EVERY_S:
             self._alive_s = now_s

@@ -1,4 +1,4 @@
-"""The reader's process as the service sees it: started, listened to, killed."""
+"""A camera's reader process on the service's side: started, listened to, killed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
 
 if TYPE_CHECKING:
-    from facerec_mqtt.settings.schema import CameraSettings
+    from facerec_mqtt.settings import CameraSettings
 _PATIENCE_AFTER_KILL_S = 1.0
 _LONGEST_MESSAGE = 4096
 # A camera with a battery, or behind a relay that starts it, takes longer to send its stream than it may fall
@@ -141,7 +141,7 @@ class ReaderProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and give back what it held."""
+        """End the process and release what it held."""
         self._process.kill()
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
@@ -204,7 +204,7 @@ def _message(line: bytes) -> Status:
 
 
 def _environment() -> dict[str, str]:
-    """What a reader needs of ours, and everything quiet and small."""
+    """The environment of a reader: quiet libraries, few threads, little memory."""
     return child_environment(
         OPENCV_LOG_LEVEL="SILENT",
         OMP_NUM_THREADS="1",

@@ -49,7 +49,7 @@ class SharedFrame:
         return self._descriptor
 
     def close(self) -> None:
-        """Give the memory back; pictures that were read stay valid."""
+        """Release the memory; pictures that were read stay valid."""
         self._map = None
         os.close(self._descriptor)
 

@@ -1,4 +1,4 @@
-"""The kinds of camera, each as an endless row of pictures, at most so many a second.
+"""The kinds of camera, each as an endless sequence of pictures, at most so many a second.
 
 These run in the reader's process and may block: who waits for them has a watchdog. What a kind needs is
 imported where it is opened: the libraries are large, and no kind needs all.
@@ -323,7 +323,7 @@ class _Folder:
         self._last = ""
 
     def take(self) -> Image:
-        """The next picture; what cannot be read is passed over."""
+        """The next picture; what cannot be read is skipped."""
         from facerec_mqtt.core.images import read_picture
 
         names = self._names()

@@ -25,7 +25,7 @@ from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.records import Frame
 
 if TYPE_CHECKING:
-    from facerec_mqtt.settings.schema import CameraSettings
+    from facerec_mqtt.settings import CameraSettings
 _log = logging.getLogger(__name__)
 OnStatus = Callable[[str, bool, CameraFailure | None], None]
 """Called on a change with the camera's slug, whether it gives pictures, and why it does not."""
@@ -212,7 +212,7 @@ class Camera:
             return
         name = self._settings.name
         if self._online is None:
-            _log.info('Camera "%s" gives %dx%d pixels', name, opened.width_px, opened.height_px)
+            _log.info('Camera "%s" is online: %dx%d pixels', name, opened.width_px, opened.height_px)
         else:
             _log.info('Camera "%s" is back after %.0f s', name, time.monotonic() - self._lost_s)
         self._online = True

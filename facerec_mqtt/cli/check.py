@@ -1,45 +1,65 @@
-"""Try everything the service needs, and say of each whether it is well or what to do."""
+"""`check` and `bench`: whether this machine has all that the service needs, and how fast it is.
 
+`check` prints of each thing whether it works or what to do; `bench` prints how long each stage takes.
+"""
+
+import json
 import os
+import shlex
+import stat
+import statistics
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from facerec_mqtt.cameras import probe
+from facerec_mqtt.core.clock import local_zone
 from facerec_mqtt.core.errors import FacerecError, SettingsError
-from facerec_mqtt.enrollment.folder import is_of_somebody, read_enrollment_folder
-from facerec_mqtt.monitoring.prometheus import require_client
-from facerec_mqtt.mqtt.connection import check_login
-from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.schema import CameraSettings, Settings
-from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow
+from facerec_mqtt.core.files import files_below
+from facerec_mqtt.core.images import read_picture
+from facerec_mqtt.core.records import Frame, Image
+from facerec_mqtt.enrollment import is_of_somebody, read_enrollment_folder
+from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
+from facerec_mqtt.history import FILE as HISTORY
+from facerec_mqtt.history import History, VisitFilter, history_errors
+from facerec_mqtt.monitoring import require_client
+from facerec_mqtt.mqtt import check_login
+from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare
+from facerec_mqtt.settings import CameraSettings, Settings
+from facerec_mqtt.training import has_tensorflow, require_tensorflow
 
 Try = Callable[[], str]
-"""Tries one thing; returns what is to be said of it, or raises."""
-_PATIENCE_S = 10.0
+"""Tries one thing; returns what works, or raises what does not."""
+_TIMEOUT_S = 10.0
+SIZES = ((1280, 720), (640, 360))
 
 
 def check(settings: Settings) -> int:
     """Print a line for each thing that is tried.
 
     Returns:
-        0 when all is well, else 1.
+        0 when all checks passed, else 1.
     """
     failed = 0
     for what, attempt in _tries(settings):
         try:
-            said, mark = attempt(), "ok    "
+            result, mark = attempt(), "ok    "
         except FacerecError as error:
-            said, mark = str(error), "FAILED"
+            result, mark = str(error), "FAILED"
             failed += 1
-        print(f"{mark}  {what}: {said}", flush=True)
-    print("All is well." if not failed else f"{failed} to mend, see above.", flush=True)
+        print(f"{mark}  {what}: {result}", flush=True)
+    print(f"{failed} check{'s' * (failed > 1)} failed." if failed else "All checks passed.", flush=True)
     return 1 if failed else 0
 
 
 def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
     yield "settings", lambda: _describe(settings)
     yield "processor", _check_processor
+    yield "time zone", _check_time_zone
     yield "enrollment folder", lambda: _check_enrollment(settings.enrollment_dir)
     yield (
         "model folder",
@@ -59,6 +79,8 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
                 folder, "FACEREC_REVIEW__FOLDER", "will be created with the first picture"
             ),
         )
+    if settings.history.days:
+        yield "history", lambda: _check_history(settings)
     if (beat := settings.heartbeat_file) is not None:
         yield "heartbeat file", lambda: _check_heartbeat(beat)
     if settings.metrics.prometheus_port is not None:
@@ -76,6 +98,12 @@ def _describe(settings: Settings) -> str:
         f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; "
         f'models in "{settings.model_dir}", photos in "{settings.enrollment_dir}"'
     )
+
+
+def _check_time_zone() -> str:
+    zone = local_zone(os.environ)
+    moment = datetime.now(UTC).astimezone(zone)
+    return f"{zone or moment.tzname()}, now {moment:%H:%M %z}"
 
 
 def _check_processor() -> str:
@@ -105,29 +133,61 @@ def _check_enrollment(folder: Path) -> str:
 
 def _count_files(folder: Path) -> int:
     try:
-        return sum(entry.is_file() for entry in folder.iterdir())
+        return sum(1 for _ in files_below(folder))
     except OSError as error:
         raise _unreadable(folder, error) from error
 
 
 def _unreadable(folder: Path, error: OSError) -> SettingsError:
-    return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); check its permissions.')
+    mended = _mended_by(Path(error.filename or folder)) or "check its permissions"
+    return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); {mended}.')
 
 
 def _check_writable(folder: Path, setting: str, later: str) -> str:
-    # Unlike Path.exists, this takes what may not be looked at for what is not there.
+    # Unlike Path.exists, this takes what may not be read for what is not there.
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise SettingsError(
-            f'"{folder}" cannot be written; make it writable for this user, or set {setting}.'
-        )
+        mended = (_mended_by(folder) if existing == folder else None) or "make it writable for this user"
+        raise SettingsError(f'"{folder}" cannot be written; {mended}, or set {setting}.')
     return "can be written" if existing == folder else later
+
+
+def _check_history(settings: Settings) -> str:
+    path = settings.model_dir / HISTORY
+    days = f"visits are kept for {settings.history.days} days"
+    if not path.exists():
+        _check_writable(settings.model_dir, "FACEREC_MODEL_DIR", "")
+        return f"{days}; none yet"
+    with history_errors(path):
+        history = History.open(path)
+        try:
+            history.try_to_write()
+            return f"{days}; {history.count(VisitFilter())} so far"
+        finally:
+            history.close()
+
+
+def _mended_by(folder: Path) -> str | None:
+    """Whose a folder is, who we are, and what mends it; `None` where it is ours or cannot be looked at."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return None
+    if facts.st_uid == os.geteuid():
+        return None
+    us, owner = f"{os.geteuid()}:{os.getegid()}", f"{facts.st_uid}:{facts.st_gid}"
+    # To become root so that files can be read is no advice.
+    as_owner = f', or run as its owner (in compose.yaml: user: "{owner}")' if facts.st_uid else ""
+    return (
+        f"it belongs to {owner} (mode {stat.S_IMODE(facts.st_mode):03o}), and this runs as {us};"
+        f" as root, run: chown -R {us} {shlex.quote(str(folder))}{as_owner}"
+    )
 
 
 def _check_heartbeat(file: Path) -> str:
     is_there = os.path.exists(file)  # noqa: PTH110 - as above
-    well = os.access(file, os.W_OK) if is_there else os.access(f"{file.parent}/", os.W_OK | os.X_OK)
-    if not well:
+    can_touch = os.access(file, os.W_OK) if is_there else os.access(f"{file.parent}/", os.W_OK | os.X_OK)
+    if not can_touch:
         raise SettingsError(
             f'"{file}" cannot be touched; set FACEREC_HEARTBEAT_FILE to a file in a folder that is writable.'
         )
@@ -141,20 +201,15 @@ def _check_prometheus(settings: Settings) -> str:
 
 def _check_model(settings: Settings) -> str:
     model = load_current(settings.model_dir)
-    Recognizer.load(
-        model,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
+    Recognizer.from_settings(settings.recognition, model)
     if model is None:
         raise SettingsError('there is none yet; run "facerec-mqtt rebuild". Until then all are strangers.')
     return f"version {model.version} knows {', '.join(person.name for person in model.people)}"
 
 
 def _check_broker(settings: Settings) -> str:
-    check_login(settings.mqtt, timeout_s=_PATIENCE_S)
-    return f"{settings.mqtt.host}:{settings.mqtt.port} lets us in"
+    check_login(settings.mqtt, timeout_s=_TIMEOUT_S)
+    return f"{settings.mqtt.host}:{settings.mqtt.port} accepts the login"
 
 
 def _require_cameras() -> str:
@@ -164,3 +219,85 @@ def _require_cameras() -> str:
 def _check_camera(camera: CameraSettings) -> str:
     facts = probe(camera)
     return f"{facts.width}x{facts.height} at {facts.fps:.1f} frames a second"
+
+
+def bench(settings: Settings, picture: Path | None, repeat: int, *, as_json: bool) -> int:
+    """Print the median milliseconds of each stage for one frame with one face.
+
+    Raises:
+        FacerecError: the picture holds no face, `repeat` is below 1, or the model is damaged.
+    """
+    if repeat < 1:
+        raise FacerecError(f"--repeat is {repeat}; give 1 or more.")
+    image = drawn_frame() if picture is None else read_picture(picture)
+    model = load_current(settings.model_dir)
+    figures = {
+        f"{width}x{height}": _stages(settings, model, image, (width, height), repeat)
+        for width, height in SIZES
+    }
+    if as_json:
+        print(json.dumps({"threads": settings.recognition.threads, "repeat": repeat, "ms": figures}))
+        return 0
+    print(f"Median of {repeat} frames with one face, {settings.recognition.threads} thread(s), in ms:")
+    print(f"{'':12}" + "".join(f"{size:>12}" for size in figures))
+    for stage in next(iter(figures.values())):
+        print(f"{stage:12}" + "".join(f"{figure[stage]:12.2f}" for figure in figures.values()))
+    if model is None:
+        print(f'There is no model in "{settings.model_dir}" yet, so the classifier and all are not measured.')
+    return 0
+
+
+def _stages(
+    settings: Settings, model: FamilyModel | None, image: Image, size: tuple[int, int], repeat: int
+) -> dict[str, float]:
+    frame_image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    recognition = settings.recognition
+    detector = FaceDetector.load(
+        min_score=recognition.min_detection_score,
+        max_side_px=recognition.max_side_px,
+        threads=recognition.threads,
+    )
+    embedder = Embedder.load(threads=recognition.threads)
+    gate = MotionGate()
+    found = detector.detect(frame_image)
+    if not found:
+        raise FacerecError(
+            f"No face is found in the picture at {size[0]}x{size[1]}; give another with --image."
+        )
+    face = align(frame_image, found[0])
+    frame = Frame(camera="bench", captured_at_s=0.0, image=frame_image)
+    figures = {
+        "motion": _median_ms(lambda: gate.moved(frame), repeat),
+        "detection": _median_ms(lambda: detector.detect(frame_image), repeat),
+        "alignment": _median_ms(lambda: align(frame_image, found[0]), repeat),
+        "embedding": _median_ms(lambda: embedder.embed([face]), repeat),
+    }
+    if model is None:
+        return figures
+    cohort = load_cohort()
+    family, vectors = prepare(model, embedder.digest, cohort), embedder.embed([face])
+    recognizer = Recognizer(detector, embedder, embedder.digest, cohort, model, family)
+    return figures | {
+        "head": _median_ms(lambda: family.identify(vectors, min_margin=0.0), repeat),
+        "all": _median_ms(
+            lambda: recognizer.recognise(frame_image, min_face_px=16, min_sharpness=0, min_margin=0), repeat
+        ),
+    }
+
+
+def _median_ms(call: Callable[[], object], repeat: int) -> float:
+    """Median wall time of one call, after one that warms up."""
+    call()
+    times = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return round(statistics.median(times) * 1000, 3)
+
+
+def drawn_frame() -> Image:
+    """A drawn camera frame with one person in it, (720, 1280, 3) uint8 BGR."""
+    from facerec_mqtt.rendering import FAMILY, Pose, render_frame
+
+    return render_frame([(next(iter(FAMILY.values())), Pose(640, 300, 180))], size=(1280, 720), seed=1)

@@ -1,10 +1,10 @@
 """`evaluate`: how well the model in use does on a labelled folder of new pictures."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
@@ -15,35 +15,63 @@ from facerec_mqtt.cli.output import progress_on_terminal
 from facerec_mqtt.core.errors import FacerecError, PictureError
 from facerec_mqtt.core.files import replace_file
 from facerec_mqtt.core.images import decode_picture, read_bytes
-from facerec_mqtt.core.records import AlignedFace
-from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
-from facerec_mqtt.enrollment.photos import MIN_FACE_PX, Networks, PhotoCache, content_key
-from facerec_mqtt.faces.alignment import align
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Embedder, load_cohort
-from facerec_mqtt.faces.selection import choose, find_faces
-from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes, fpir_of, tpir_of
-from facerec_mqtt.recognition.model_store import FamilyModel, load_current
-from facerec_mqtt.recognition.recognizer import Family, prepare
-from facerec_mqtt.reports.html import Page, confusable_text, rate_text, render_page
-from facerec_mqtt.reports.rebuild_report import PhotoReport, outcomes_as_json
-from facerec_mqtt.settings.schema import Settings
-
-# A still is looked at as `predict` does.
-_STILL_SIDE_PX = 1280
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
+from facerec_mqtt.enrollment import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.enrollment.photos import Networks, PhotoCache, content_key
+from facerec_mqtt.faces import STILL_SIDE_PX, Embedder, FaceDetector, find_faces, load_cohort, select_face
+from facerec_mqtt.recognition import (
+    NOBODY,
+    Family,
+    FamilyModel,
+    ModelPaths,
+    Outcomes,
+    SavedReport,
+    Scores,
+    fpir_of,
+    load_current,
+    prepare,
+    tpir_of,
+)
+from facerec_mqtt.reports import PhotoReport, confusable_people, outcomes_as_json, photos_of, rate_text
+from facerec_mqtt.reports.html import Page, render_page
+from facerec_mqtt.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What the model in use said of a labelled folder."""
+    """Who the model in use named in the pictures of a labelled folder."""
 
     model: FamilyModel
     folder: Path
     photos: tuple[PhotoReport, ...]
     outcomes: Outcomes
-    """Of the pictures that were not set aside; its rows are the model's people."""
+    """Of the pictures that could be judged; its rows are the model's people."""
     notes: tuple[str, ...]
     """What makes the figures say less than they seem to, a sentence each."""
+
+    @property
+    def stated_fpir(self) -> float | None:
+        """Share of strangers that the model may name; `None` where its report lacks it."""
+        return SavedReport.of(self.model.report).fpir
+
+    @property
+    def genuine(self) -> int:
+        """Pictures of people in the model."""
+        return int(np.sum(self.outcomes.true != NOBODY))
+
+    @property
+    def strangers(self) -> int:
+        """Pictures of people who are not in the model."""
+        return int(np.sum(self.outcomes.true == NOBODY))
+
+    def pictures(self, row: int) -> int:
+        """Pictures of one person that could be judged."""
+        return int(np.sum(self.outcomes.true == row))
+
+    def rejected(self, slug: str | None) -> int:
+        """How many pictures of a person, `None` for strangers, could not be judged."""
+        return sum(not photo.used for photo in photos_of(slug, self.photos))
 
     def as_json(self) -> dict[str, Any]:
         """As `facerec-mqtt evaluate --json` prints it."""
@@ -53,14 +81,14 @@ class Evaluation:
             "people": [person.slug for person in people],
             "tpir": _rounded(tpir_of(self.outcomes)),
             "fpir": _rounded(fpir_of(self.outcomes)),
-            "stated_fpir": self.model.report.get("fpir"),
-            "genuine": int(np.sum(self.outcomes.true != NOBODY)),
-            "strangers": int(np.sum(self.outcomes.true == NOBODY)),
+            "stated_fpir": self.stated_fpir,
+            "genuine": self.genuine,
+            "strangers": self.strangers,
             "details": {
                 person.slug: {
                     "name": person.name,
-                    "pictures": int(np.sum(self.outcomes.true == row)),
-                    "set_aside": self.set_aside(person.slug),
+                    "pictures": self.pictures(row),
+                    "set_aside": self.rejected(person.slug),
                     "tpir": _rounded(tpir_of(self.outcomes, row)),
                 }
                 for row, person in enumerate(people)
@@ -69,10 +97,6 @@ class Evaluation:
             "notes": list(self.notes),
             **outcomes_as_json(people, self.outcomes),
         }
-
-    def set_aside(self, slug: str | None) -> int:
-        """How many pictures of a person, `None` for strangers, could not be judged."""
-        return sum(photo.person == slug and photo.reason is not None for photo in self.photos)
 
     def page(self) -> Page:
         """As `facerec-mqtt evaluate --html` writes it."""
@@ -86,10 +110,10 @@ class Evaluation:
             photos=self.photos,
             outcomes=self.outcomes,
             curves=(),
-            fpir=float(self.model.report.get("fpir", float("nan"))),
+            fpir=float("nan") if self.stated_fpir is None else self.stated_fpir,
             method=(
                 "Each picture was judged by the model in use, as a single frame of a camera would be; a visit"
-                " has many. Pictures without a face that can be judged are set aside and count for neither"
+                " has many. Pictures without a face that can be judged are rejected and count for neither"
                 " figure."
             ),
         )
@@ -116,134 +140,156 @@ def evaluate(folder: Path, settings: Settings, *, as_json: bool, html: Path | No
             f'There is no model in "{settings.model_dir}"; make one with "facerec-mqtt rebuild", or name '
             "another folder with --model-dir."
         )
-    roster = read_enrollment_folder(folder, called="folder", strangers_suffice=True)
+    pictures = read_enrollment_folder(folder, called="folder", strangers_suffice=True)
     with progress_on_terminal() as progress:
-        found = _judge(
-            model, folder, roster, settings, lambda share: progress("Looking at the pictures", share)
+        evaluation = _judge_folder(
+            model, folder, pictures, settings, lambda share: progress("Looking at the pictures", share)
         )
-    if not len(found.outcomes.true):
+    if not len(evaluation.outcomes.true):
         raise FacerecError(
-            f'No picture in "{folder}" could be judged; the first is {found.photos[0].file}.'
-            f" {found.photos[0].reason}"
-            if found.photos
+            f'No picture in "{folder}" could be judged; the first is {evaluation.photos[0].file}.'
+            f" {evaluation.photos[0].sentence}"
+            if evaluation.photos
             else f'There is no picture in "{folder}"; put some into {folder / "Anna"}.'
         )
     if html is not None:
-        _write_page(html, render_page(found.page()))
+        _write_page(html, render_page(evaluation.page()))
     if as_json:
-        print(json.dumps(found.as_json(), ensure_ascii=False))
+        print(json.dumps(evaluation.as_json(), ensure_ascii=False))
     else:
-        _print(found)
+        _print(evaluation)
         if html is not None:
             print(f'The whole report: "{html}"')
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """Who the model named in one picture."""
+
+    scores: Scores
+    """(P,) against each of the model's people."""
+    person: str | None
+    """Slug of the one who was named."""
+    learnt: bool
+    """Whether a rebuild has analysed the picture for enrollment."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judge:
     networks: Networks
-    embedder: Embedder
     family: Family
     min_margin: float
+    enrolled: PhotoCache
 
-    def face(self, data: bytes) -> AlignedFace | str:
-        """The face that a picture is about, or why there is none that can be judged."""
+    @classmethod
+    def load(cls, model: FamilyModel, settings: Settings) -> Self:
+        """Load the networks as for still pictures.
+
+        Raises:
+            ModelError: the model does not fit them.
+        """
+        detector = FaceDetector.load(
+            min_score=settings.recognition.min_detection_score,
+            max_side_px=max(STILL_SIDE_PX, settings.recognition.max_side_px),
+            threads=settings.recognition.threads,
+        )
+        embedder = Embedder.load(threads=settings.recognition.threads)
+        networks = Networks(detector, detector, embedder, detector.digest, embedder.digest)
+        return cls(
+            networks,
+            prepare(model, embedder.digest, load_cohort()),
+            settings.recognition.min_margin,
+            PhotoCache.open(ModelPaths(settings.model_dir).photo_cache, networks),
+        )
+
+    def judge(self, path: Path) -> _Judgement | Rejection:
+        """Name the person that a picture is about, or say why it cannot be judged."""
         try:
-            image = decode_picture(data, enough_px=_STILL_SIDE_PX)
+            data = read_bytes(path)
+            image = decode_picture(data, enough_px=STILL_SIDE_PX)
         except PictureError as error:
-            return str(error)
-        detections = find_faces(self.networks.detector, image)
-        if not detections:
-            return "No face was found in it."
-        chosen = choose(detections, image)
-        if chosen is None:
-            return (
-                f"It shows {len(detections)} faces, none of them clearly the largest; cut out the right one."
-            )
-        face = align(image, chosen)
-        if face.width_px < MIN_FACE_PX:
-            return f"The face is only {face.width_px:.0f} pixels wide, and {MIN_FACE_PX:.0f} are the least."
-        return face
+            return error.rejection
+        selected = select_face(find_faces(self.networks.detector, image), image)
+        if isinstance(selected, Rejection):
+            return selected
+        vectors = self.networks.backbone.embed([selected.face])
+        (answer,) = self.family.identify(vectors, min_margin=self.min_margin)
+        analysis = self.enrolled.get(content_key(data))
+        learnt = analysis is not None and analysis.vectors is not None
+        return _Judgement(self.family.scores(vectors)[0], answer.person, learnt)
 
 
-def _judge(
+def _judge_folder(
     model: FamilyModel,
     folder: Path,
-    roster: EnrollmentFolder,
+    pictures: EnrollmentFolder,
     settings: Settings,
     progress: Callable[[float], None],
 ) -> Evaluation:
-    detector = FaceDetector.load(
-        min_score=settings.recognition.min_detection_score,
-        max_side_px=max(_STILL_SIDE_PX, settings.recognition.max_side_px),
-        threads=settings.recognition.threads,
-    )
-    embedder = Embedder.load(threads=settings.recognition.threads)
-    networks = Networks(detector, detector, embedder, detector.digest, embedder.digest)
-    judge = _Judge(
-        networks,
-        embedder,
-        prepare(model, embedder.digest, load_cohort()),
-        settings.recognition.min_margin,
-    )
-    learnt = PhotoCache.open(settings.model_dir / "cache" / "photos.npz", networks)
+    judge = _Judge.load(model, settings)
     rows = {person.slug: row for row, person in enumerate(model.people)}
-    names = {person.slug: person.name for person in model.people}
-    # Whoever is not in the model counts as a stranger, with what is set aside too.
-    slugs = {person.name: person.slug for person in roster.people if person.slug in rows}
-    reports = [PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside]
-    files, true, scores, named, known = [], [], [], [], 0
-    for done, photo in enumerate(roster.photos):
-        data, reason = _read(photo)
-        face = judge.face(data) if reason is None else reason
-        person = photo.person if photo.person in rows else None
-        if isinstance(face, str):
-            reports.append(PhotoReport(photo.file, person, face))
-        else:
-            vectors = embedder.embed([face])
-            (answer,) = judge.family.identify(vectors, min_margin=judge.min_margin)
-            reports.append(PhotoReport(photo.file, person, None, _wrong(person, answer.person, names)))
-            finding = learnt.get(content_key(data))
-            known += finding is not None and finding.vectors is not None
-            files.append(photo.file)
-            true.append(NOBODY if person is None else rows[person])
-            scores.append(judge.family.scores(vectors)[0])
-            named.append(NOBODY if answer.person is None else rows[answer.person])
-        progress((done + 1) / len(roster.photos))
-    outcomes = Outcomes(
-        files=tuple(files),
-        true=np.array(true, np.int64),
-        scores=np.array(scores, np.float32).reshape(-1, len(rows)),
-        named=np.array(named, np.int64),
-    )
-    notes = [*roster.notes]
-    notes += [
-        f"{person.name} is not in the model, so these pictures count as a stranger's."
-        for person in roster.people
-        if person.slug not in rows
-    ]
-    if known:
-        notes.append(
-            f"{known} of the pictures were looked at for enrollment: what the model has learnt from flatters"
-            " it; take them out to see how it does on new ones."
+    # Whoever is not in the model counts as a stranger, with what is rejected too.
+    reports = [
+        PhotoReport(
+            file=rejected.file,
+            folder=rejected.folder,
+            person=rejected.person if rejected.person in rows else None,
+            rejection=rejected.rejection,
         )
+        for rejected in pictures.rejected
+    ]
+    judged: dict[Photo, _Judgement] = {}
+    for done, photo in enumerate(pictures.photos, start=1):
+        person = photo.person if photo.person in rows else None
+        answer = judge.judge(photo.path)
+        rejection = answer if isinstance(answer, Rejection) else None
+        remark = None
+        if isinstance(answer, _Judgement):
+            judged[photo] = answer
+            remark = _what_is_wrong(person, answer.person, model.people)
+        reports.append(
+            PhotoReport(
+                file=photo.file, folder=photo.folder, person=person, rejection=rejection, remark=remark
+            )
+        )
+        progress(done / len(pictures.photos))
+    outcomes = Outcomes(
+        files=tuple(photo.file for photo in judged),
+        true=np.array([rows.get(photo.person or "", NOBODY) for photo in judged], np.int64),
+        scores=np.array([each.scores for each in judged.values()], np.float32).reshape(-1, len(rows)),
+        named=np.array([rows.get(each.person or "", NOBODY) for each in judged.values()], np.int64),
+    )
     return Evaluation(
-        model, folder, tuple(sorted(reports, key=lambda each: each.file)), outcomes, tuple(notes)
+        model,
+        folder,
+        tuple(sorted(reports, key=lambda each: each.file)),
+        outcomes,
+        (*pictures.notes, *_notes(pictures.people, model, sum(each.learnt for each in judged.values()))),
     )
 
 
-def _wrong(shown: str | None, answer: str | None, names: Mapping[str, str]) -> str | None:
-    """What was wrong with an answer; `None` where it was right."""
-    if answer == shown:
+def _notes(people: Sequence[Person], model: FamilyModel, learnt: int) -> Iterator[str]:
+    """What limits the meaning of the figures."""
+    known = {person.slug for person in model.people}
+    for person in people:
+        if person.slug not in known:
+            yield f"{person.name} is not in the model, so these pictures count as a stranger's."
+    if learnt:
+        yield (
+            f"{learnt} of the pictures were used for enrollment: what the model has learnt from flatters it;"
+            " take them out to see how it performs on new ones."
+        )
+
+
+def _what_is_wrong(shown: str | None, named: str | None, people: Sequence[Person]) -> Remark | None:
+    """What is wrong with an answer; `None` where it is right."""
+    if named == shown:
         return None
-    return "Not recognised." if answer is None else f"Taken for {names[answer]}."
-
-
-def _read(photo: Photo) -> tuple[bytes, str | None]:
-    try:
-        return read_bytes(photo.path), None
-    except PictureError as error:
-        return b"", str(error)
+    if named is None:
+        return Remark(code=RemarkCode.NOT_RECOGNISED)
+    name = next(person.name for person in people if person.slug == named)
+    return Remark(code=RemarkCode.TAKEN_FOR, name=name)
 
 
 def _write_page(path: Path, page: str) -> None:
@@ -253,36 +299,37 @@ def _write_page(path: Path, page: str) -> None:
         raise FacerecError(f'Cannot write "{path}" ({error.strerror}); choose another place.') from error
 
 
-def _print(found: Evaluation) -> None:
+def _print(evaluation: Evaluation) -> None:
     console = Console()
-    table = Table(title=escape(f"Model {found.model.version} on {found.folder}"))
+    outcomes, model = evaluation.outcomes, evaluation.model
+    table = Table(title=escape(f"Model {model.version} on {evaluation.folder}"))
     table.add_column("Who")
-    for heading in ("Pictures", "Set aside", "Recognised"):
+    for heading in ("Pictures", "Rejected", "Recognised"):
         table.add_column(heading, justify="right")
-    answer = found.as_json()
-    for entry in answer["details"].values():
-        rate = "" if entry["tpir"] is None else rate_text(entry["tpir"])
-        table.add_row(escape(entry["name"]), str(entry["pictures"]), str(entry["set_aside"]), rate)
-    table.add_row("not enrolled", str(answer["strangers"]), str(found.set_aside(None)), "")
+    for row, person in enumerate(model.people):
+        pictures, rejected = evaluation.pictures(row), evaluation.rejected(person.slug)
+        rate = rate_text(tpir_of(outcomes, row)) if pictures else ""
+        table.add_row(escape(person.name), str(pictures), str(rejected), rate)
+    table.add_row("not enrolled", str(evaluation.strangers), str(evaluation.rejected(None)), "")
     console.print(table)
 
-    def say(text: str) -> None:
+    def print_line(text: str) -> None:
         console.print(text, markup=False, highlight=False)
 
-    for photo in found.photos:
-        if (remark := photo.reason or photo.note) is not None:
-            say(f"  {photo.file}: {remark}")
-    for note in found.notes:
-        say(f"! {note}")
-    say(f"Recognised: {rate_text(tpir_of(found.outcomes))} of {answer['genuine']} pictures of the family.")
-    stated = answer["stated_fpir"]
+    for photo in evaluation.photos:
+        if photo.sentence is not None:
+            print_line(f"  {photo.file}: {photo.sentence}")
+    for note in evaluation.notes:
+        print_line(f"! {note}")
+    print_line(f"Recognised: {rate_text(tpir_of(outcomes))} of {evaluation.genuine} pictures of the family.")
+    stated = evaluation.stated_fpir
     asked = "" if stated is None else f" (at most {rate_text(stated)} were asked for)"
-    say(
-        f"Given a name: {rate_text(fpir_of(found.outcomes))} of {answer['strangers']} pictures of people who"
+    print_line(
+        f"Given a name: {rate_text(fpir_of(outcomes))} of {evaluation.strangers} pictures of people who"
         f" are not enrolled{asked}."
     )
-    if pair := confusable_text(found.model.people, found.outcomes):
-        say(pair)
+    if pair := confusable_people(model.people, outcomes):
+        print_line(pair)
 
 
 def _rounded(rate: float) -> float | None:

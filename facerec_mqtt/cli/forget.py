@@ -1,20 +1,30 @@
-"""`forget`: ask, remove a person from this machine, and take them off the broker."""
+"""`forget`: ask, then remove a person from this machine and from the broker."""
 
 import os
 import sys
+from collections.abc import Collection
 
 from facerec_mqtt.cli.output import progress_on_terminal
-from facerec_mqtt.core.errors import BrokerError, FacerecError
+from facerec_mqtt.core.errors import BrokerError, EnrollmentError, FacerecError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.enrollment.forget import Places, Traces, find_traces, forget, mentions, remove_from_state
+from facerec_mqtt.enrollment import (
+    Places,
+    Traces,
+    find_remainders_in_state,
+    find_remaining_visits,
+    find_traces,
+    mentions,
+    require_nothing_left,
+)
+from facerec_mqtt.enrollment.forget import forget
 from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.mqtt.removal import remove_person_from_broker
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.schema import Settings
-from facerec_mqtt.training.requirements import require_tensorflow
-
-# Review pictures are small; a photo may be of a whole room.
-_SIDE_PX = 1280
+from facerec_mqtt.faces import STILL_SIDE_PX
+from facerec_mqtt.history import HistoryError, forget_visits
+from facerec_mqtt.mqtt import remove_person_from_broker
+from facerec_mqtt.presence import remove_person
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.settings import Settings
+from facerec_mqtt.training import require_tensorflow
 
 
 def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
@@ -29,15 +39,15 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
         0 when the person is forgotten, 1 when the answer was no.
 
     Raises:
-        FacerecError: nobody is called that, there is nobody to ask, or something stands in the way.
+        FacerecError: nobody is called that, there is nobody to ask, a rebuild is running, something stands in
+            the way, or something is left.
     """
     places = Places(settings.enrollment_dir, settings.model_dir, settings.review.folder)
     traces = find_traces(places, name)
-    person = traces.person
     if ask:
         if not sys.stdin.isatty():
             raise FacerecError(
-                f"Nothing was removed: {person.name} is only forgotten after a question or with --yes."
+                f"Nothing was removed: {traces.person.name} is only forgotten after a question or with --yes."
             )
         if not _is_wanted(traces):
             print("Nothing was removed.")
@@ -45,58 +55,79 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
     if traces.in_use and traces.others:
         require_tensorflow()
 
-    def make_model() -> None:
+    def make_model(must_know: Collection[str]) -> None:
         with progress_on_terminal() as progress:
             rebuild(
                 settings.enrollment_dir,
                 settings.model_dir,
                 force=True,
-                must_know=traces.must_stay,
+                must_know=must_know,
+                is_locked=True,
                 fpir=settings.recognition.fpir,
                 min_margin=settings.recognition.min_margin,
                 progress=progress,
             )
 
     def load_recognizer() -> Recognizer:
-        return Recognizer.load(
-            None,
-            min_detection_score=settings.recognition.min_detection_score,
-            max_side_px=max(_SIDE_PX, settings.recognition.max_side_px),
-            threads=settings.recognition.threads,
-        )
+        return Recognizer.from_settings(settings.recognition, min_side_px=STILL_SIDE_PX)
 
-    forget(places, traces, make_model, load_recognizer)
-    print(f"{person.name} is forgotten on this machine. {_take_off_broker(settings, person)}")
+    # By name: what was found before the question may be something else now.
+    person = forget(places, traces.person.slug, make_model, load_recognizer)
+    done = _remove_from_services(settings, places, person)
+    # Last, when the service has had time to follow the model.
+    _remove_visits(places, person)
+    print(f"{person.name} is forgotten on this machine. {done}")
     return 0
 
 
-def _take_off_broker(settings: Settings, person: Person) -> str:
-    """Take a person off the broker, and out of the service's memory: all but what it needs, where that fails.
+def _remove_from_services(settings: Settings, places: Places, person: Person) -> str:
+    """Remove a person from the broker, and from what services have saved.
 
     Returns:
         What was done, in sentences.
+
+    Raises:
+        EnrollmentError: a service has saved something that cannot be removed.
     """
     try:
         done = remove_person_from_broker(settings.mqtt, person.slug, lambda text: mentions(text, person))
     except BrokerError as error:
-        said = f"{str(error).rstrip('.')}."
-        if remove_from_state(settings.model_dir, person, told=False):
+        reason = f"{str(error).rstrip('.')}."
+        if remove_person(settings.model_dir, person, from_broker=True):
             return (
-                f"{said} What the broker and Home Assistant still keep of {person.name} is removed when the"
-                f' service next connects; until then its memory in "{settings.model_dir}" holds the name.'
+                f"{reason} What the broker and Home Assistant still keep of {person.name} is removed when the"
+                f' service next connects; until then its state in "{settings.model_dir}" holds the name.'
             )
         return (
-            f"{said} The service remembers nothing by which it would remove what the broker may still keep of"
-            f' {person.name}; empty such topics by hand, as README says under "Remove it".'
+            f"{reason} No service has saved anything by which it would remove what the broker may still keep"
+            f' of {person.name}; empty such topics by hand, as docs/PRIVACY.md says under "Remove it".'
         )
-    remove_from_state(settings.model_dir, person)
+    remove_person(settings.model_dir, person, from_broker=False)
+    require_nothing_left(person, find_remainders_in_state(places, person))
     return done
+
+
+def _remove_visits(places: Places, person: Person) -> None:
+    """Remove a person's visits from the history.
+
+    Raises:
+        EnrollmentError: they cannot be removed.
+    """
+    try:
+        forget_visits(places.models, person)
+        left = find_remaining_visits(places, person)
+    except HistoryError as error:
+        raise EnrollmentError(
+            f"{person.name} is forgotten but for visits: {str(error).rstrip('.')}; then give the same"
+            " command again."
+        ) from error
+    require_nothing_left(person, left)
 
 
 def _is_wanted(traces: Traces) -> bool:
     """Ask; the end of the input is a no."""
     try:
-        answer = input(f"{_summary(traces)} Type yes to remove all of it for ever: ")
+        answer = input(f"{_summary(traces)} Type yes to remove all of it permanently: ")
     except EOFError:
         print()
         return False

@@ -1,13 +1,12 @@
-"""The command line: `facerec-mqtt COMMAND`, with the commands that README lists.
+"""The command line: parses `facerec-mqtt COMMAND` and dispatches; docs/COMMANDS.md lists the commands.
 
 What a command needs is imported when it runs, so that `--help` answers at once and the service never
-meets TensorFlow.
+loads TensorFlow.
 """
 
 import argparse
 import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.settings.schema import Settings, load_settings
+from facerec_mqtt.settings import Settings, load_settings
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -87,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="watch the cameras and publish who comes and goes")
     run.add_argument(
-        "--explain", action="store_true", help="say of each face why it was named, doubted or refused"
+        "--explain", action="store_true", help="log of each face why it was named, doubted or refused"
     )
     run.set_defaults(command=_run)
 
@@ -101,9 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--for-service", action="store_true", help=argparse.SUPPRESS)
     rebuild.set_defaults(command=_rebuild)
 
-    enroll = commands.add_parser("enroll", help="look after the enrollment pictures")
+    enroll = commands.add_parser("enroll", help="check or take enrollment pictures")
     ways = enroll.add_subparsers(required=True, metavar="HOW")
-    audit = ways.add_parser("check", help="say of each photo whether it would be used, and why not")
+    audit = ways.add_parser("check", help="list which photos would be used, and why others would not")
     _add_folders(audit)
     audit.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
     audit.set_defaults(command=_enroll_check)
@@ -121,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
     capture.set_defaults(command=_capture)
 
-    evaluate = commands.add_parser("evaluate", help="say how well the model does on new, labelled pictures")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure how well the model does on new, labelled pictures"
+    )
     evaluate.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="new pictures, in folders as for enrollment"
     )
@@ -141,20 +142,39 @@ def _parser() -> argparse.ArgumentParser:
     )
     models.set_defaults(command=_models)
 
-    predict = commands.add_parser("predict", help="say who is in pictures")
+    visits = commands.add_parser("visits", help="list who came, when and where, the latest first")
+    visits.add_argument("--person", metavar="NAME", help="only visits of this person")
+    visits.add_argument("--camera", metavar="CAMERA", help="only visits at this camera")
+    visits.add_argument(
+        "--kind", choices=["family", "visitor", "stranger", "doubtful"], help="only visits of this kind"
+    )
+    visits.add_argument("--since", metavar="TIME", help="began then or later: 2026-11-30, 2026-11-30T18:00")
+    visits.add_argument("--until", metavar="TIME", help="began before; of a day alone, until its end")
+    visits.add_argument("--limit", type=int, default=50, metavar="N", help="at most (%(default)s)")
+    visits.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are, and the history")
+    visits.add_argument("--json", action="store_true", help="print the visits as one line of JSON")
+    visits.set_defaults(command=_visits)
+
+    predict = commands.add_parser("predict", help="name the people in pictures")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     predict.add_argument("--json", action="store_true", help="print one line of JSON for each picture")
     predict.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
     predict.add_argument("--save-annotated", type=Path, metavar="DIR", help="draw the answers into copies")
     predict.set_defaults(command=_predict)
 
-    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, entities")
+    find = commands.add_parser("find", help="find the people of a picture in those kept for review")
+    find.add_argument("image", type=Path, metavar="IMAGE")
+    find.add_argument("--json", action="store_true", help="print the answer as one line of JSON")
+    find.add_argument("--model-dir", type=Path, metavar="DIR", help="where the models are")
+    find.set_defaults(command=_find)
+
+    forget = commands.add_parser("forget", help="remove a person: photos, models, caches, visits, entities")
     forget.add_argument("name", metavar="NAME", help="the person's name")
     _add_folders(forget)
     forget.add_argument("--yes", action="store_true", help="do not ask")
     forget.set_defaults(command=_forget)
 
-    check = commands.add_parser("check", help="try everything the service needs, and say what to mend")
+    check = commands.add_parser("check", help="try everything the service needs, and print what failed")
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure how long each stage takes on this machine")
@@ -189,8 +209,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.logs import configure_logging
     from facerec_mqtt.service.run import run_service
+    from facerec_mqtt.settings import configure_logging
 
     settings = _settings(arguments)
     configure_logging(settings)
@@ -199,97 +219,31 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _rebuild(arguments: argparse.Namespace) -> int:
     if arguments.for_service:
-        return _rebuild_for_service()
-    from facerec_mqtt.cli.output import print_report, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import rebuild
-    from facerec_mqtt.recognition.model_store import page_of
-    from facerec_mqtt.training.requirements import require_tensorflow
+        from facerec_mqtt.cli.enroll import rebuild_for_service
 
-    settings = _settings(arguments)
-    enrollment_dir, model_dir = settings.enrollment_dir, settings.model_dir
-    fpir, min_margin = settings.recognition.fpir, settings.recognition.min_margin
-    require_tensorflow()
-    with progress_on_terminal() as progress:
-        report = rebuild(
-            enrollment_dir,
-            model_dir,
-            force=arguments.force,
-            fpir=fpir,
-            min_margin=min_margin,
-            progress=progress,
-        )
-    if arguments.json:
-        print(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        print_report(report.as_json())
-        print(f'The whole report: "{page_of(model_dir, report.version)}"')
-    return 0
+        return rebuild_for_service(_sentence)
+    from facerec_mqtt.cli.enroll import rebuild_model
 
-
-def _rebuild_for_service() -> int:
-    from facerec_mqtt.cli.output import message_output, progress_messages
-    from facerec_mqtt.core.child_process import from_line, when_input_ends
-    from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildRequest
-
-    send = message_output()
-    request = from_line(sys.stdin.buffer.readline(), RebuildRequest)
-    try:
-        # With the service, also when it is killed; a rebuild can be killed at any step.
-        when_input_ends(lambda: os._exit(1))
-        from facerec_mqtt.enrollment.rebuild import rebuild
-        from facerec_mqtt.reports.summary import rebuild_message
-        from facerec_mqtt.training.requirements import require_tensorflow
-
-        require_tensorflow()
-        report = rebuild(
-            Path(request.enrollment_dir),
-            Path(request.model_dir),
-            force=request.force,
-            fpir=request.fpir,
-            min_margin=request.min_margin,
-            progress=progress_messages(send),
-        ).as_json()
-    except (FacerecError, MemoryError, ImportError, RuntimeError) as error:
-        sentence = _sentence(error)
-        if sentence is None:
-            raise
-        send(RebuildFailed(sentence))
-        return 1
-    send(RebuildDone(rebuild_message(report), report["switched"]))
-    return 0
+    return rebuild_model(_settings(arguments), force=arguments.force, as_json=arguments.json)
 
 
 def _enroll_check(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import print_photos, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import check_enrollment
+    from facerec_mqtt.cli.enroll import check_photos
 
-    settings = _settings(arguments)
-    with progress_on_terminal() as progress:
-        audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress).as_json()
-    if arguments.json:
-        print(json.dumps(audit, ensure_ascii=False))
-    else:
-        print_photos(audit, f"Photos in {settings.enrollment_dir}")
-    return 0
+    return check_photos(_settings(arguments), as_json=arguments.json)
 
 
 def _capture(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.output import hints_on_terminal
-    from facerec_mqtt.enrollment.capture import capture
+    from facerec_mqtt.cli.enroll import capture_photos
 
-    with hints_on_terminal() as progress:
-        outcome = capture(
-            _settings(arguments),
-            arguments.person,
-            arguments.camera,
-            count=arguments.count,
-            seconds=arguments.seconds,
-            progress=progress,
-        )
-    if not outcome["ok"] and not arguments.json:
-        raise FacerecError(outcome["message"])
-    print(json.dumps(outcome, ensure_ascii=False) if arguments.json else outcome["message"])
-    return 0 if outcome["ok"] else 1
+    return capture_photos(
+        _settings(arguments),
+        arguments.person,
+        arguments.camera,
+        count=arguments.count,
+        seconds=arguments.seconds,
+        as_json=arguments.json,
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -311,12 +265,33 @@ def _models(arguments: argparse.Namespace) -> int:
     return list_models(model_dir, as_json=arguments.json)
 
 
+def _visits(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.visits import list_visits
+
+    return list_visits(
+        _settings(arguments),
+        person=arguments.person,
+        camera=arguments.camera,
+        kind=arguments.kind,
+        since=arguments.since,
+        until=arguments.until,
+        limit=arguments.limit,
+        as_json=arguments.json,
+    )
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.predict import predict
 
     return predict(
         arguments.images, _settings(arguments), as_json=arguments.json, annotated_dir=arguments.save_annotated
     )
+
+
+def _find(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.predict import find
+
+    return find(arguments.image, _settings(arguments), as_json=arguments.json)
 
 
 def _forget(arguments: argparse.Namespace) -> int:
@@ -332,7 +307,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.bench import bench
+    from facerec_mqtt.cli.check import bench
 
     return bench(_settings(arguments), arguments.image, arguments.repeat, as_json=arguments.json)
 

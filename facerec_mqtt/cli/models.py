@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.recognition.model_store import (
+from facerec_mqtt.recognition import (
+    Recognizer,
     current_version,
     load_version,
     rebuilding,
     use_version,
     versions,
 )
-from facerec_mqtt.recognition.recognizer import Recognizer
 
 
 def list_models(model_dir: Path, *, as_json: bool) -> int:
@@ -105,9 +105,10 @@ def _version_before(model_dir: Path) -> str:
     Raises:
         ModelError: there is none.
     """
-    for listed in kept_models(model_dir):
-        older = listed["version"] < (current_version(model_dir) or "")
-        if older and "reason" not in listed:
+    kept = kept_models(model_dir)
+    current = next((listed["version"] for listed in kept if listed["current"]), "")
+    for listed in kept:
+        if listed["version"] < current and "reason" not in listed:
             return str(listed["version"])
     raise ModelError(
         f'No older model in "{model_dir}" can be gone back to; "facerec-mqtt models list" shows what is kept.'
@@ -140,7 +141,7 @@ def _print_table(listed: list[dict[str, Any]]) -> None:
 
 
 def _local(created: str) -> str:
-    """A time as the clock on the wall has it; what a foreign model has instead of one, as it is."""
+    """A time in the local zone; what is not a time is returned as it is."""
     try:
         return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):

@@ -1,12 +1,12 @@
-"""What a rebuild shows: a progress bar on a terminal, messages to the service, a table at the end."""
+"""What commands show: a progress bar on a terminal, messages to the service, a report as a table."""
 
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,11 +14,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from facerec_mqtt.core.child_process import Message, to_line
-from facerec_mqtt.service.rebuild_process import RebuildProgress
+from facerec_mqtt.core.records import ProgressCallback
+from facerec_mqtt.faces import without_chatter
+from facerec_mqtt.service import RebuildProgress
 
-ProgressCallback = Callable[[str, float], None]
-"""Called with what is being done and the share of the whole that is done, [0, 1]."""
-_ENOUGH_TO_TELL = 0.02
+if TYPE_CHECKING:  # what is printed is imported already, and the service's child must not need it
+    from facerec_mqtt.reports import AuditReport, PhotoReport, RebuildReport
+
+_ENOUGH_TO_ESTIMATE = 0.02
 
 
 @contextmanager
@@ -28,12 +31,13 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
     if not console.is_terminal:
         stages: list[str] = []
 
-        def say_stage(stage: str, _share: float) -> None:
+        def print_stage(stage: str, _share: float) -> None:
             if stage not in stages:
                 stages.append(stage)
                 print(f"{stage} ...", file=sys.stderr, flush=True)
 
-        yield say_stage
+        with without_chatter():
+            yield print_stage
         return
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with (
@@ -46,7 +50,7 @@ def progress_on_terminal() -> Iterator[ProgressCallback]:
 
 @contextmanager
 def _terminal_to_ourselves() -> Iterator[TextIO]:
-    """Lend out standard error. What C++ libraries write there meanwhile would tear the bar, and is lost."""
+    """Reserve standard error. What C++ libraries write there would break the bar, and is dropped."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
@@ -65,13 +69,13 @@ def hints_on_terminal() -> Iterator[ProgressCallback]:
     if not console.is_terminal:
         last = ""
 
-        def say_hint(hint: str, _share: float) -> None:
+        def print_hint(hint: str, _share: float) -> None:
             nonlocal last
             if hint != last:
                 last = hint
                 print(hint, file=sys.stderr, flush=True)
 
-        yield say_hint
+        yield print_hint
         return
     with Progress(
         BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=console
@@ -122,75 +126,77 @@ def seconds_left(rest: float, done: float, passed_s: float) -> int | None:
     Returns:
         Whole seconds; `None` as long as too little is done to say.
     """
-    return round(passed_s * rest / done) if done >= _ENOUGH_TO_TELL else None
+    return round(passed_s * rest / done) if done >= _ENOUGH_TO_ESTIMATE else None
 
 
-def print_report(report: Mapping[str, Any]) -> None:
-    """Print what a rebuild found as a table and sentences on standard output.
-
-    Args:
-        report: as `facerec-mqtt rebuild --json` prints it.
-    """
+def print_report(report: "RebuildReport") -> None:
+    """Print what a rebuild found as a table and sentences on standard output."""
     console = Console()
-    _print_photos(console, report, f"Model {report['version']}")
-    for note in report["notes"]:
-        _say(console, f"! {note}")
-    for advice in report["advice"]:
-        _say(console, f"{'!' if advice['needed'] else ' '} {advice['text']}")
-    if report["measured_fpir"] is not None:
-        _say(
+    rates = {person.name: report.tpir[person.slug] for person in report.people if person.slug in report.tpir}
+    _print_photos(console, report.photos, f"Model {report.version}", rates)
+    for note in report.general_notes():
+        _print_line(console, f"! {note}")
+    for advice in report.advice():
+        _print_line(console, f"{'!' if advice.needed else ' '} {advice.text}")
+    if report.measured_fpir is not None:
+        _print_line(
             console,
-            f"Strangers who would be given a name: {report['measured_fpir']:.1%}"
-            f" (at most {report['fpir']:.1%} were asked for).",
+            f"Strangers who would be given a name: {report.measured_fpir:.1%}"
+            f" (at most {report.fpir:.1%} were asked for).",
         )
-    folders = {entry["name"] for entry in report["details"].values()}
-    for each in report["outcomes"]:
-        if each["named"] is not None and each["file"].split("/")[0] not in folders:
-            _say(console, f"  {each['file']} would be called {report['details'][each['named']]['name']}.")
-    if not report["switched"]:
-        _say(
+    for file, person in report.named_strangers:
+        _print_line(console, f"  {file} would be called {person.name}.")
+    if report.comparison is not None and not report.switched:
+        _print_line(
             console,
-            f"! It is kept but not used, being clearly worse than {report['compared_with']['version']}, which"
-            f" stays in use. {report['not_used_because']} Use it all the same with"
+            f"! It is kept but not used, being clearly worse than {report.comparison.version}, which"
+            f" stays in use. {report.not_used_because} Use it all the same with"
             ' "facerec-mqtt rebuild --force".',
         )
 
 
-def print_photos(report: Mapping[str, Any], title: str) -> None:
+def print_audit(audit: "AuditReport", title: str) -> None:
     """Print what became of the photos as a table and sentences on standard output.
 
     Args:
-        report: as `facerec-mqtt enroll check --json` prints it.
+        audit: what `enroll check` found.
         title: of the table.
     """
     console = Console()
-    _print_photos(console, report, title)
-    for warning in report["warnings"]:
-        _say(console, f"! {warning}")
+    _print_photos(console, audit.photos, title, {})
+    for warning in audit.warnings():
+        _print_line(console, f"! {warning}")
 
 
-def _print_photos(console: Console, report: Mapping[str, Any], title: str) -> None:
-    used, aside = Counter[str](), Counter[str]()
-    for photo in report["photos"]:
-        (used if photo["used"] else aside)[photo["file"].split("/")[0]] += 1
-    rates = {entry["name"]: entry.get("tpir") for entry in report["details"].values()}
-    judged = any(rate is not None for rate in rates.values())
+def _print_photos(
+    console: Console, photos: Sequence["PhotoReport"], title: str, rates: Mapping[str, float]
+) -> None:
+    """Print the photos.
+
+    Args:
+        console: where to.
+        photos: all of them.
+        title: of the table.
+        rates: for folders, the share of the photos that is recognised; may be empty.
+    """
+    used, rejected = Counter[str](), Counter[str]()
+    for photo in photos:
+        (used if photo.used else rejected)[photo.folder or photo.file] += 1
     table = Table(title=escape(title))
     table.add_column("Folder")
-    for heading in ("Photos used", "Set aside", *(["Recognised"] if judged else [])):
+    for heading in ("Photos used", "Rejected", *(["Recognised"] if rates else [])):
         table.add_column(heading, justify="right")
-    for folder in sorted({*used, *aside}):
-        rate = rates.get(folder)
-        cells = [str(used[folder]), str(aside[folder]), "" if rate is None else f"{rate:.0%}"]
-        table.add_row(escape(folder), *cells[: 3 if judged else 2])
+    for folder in sorted({*used, *rejected}):
+        cells = [str(used[folder]), str(rejected[folder])]
+        if rates:
+            cells.append(f"{rates[folder]:.0%}" if folder in rates else "")
+        table.add_row(escape(folder), *cells)
     console.print(table)
-    for photo in report["photos"]:
-        if not photo["used"]:
-            _say(console, f"  {photo['file']}: {photo['reason']}")
-        elif "note" in photo:
-            _say(console, f"  {photo['file']} (used): {photo['note']}")
+    for photo in photos:
+        if photo.sentence is not None:
+            _print_line(console, f"  {photo.file}{' (used)' * photo.used}: {photo.sentence}")
 
 
-def _say(console: Console, text: str) -> None:
+def _print_line(console: Console, text: str) -> None:
     """Print a sentence on a line of its own; the terminal breaks it where it must."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)

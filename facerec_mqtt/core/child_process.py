@@ -1,4 +1,4 @@
-"""How the service and its child processes talk: one JSON message a line, and a short environment.
+"""The protocol between the service and its child processes: one JSON message a line; and their environment.
 
 A message is a dataclass with a `TYPE`, and stands on a line as `{"v": 1, "type": "frame", ...}`. What comes
 from a child is parsed strictly, since a library in it may write anything at any time.
@@ -37,7 +37,7 @@ _PASSED_ON_PREFIXES = ("LC_", "PYTHON")
 
 
 class Message(Protocol):
-    """A frozen dataclass of numbers, texts, truth values and enums."""
+    """A frozen dataclass of numbers, texts, booleans and enums."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     TYPE: ClassVar[str]

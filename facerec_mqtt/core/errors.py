@@ -13,6 +13,10 @@
 Every message says what failed, the value received, and what to do. No message holds a secret.
 """
 
+from pathlib import Path
+
+from facerec_mqtt.core.rejections import Rejection
+
 
 class FacerecError(Exception):
     """Root of all errors that a user can act on; the command line prints them as one line."""
@@ -27,7 +31,21 @@ class CameraError(FacerecError):
 
 
 class PictureError(FacerecError):
-    """A picture file cannot be read."""
+    """A picture file cannot be read.
+
+    Args:
+        rejection: why not.
+        path: which file, where its name is not known to the caller.
+    """
+
+    def __init__(self, rejection: Rejection, path: Path | None = None) -> None:
+        super().__init__(rejection, path)
+        self.rejection = rejection
+        self.path = path
+
+    def __str__(self) -> str:
+        place = "" if self.path is None else f"{self.path}: "
+        return f"{place}{self.rejection.sentence}"
 
 
 class EnrollmentError(FacerecError):

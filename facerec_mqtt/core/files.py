@@ -1,17 +1,33 @@
-"""Files that may be anything are read with limits; ours are written whole or not at all."""
+"""Files that may be anything are read with limits; our own are written whole or not at all."""
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 UNFINISHED_PREFIX = ".unfinished-"
 """Names of what is still being written begin with this; whatever is left over may be deleted."""
+# What desktops and storage boxes leave in any folder: thumbnails, recycle bins, snapshots.
+_CLUTTER = re.compile(
+    r"@eadir|@tmp|@sharebin|@sharesnap|@__thumb|@recycle|@recycle_bin|@recently-snapshot|#recycler?|#snapshots?"
+    r"|~snapshot|\$recycle\.bin|\$extend|recycler|recycled|system volume information|found\.000|lost\+found"
+    r"|network trash folder|temporary items|__macosx|(eh)?thumbs\.db|desktop\.ini",
+    re.IGNORECASE,
+)
+_HIDDEN_CLUTTER = re.compile(
+    r"\.(trash|recycle|deleted|thumb|@|stfolder|stversions|sync|git|snap|zfs|ds_store|appledouble|spotlight|fseventsd"
+    r"|temporaryitems|documentrevisions|dropbox|nextcloud|owncloud)",
+    re.IGNORECASE,
+)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in the place of another at one stroke, readable by its owner alone."""
+    """Replace a file atomically, readable by its owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=UNFINISHED_PREFIX, dir=path.parent)
     unfinished = Path(name)
@@ -63,6 +79,32 @@ class TooLargeError(UnfitFileError):
         self.found_bytes = found_bytes
 
 
+@contextlib.contextmanager
+def open_plain(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file without waiting for anybody.
+
+    Args:
+        path: what is to be read; a link is followed.
+
+    Yields:
+        The open file, and how many bytes it has.
+
+    Raises:
+        OSError: it is missing or forbidden.
+        NotPlainError: it is no plain file.
+    """
+    # Without O_NONBLOCK the mere opening of a named pipe waits indefinitely for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotPlainError("it is not a plain file")
+        with open(descriptor, "rb", closefd=False) as file:
+            yield file, status.st_size
+    finally:
+        os.close(descriptor)
+
+
 def read_plain(path: Path, most_bytes: int) -> bytes:
     """Read a whole file.
 
@@ -74,13 +116,38 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
         OSError: it is missing or forbidden.
         UnfitFileError: it is no plain file, or too large.
     """
-    # Without O_NONBLOCK the mere opening of a named pipe waits for its writer for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor is no path
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotPlainError("it is not a plain file")
-        if status.st_size > most_bytes:
-            raise TooLargeError(status.st_size, most_bytes)
-        # No more than that: Python sets aside at once as much memory as is asked for.
-        return file.read(status.st_size + 1)
+    with open_plain(path) as (file, size_bytes):
+        if size_bytes > most_bytes:
+            raise TooLargeError(size_bytes, most_bytes)
+        # No more than that: Python allocates at once as much memory as is asked for.
+        return file.read(size_bytes + 1)
+
+
+def text_name(path: Path) -> str:
+    """A file's name as text that can be printed and compared, whatever its bytes and its system."""
+    return unicodedata.normalize("NFC", os.fsencode(path.name).decode("utf-8", "replace"))
+
+
+def is_clutter(path: Path) -> bool:
+    """Whether a desktop or a storage box has left it, by its name."""
+    return bool(_CLUTTER.fullmatch(path.name.strip()) or _HIDDEN_CLUTTER.match(path.name))
+
+
+def is_visible(path: Path) -> bool:
+    """Whether somebody has put it there to be seen, by its name."""
+    return not path.name.startswith(".") and not is_clutter(path)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in a person's folder and in the folders in it, in order; links to folders are not followed.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if is_visible(Path(name)))
+        yield from (Path(place, name) for name in sorted(files) if is_visible(Path(name)))

@@ -1,34 +1,59 @@
 """Read a picture file that may be anything: cut short, huge, turned, or no picture at all.
 
-What a file would cost is found out before a byte of it is decoded: the size is taken from the header, so
-that a small file that claims to hold a gigantic picture is refused, and a JPEG's scans are counted, since
-each goes over the whole picture once more.
+Pillow reads what a file is and how large a picture its header announces, so that a small file that claims
+to hold a gigantic picture is refused before a byte of it is decoded. JPEG and WebP are decoded by OpenCV, in
+half of Pillow's time; PNG is not, since OpenCV allocates as much memory as any chunk claims to have. Pillow
+is imported when the first picture comes: a process that only reads video streams never pays for it.
 """
 
+import functools
+import io
 import re
 import struct
+import warnings
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from facerec_mqtt.core.errors import PictureError
-from facerec_mqtt.core.files import NotPlainError, TooLargeError, read_plain
+from facerec_mqtt.core.files import NotPlainError, open_plain
+from facerec_mqtt.core.picture_formats import ALL_FORMATS, HEAD_BYTES, Format, format_of
 from facerec_mqtt.core.records import Image
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+    from PIL.ImageFile import ImageFile
 
 MAX_FILE_BYTES = 80 * 2**20
 MAX_PIXELS = 64_000_000
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 30_000  # OpenCV's warps count pixels in 16 bits
-MAX_SCANS = 100  # a progressive photo has about ten
+MAX_SCANS = 100  # a progressive photo has about ten; libjpeg itself has no limit
+_BY_OPENCV = frozenset({Format.JPEG, Format.WEBP})
+
+# What Pillow raises on damaged files, in its plugins and its decoders.
+_PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+)
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
-_JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_END = b"\xff\xd9"
 # What ends a scan's data: neither a byte 255 of them nor a restart.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
-_EXIF_WITHIN = 2**17
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 # Tags of EXIF 2.3: where its directory is, when the picture was taken, when the file was changed.
 _EXIF_DIRECTORY, _TAKEN, _CHANGED = 0x8769, 0x9003, 0x0132
 
@@ -37,7 +62,7 @@ def read_picture(path: Path, *, enough_px: int | None = None) -> Image:
     """Read one picture file.
 
     Args:
-        path: a JPEG, PNG or WebP file, whatever its name ends in.
+        path: a picture of any format, whatever its name ends in.
         enough_px: as for `decode_picture`.
 
     Returns:
@@ -49,39 +74,47 @@ def read_picture(path: Path, *, enough_px: int | None = None) -> Image:
     try:
         return decode_picture(read_bytes(path), enough_px=enough_px)
     except PictureError as error:
-        raise PictureError(f"{path}: {error}") from error
+        raise PictureError(error.rejection, path) from error
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole file, if it is a plain file of a reasonable size.
+    """Read a whole file, if it is a plain file of a reasonable size that begins as a picture does.
 
     Raises:
-        PictureError: it is missing, forbidden, no plain file, empty or too large.
+        PictureError: it is missing, forbidden, no plain file, empty, no picture or too large.
     """
     try:
-        data = read_plain(path, MAX_FILE_BYTES)
+        with open_plain(path) as (file, size_bytes):
+            head = file.read(HEAD_BYTES)
+            if not head:
+                raise PictureError(Rejection(code=RejectionCode.EMPTY_FILE))
+            format_of(head)  # before anything else, so that no film is read to its end
+            if size_bytes > MAX_FILE_BYTES:
+                raise PictureError(
+                    Rejection(
+                        code=RejectionCode.FILE_TOO_LARGE,
+                        found_mb=size_bytes / 2**20,
+                        limit_mb=MAX_FILE_BYTES / 2**20,
+                    )
+                )
+            return head + file.read(size_bytes + 1)
     except NotPlainError as error:
-        raise PictureError("It is not a plain file; put the picture itself there.") from error
-    except TooLargeError as error:
-        raise PictureError(
-            f"The file has {error.found_bytes / 2**20:.0f} MB, more than {MAX_FILE_BYTES // 2**20};"
-            " save the picture smaller."
-        ) from error
+        raise PictureError(Rejection(code=RejectionCode.NOT_A_PLAIN_FILE)) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise PictureError(f"It cannot be opened ({reason}); check its name and permissions.") from error
-    if not data:
-        raise PictureError("The file is empty; copy the picture again.")
-    return data
+        raise PictureError(Rejection(code=RejectionCode.UNREADABLE, detail=reason)) from error
 
 
-def decode_picture(data: bytes, *, enough_px: int | None = None) -> Image:
-    """Decode the bytes of a picture file.
+def decode_picture(
+    data: bytes, *, enough_px: int | None = None, formats: Collection[Format] = ALL_FORMATS
+) -> Image:
+    """Decode the bytes of a picture file; of several pictures in it, the first.
 
     Args:
         data: the whole file.
         enough_px: where the longer side has at least twice as many pixels, the picture is decoded to a
             half, a quarter or an eighth, never below this; far faster for a phone's JPEGs.
+        formats: what is accepted. The fewer, the less code meets what somebody else sends.
 
     Returns:
         (H, W, 3) uint8 BGR, upright as its EXIF orientation says.
@@ -89,128 +122,137 @@ def decode_picture(data: bytes, *, enough_px: int | None = None) -> Image:
     Raises:
         PictureError: it is no picture, of a kind that is not supported, damaged, too small or too large.
     """
-    width_px, height_px = _measure(data)
-    if min(width_px, height_px) < MIN_SIDE_PX:
-        raise PictureError(
-            f"The picture has only {width_px}x{height_px} pixels, and {MIN_SIDE_PX} on each side are the"
-            " least; take a larger one."
-        )
-    if width_px * height_px > MAX_PIXELS or max(width_px, height_px) > MAX_SIDE_PX:
-        raise PictureError(
-            f"The picture has {width_px}x{height_px} pixels ({width_px * height_px / 1e6:.0f} megapixels),"
-            f" more than {MAX_PIXELS // 1_000_000} megapixels or {MAX_SIDE_PX} on a side; save it smaller."
-        )
-    divisor = 1
-    while enough_px is not None and divisor < 8 and max(width_px, height_px) // (divisor * 2) >= enough_px:
-        divisor *= 2
-    small_jpeg = _REDUCED.get(divisor) if data.startswith(b"\xff\xd8") else None
+    if not data:
+        raise PictureError(Rejection(code=RejectionCode.EMPTY_FILE))
+    found = format_of(data[:HEAD_BYTES])
+    if found not in formats:
+        raise PictureError(Rejection(code=RejectionCode.UNSUPPORTED_FORMAT, format=found))
+    stream = io.BytesIO(data)
     try:
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR if small_jpeg is None else small_jpeg
-        )
-    except cv2.error as error:
-        raise PictureError("The picture is damaged and cannot be decoded; copy it again.") from error
-    if image is None:
-        raise PictureError("The picture is damaged and cannot be decoded; copy it again.")
-    if divisor > 1 and small_jpeg is None:
-        size = (max(1, image.shape[1] // divisor), max(1, image.shape[0] // divisor))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(image, np.uint8)
+        picture = _openers()[found](stream)
+    except _bomb_error() as error:
+        bomb = Rejection(code=RejectionCode.DECOMPRESSION_BOMB, limit_mp=MAX_PIXELS / 1e6)
+        raise PictureError(bomb) from error
+    except _PILLOW_ERRORS as error:
+        code = RejectionCode.CUT_SHORT if _is_cut_short(data, found, 0) else RejectionCode.DAMAGED
+        raise PictureError(Rejection(code=code)) from error
+    # Pillow stops at the data of a JPEG's first scan, behind any thumbnail with an end mark of its own.
+    if _is_cut_short(data, found, stream.tell()):
+        raise PictureError(Rejection(code=RejectionCode.CUT_SHORT))
+    _check_size(*picture.size)
+    if found is Format.JPEG and _has_too_many_scans(data, stream.tell()):
+        raise PictureError(Rejection(code=RejectionCode.TOO_MANY_SCANS, count=MAX_SCANS))
+    divisor = 1
+    while enough_px is not None and divisor < 8 and max(picture.size) // (divisor * 2) >= enough_px:
+        divisor *= 2
+    if found in _BY_OPENCV:
+        return _decode_with_opencv(data, divisor, is_jpeg=found is Format.JPEG)
+    return _decode_with_pillow(picture, found, divisor)
 
 
 def taken_at(data: bytes) -> float | None:
-    """When a JPEG picture was taken, by the camera's clock as EXIF has it.
+    """When a picture was taken, by the camera's clock as EXIF has it.
 
     Returns:
         Seconds of any epoch; `None` where the file does not say it, or not in a form that can be read.
     """
-    start = data.find(b"Exif\0\0", 0, _EXIF_WITHIN)
-    if not data.startswith(b"\xff\xd8") or start < 0:
-        return None
-    block = data[start + 6 : start + 6 + 2**16]
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
-    if order is None:
-        return None
+    from PIL.Image import Exif
+
     try:
-        (first,) = struct.unpack_from(f"{order}I", block, 4)
-        tags = _directory(block, order, first)
-        if _EXIF_DIRECTORY in tags:
-            tags |= _directory(block, order, tags[_EXIF_DIRECTORY])
-        at = tags.get(_TAKEN, tags.get(_CHANGED))
-        if at is None:
+        block = _openers()[format_of(data[:HEAD_BYTES])](io.BytesIO(data)).info.get("exif")
+        if not block:
             return None
-        said = block[at : at + 19].decode("ascii")
-        return datetime.strptime(said, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-    except (struct.error, ValueError, OverflowError):
+        exif = Exif()
+        exif.load(block)
+        taken = exif.get_ifd(_EXIF_DIRECTORY).get(_TAKEN, exif.get(_CHANGED))
+        return datetime.strptime(str(taken)[:19], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except (PictureError, _bomb_error(), *_PILLOW_ERRORS):
         return None
 
 
-def _directory(block: bytes, order: str, at: int) -> dict[int, int]:
-    """Tags of a TIFF directory with their value or where it lies."""
-    (count,) = struct.unpack_from(f"{order}H", block, at)
-    entries = [struct.unpack_from(f"{order}HHII", block, at + 2 + 12 * number) for number in range(count)]
-    return {tag: value for tag, _, _, value in entries}
+@functools.cache
+def _openers() -> dict[Format, Callable[[io.BytesIO], "ImageFile"]]:
+    """What reads each format's header; decoding is left to `load`.
 
-
-def _measure(data: bytes) -> tuple[int, int]:
-    """Width and height in pixels by the header, before any decoding."""
-    if data.startswith(b"\xff\xd8"):
-        return _measure_jpeg(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        if data[12:16] != b"IHDR" or b"IEND" not in data[-64:]:
-            raise _cut_short()
-        width_px, height_px = struct.unpack(">II", data[16:24])
-        return width_px, height_px
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _measure_webp(data)
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        raise PictureError("It is a HEIC picture, which is not supported; export it as JPEG.")
-    for mark, kind in ((b"GIF8", "GIF"), (b"BM", "BMP"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF")):
-        if data.startswith(mark):
-            raise PictureError(f"It is a {kind} picture, which is not supported; save it as JPEG or PNG.")
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        raise PictureError("It is an AVIF picture, which is not supported; save it as JPEG or PNG.")
-    raise PictureError("It is not a picture; JPEG, PNG and WebP can be read.")
-
-
-def _measure_jpeg(data: bytes) -> tuple[int, int]:
-    """Walk over the segments up to the picture's own data, which must be there to its end.
-
-    The end mark is looked for after the header only, since an embedded thumbnail has one too.
+    The classes themselves, since `Image.open` warns of pictures above a size of its own, and of odd ones, on
+    standard error.
     """
-    position = 2
-    size: tuple[int, int] | None = None
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            raise PictureError("The picture is damaged and cannot be decoded; copy it again.")
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        if marker == 0x01 or 0xD0 <= marker <= 0xD7:
-            position += 2
-            continue
-        if marker == 0xD9:
-            break
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        if marker in _JPEG_SIZES and position + 9 <= len(data):
-            height_px, width_px = struct.unpack(">HH", data[position + 5 : position + 9])
-            size = width_px, height_px
-        position += 2 + length
-        if marker == 0xDA:
-            if size is None or data.find(_JPEG_END, position) < 0:
-                raise _cut_short()
-            if _has_too_many_scans(data, position):
-                raise PictureError(
-                    f"The picture is put together from more than {MAX_SCANS} scans, as no camera makes it,"
-                    " and would take very long to decode; save it anew."
-                )
-            return size
-    raise _cut_short()
+    from PIL.AvifImagePlugin import AvifImageFile
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.GifImagePlugin import GifImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    # What it remarks on odd EXIF data is of no use to anybody here.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    return {
+        Format.JPEG: JpegImageFile,
+        Format.PNG: PngImageFile,
+        Format.WEBP: WebPImageFile,
+        Format.HEIC: _open_heic,
+        Format.AVIF: AvifImageFile,
+        Format.GIF: GifImageFile,
+        Format.BMP: BmpImageFile,
+        Format.TIFF: TiffImageFile,
+    }
+
+
+def _bomb_error() -> type[Exception]:
+    from PIL.Image import DecompressionBombError
+
+    return DecompressionBombError
+
+
+def _open_heic(stream: io.BytesIO) -> "ImageFile":
+    from pi_heif import HeifImageFile
+
+    opened: ImageFile = HeifImageFile(stream)
+    return opened
+
+
+def _is_cut_short(data: bytes, found: Format, header_end: int) -> bool:
+    """Whether a picture's end is missing; whatever follows the end does not matter."""
+    if found is Format.JPEG:
+        return data.find(_JPEG_END, header_end) < 0
+    if found is Format.PNG:
+        return data.rfind(_PNG_END) < 0
+    if found is Format.WEBP:
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return False  # their decoders find out
+
+
+def _check_size(width_px: int, height_px: int) -> None:
+    """Refuse what is too small to show a face, or too large to be decoded.
+
+    Raises:
+        PictureError: it is.
+    """
+    if min(width_px, height_px) < MIN_SIDE_PX:
+        raise PictureError(
+            Rejection(
+                code=RejectionCode.PICTURE_TOO_SMALL,
+                width_px=width_px,
+                height_px=height_px,
+                needed_px=MIN_SIDE_PX,
+            )
+        )
+    if width_px * height_px > MAX_PIXELS or max(width_px, height_px) > MAX_SIDE_PX:
+        raise PictureError(
+            Rejection(
+                code=RejectionCode.PICTURE_TOO_LARGE,
+                width_px=width_px,
+                height_px=height_px,
+                found_mp=width_px * height_px / 1e6,
+                limit_mp=MAX_PIXELS / 1e6,
+                limit_px=MAX_SIDE_PX,
+            )
+        )
 
 
 def _has_too_many_scans(data: bytes, position: int) -> bool:
-    """Count a JPEG's scans from where the first one's data begin; what follows its end is not looked at."""
+    """Count a JPEG's scans from where the first one's data begin; each goes over the whole picture again."""
     scans = 1
     while scans <= MAX_SCANS:
         marker = _JPEG_MARKER.search(data, position)
@@ -221,18 +263,48 @@ def _has_too_many_scans(data: bytes, position: int) -> bool:
     return True
 
 
-def _measure_webp(data: bytes) -> tuple[int, int]:
-    if len(data) < 30 or struct.unpack("<I", data[4:8])[0] + 8 > len(data):
-        raise _cut_short()
-    kind = data[12:16]
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
-    if kind == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    width_px, height_px = struct.unpack("<HH", data[26:30])
-    return width_px & 0x3FFF, height_px & 0x3FFF
+def _decode_with_opencv(data: bytes, divisor: int, *, is_jpeg: bool) -> Image:
+    """Decode a JPEG or WebP file; a JPEG is reduced while it is decoded."""
+    mode = _REDUCED.get(divisor, cv2.IMREAD_COLOR) if is_jpeg else cv2.IMREAD_COLOR
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    except cv2.error as error:
+        raise PictureError(Rejection(code=RejectionCode.DAMAGED)) from error
+    if image is None:
+        raise PictureError(Rejection(code=RejectionCode.DAMAGED))
+    if divisor > 1 and not is_jpeg:
+        size = (max(1, image.shape[1] // divisor), max(1, image.shape[0] // divisor))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(image, np.uint8)
 
 
-def _cut_short() -> PictureError:
-    return PictureError("The picture is cut short; copy it again.")
+def _decode_with_pillow(picture: "ImageFile", found: Format, divisor: int) -> Image:
+    """Decode a file whose header is read."""
+    from PIL import ImageOps
+
+    try:
+        picture.load()
+        coloured = _as_rgb(picture, found)
+        upright = ImageOps.exif_transpose(coloured.reduce(divisor) if divisor > 1 else coloured)
+        _check_size(*upright.size)  # which a HEIC may change while it is decoded
+        pixels = np.frombuffer(upright.tobytes("raw", "BGR"), np.uint8)
+        return pixels.reshape(upright.height, upright.width, 3).copy()  # which can be written to
+    except _PILLOW_ERRORS as error:
+        raise PictureError(Rejection(code=RejectionCode.DAMAGED)) from error
+
+
+def _as_rgb(picture: "ImageFile", found: Format) -> "PillowImage":
+    """Bring a decoded picture to three channels of 8 bits.
+
+    Raises:
+        PictureError: its pixels are no brightness from 0 to a known most.
+    """
+    from PIL import Image
+
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):
+        raise PictureError(Rejection(code=RejectionCode.UNSUPPORTED_FORMAT, format=f"32-bit {found}"))
+    return picture.convert("RGB")

@@ -4,8 +4,9 @@ All are immutable. Those that hold arrays compare by identity, since comparing a
 element is never what a caller wants here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ Vectors = NDArray[np.float32]
 """A batch of embeddings: (N, D) float32, each row of unit L2 length."""
 Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in pixels of the frame; may exceed the frame."""
+ProgressCallback = Callable[[str, float], None]
+"""Called with what is being done, for people to read, and the share of the whole that is done, [0, 1]."""
 FACE_SIDE_PX = 112
 """Side of an aligned face, which is the backbone's input."""
 
@@ -55,15 +58,7 @@ class AlignedFace:
     width_px: float
     """Width of the face in the picture it was cut from, in pixels."""
     sharpness: float
-    """Variance of the Laplacian of the aligned grey picture; below about 20 is a blur."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedding:
-    """What the backbone says of one aligned face."""
-
-    vector: NDArray[np.float32]
-    """(D,) float32, unit L2 length."""
+    """Variance of the Laplacian of the aligned grey picture, as in good light; below about 20 is a blur."""
 
 
 Refusal = Literal["no model", "below threshold", "ambiguous", "face too small", "blurred"]
@@ -101,6 +96,7 @@ class Sighting:
     """One face in one frame, identified: what a visit is made of."""
 
     camera: str
+    """The camera's slug."""
     captured_at_s: float
     """Of the frame, in seconds of `time.monotonic`."""
     detection: Detection
@@ -109,11 +105,27 @@ class Sighting:
     """The face itself, for the picture that is published with the event."""
 
 
+class Departure(StrEnum):
+    """Why a visit has ended; `reason` in the event's payload."""
+
+    UNSEEN = "unseen"
+    """The quiet time was over."""
+    CAMERA_OFFLINE = "camera_offline"
+    """The camera was away for too long."""
+    CAMERA_SWITCHED_OFF = "camera_switched_off"
+    """Recognition at the camera was switched off."""
+    PERSON_REMOVED = "person_removed"
+    """The model in use does not know the person any more."""
+    STILL_PICTURE = "still_picture"
+    """The face has not moved for minutes: it is a portrait, or the camera's picture is frozen."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PresenceChange:
-    """Something to tell the world: a person came or left, or a stranger was seen."""
+    """A person came or left, or a stranger was seen."""
 
     camera: str
+    """The camera's slug."""
     person: str | None
     """The person's slug; `None` for a stranger."""
     kind: Literal["arrived", "departed", "stranger"]
@@ -126,6 +138,8 @@ class PresenceChange:
     """Good frames of the visit so far; 0 for a departure."""
     sighting: Sighting | None
     """The one that decided; `None` for a departure."""
+    reason: Departure | None = None
+    """Why a visit has ended; `None` for an arrival and a stranger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +191,7 @@ class PersonState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelState:
-    """How the family's model fares."""
+    """State of the family's model."""
 
     status: Literal["missing", "training", "ready", "failed"]
     progress: int | None
@@ -193,15 +207,15 @@ class ModelState:
     stage: str | None = None
     """What a rebuild in progress is doing, for people to read."""
     seconds_left: int | None = None
-    """Until a rebuild in progress will have ended, at its speed so far; `None` before it can be told."""
+    """Until a rebuild in progress will have ended, at its speed so far; `None` while it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureState:
-    """How the taking of enrollment pictures goes on; all `None` and 0 when none are being taken."""
+    """Progress of taking enrollment pictures; all `None` and 0 when none are being taken."""
 
     person: str | None = None
-    """Name of whom pictures are taken."""
+    """Name of the person of whom pictures are taken."""
     camera: str | None = None
     """The camera's slug."""
     taken: int = 0

@@ -7,6 +7,8 @@ from facerec_mqtt.core.errors import FacerecError
 
 MAX_LENGTH = 64
 MAX_NAME_CHARACTERS = 64
+RESERVED_SIGNS = ("_", "@", "#", "$", "~")
+"""No person's name begins with these: ours, and those with which storage boxes and Windows name theirs."""
 # Latin letters that Unicode does not take apart into a plain letter and a mark.
 PLAIN_LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ŋ": "n"}
@@ -40,22 +42,33 @@ def slug(name: str) -> str:
     return identifier[:MAX_LENGTH].rstrip("_")
 
 
+def clean_name(name: str) -> str:
+    """Make names that look the same be the same: "Tom " and "Tom", and accents in one piece or in two.
+
+    Returns:
+        The name, composed, with single blanks in it and nothing invisible around it.
+    """
+    text = unicodedata.normalize("NFC", name)
+    shown = [at for at, letter in enumerate(text) if letter.isprintable() and not letter.isspace()]
+    return " ".join(text[shown[0] : shown[-1] + 1].split()) if shown else ""
+
+
 def person_name(name: str) -> str:
     """Check a name that will become a folder's.
 
     Returns:
-        The name, composed and without spaces around it.
+        The name, as `clean_name` makes it.
 
     Raises:
         SlugError: it cannot be a folder's name on every system, would leave the enrollment folder, is not
             one of a person there, or no identifier can be made of it.
     """
-    clean = unicodedata.normalize("NFC", name).strip()
+    clean = clean_name(name)
     bad = (
         not clean
         or len(clean) > MAX_NAME_CHARACTERS
-        or clean[0] in "._"
-        or any(letter in '/\\:*?"<>|' or not letter.isprintable() for letter in clean)
+        or clean.startswith((".", *RESERVED_SIGNS))
+        or any(letter in '/\\:*?"<>|' or not letter.isprintable() for letter in name.strip())
     )
     try:
         slug(clean)
@@ -65,7 +78,8 @@ def person_name(name: str) -> str:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:40])
         raise SlugError(
             f'"{shown}" cannot be the name of a person; use letters, digits and spaces, '
-            f"at most {MAX_NAME_CHARACTERS}, not beginning with a dot or an underscore."
+            f"at most {MAX_NAME_CHARACTERS}, and begin it with neither . nor {' nor '.join(RESERVED_SIGNS)}; "
+            "choose another name."
         )
     return clean
 

@@ -63,7 +63,7 @@ def drawn_camera(film: Sequence[bytes]) -> Iterator[str]:
             self.wfile.write(frame)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing of each picture."""
+            """Do not log each request."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Snapshot)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Listens to what the service says on MQTT, and puts each event into one line."""
+"""Subscribes to what the service publishes on MQTT, and formats each event as one line."""
 
 import contextlib
 import json
@@ -14,28 +14,29 @@ from typing import Any
 from paho.mqtt.client import Client
 
 from facerec_mqtt.core.errors import BrokerError
-from facerec_mqtt.mqtt.connection import (
+from facerec_mqtt.mqtt import (
     CONNECT_TIMEOUT_S,
-    Connected,
+    ConnectionFailedError,
+    Fault,
     Lost,
+    Outage,
     Received,
     Signal,
+    Signals,
     Subscribed,
+    Topics,
     address,
-    close_connection,
-    closed_before_login,
-    no_answer,
-    open_connection,
+    connection,
 )
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 
 @dataclass(slots=True, eq=False)
 class Listener:
     """A client that is subscribed to everything below a base topic."""
 
-    signals: queue.SimpleQueue[Signal]
-    base_topic: str
+    signals: Signals
+    settings: MqttSettings
     topics: set[str] = field(default_factory=set)
     """Seen so far, other than events, which no broker keeps."""
 
@@ -54,9 +55,9 @@ class Listener:
             except queue.Empty:
                 return
             if isinstance(signal, Lost):
-                raise BrokerError(f"The connection to the broker was lost: {signal.reason}.")
-            if isinstance(signal, Received) and signal.topic.startswith(f"{self.base_topic}/"):
-                if not signal.topic.endswith("/event"):
+                raise ConnectionFailedError(signal.outage, self.settings)
+            if isinstance(signal, Received):
+                if not Topics.of(self.settings).is_event(signal.topic):
                     self.topics.add(signal.topic)
                 elif not signal.retained:
                     yield json.loads(signal.payload)
@@ -73,47 +74,33 @@ def listener(settings: MqttSettings, *, clear: bool) -> Iterator[Listener]:
     Raises:
         BrokerError: there is no connection; says why and what to do.
     """
-    signals: queue.SimpleQueue[Signal] = queue.SimpleQueue()
-    client = open_connection(settings, f"facerec-demo-{secrets.token_hex(4)}", signals.put)
-    listening = Listener(signals, settings.base_topic)
-    try:
-        _await_login(signals, settings)
-        client.subscribe(f"{settings.base_topic}/#", qos=1)
-        _await_subscription(signals, settings)
-        yield listening
-    finally:
-        if clear:
-            _clear(client, listening)
-        close_connection(client)
+    with connection(settings, f"facerec-demo-{secrets.token_hex(4)}") as opened:
+        listening = Listener(opened.signals, settings)
+        try:
+            opened.client.subscribe(Topics.of(settings).all, qos=1)
+            _await_subscription(opened.signals, settings)
+            yield listening
+        finally:
+            if clear:
+                _clear(opened.client, listening)
 
 
 def _clear(client: Client, listening: Listener) -> None:
     """Empty all topics that were seen and may be retained."""
     with contextlib.suppress(BrokerError, RuntimeError, ValueError):  # a broker that has gone keeps nothing
-        for _ in listening.events(time.monotonic() + 0.5):  # what the service said last
+        for _ in listening.events(time.monotonic() + 0.5):  # what the service published last
             pass
         for topic in sorted(listening.topics):
             client.publish(topic, b"", qos=1, retain=True).wait_for_publish(CONNECT_TIMEOUT_S)
 
 
-def _await_login(signals: queue.SimpleQueue[Signal], settings: MqttSettings) -> None:
-    try:
-        signal = signals.get(timeout=CONNECT_TIMEOUT_S)
-    except queue.Empty:
-        raise BrokerError(f"{address(settings)}: {no_answer(settings)}") from None
-    if not isinstance(signal, Connected):
-        raise BrokerError(f"{address(settings)}: {closed_before_login(settings)}")
-    if signal.refusal is not None:
-        raise BrokerError(f"{address(settings)}: {signal.refusal}")
-
-
-def _await_subscription(signals: queue.SimpleQueue[Signal], settings: MqttSettings) -> None:
+def _await_subscription(signals: Signals, settings: MqttSettings) -> None:
     early: list[Signal] = []
     try:
         while not isinstance(signal := signals.get(timeout=CONNECT_TIMEOUT_S), Subscribed):
             early.append(signal)
     except queue.Empty:
-        raise BrokerError(f"{address(settings)}: {no_answer(settings)}") from None
+        raise ConnectionFailedError(Outage(Fault.MUTE), settings) from None
     if signal.refused:
         raise BrokerError(f"{address(settings)} does not let us read {settings.base_topic}/#; allow it.")
     for message in early:

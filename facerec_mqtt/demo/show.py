@@ -1,4 +1,4 @@
-"""The course of the demo: draw, rebuild, run, tell, tidy up."""
+"""The course of the demo: draw, rebuild, run, print, tidy up."""
 
 import json
 import multiprocessing
@@ -20,9 +20,9 @@ from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.demo.drawn_camera import CAST, FRAMES_PER_SECOND, drawn_camera, film_visit
 from facerec_mqtt.demo.listener import event_line, listener
 from facerec_mqtt.demo.small_broker import small_broker
-from facerec_mqtt.mqtt.connection import check_login
+from facerec_mqtt.mqtt import check_login
 from facerec_mqtt.rendering import ENROLLED_STRANGERS, FAMILY, write_photos, write_strangers
-from facerec_mqtt.settings.schema import PREFIX, MqttSettings, load_settings
+from facerec_mqtt.settings import PREFIX, MqttSettings, load_settings
 
 RUN_S = 60.0
 """How long the service runs, without `--forever`."""
@@ -62,7 +62,7 @@ def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_
         listening = stack.enter_context(listener(mqtt, clear=own_broker is not None))
         log_file = folder / "service.log"
         service = stack.enter_context(_service(folder, mqtt, url, log_file))
-        _say("The service watches a drawn camera. What it says on MQTT:", "")
+        _say("The service watches a drawn camera. What it publishes on MQTT:", "")
         until_s = float("inf") if forever else time.monotonic() + run_s
         try:
             while (now_s := time.monotonic()) < until_s:
@@ -70,7 +70,7 @@ def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_
                     print("  " + event_line(event), flush=True)
                     arrivals += event["event_type"] == "arrived"
                 if service.poll() is not None:
-                    raise FacerecError(f"The service has ended by itself: {_last_line(log_file)}")
+                    raise FacerecError(f"The service ended unexpectedly: {_last_line(log_file)}")
         except KeyboardInterrupt:
             print()
     _say("", *_what_next(arrivals))
@@ -131,7 +131,7 @@ def _rebuild(folder: Path) -> dict[str, Any]:
         command, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        said = (done.stderr.strip().splitlines() or ["no error was printed"])[-1]
         raise FacerecError(f"The rebuild failed: {said.removeprefix('facerec-mqtt: ')}")
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report
@@ -210,12 +210,12 @@ def _environment(settings: dict[str, str] | None = None) -> dict[str, str]:
 
 def _last_line(log_file: Path) -> str:
     lines = log_file.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."
+    return lines[-1] if lines else "no error was printed."
 
 
 def _what_next(arrivals: int) -> Sequence[str]:
     if not arrivals:
-        return ("Nobody of the family arrived, although they came: that should not be. Please report it.",)
+        return ("Nobody of the family was recognised; please report it.",)
     return (
         "That was the demo; nothing of it is left. For your own family:",
         "  1. Put photos into enrollment/<Name>/, ten or more of each, and run: facerec-mqtt rebuild",
@@ -234,7 +234,7 @@ def _ignore_interrupts() -> None:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Leave in good order when asked to by SIGTERM."""
+    """Exit cleanly on SIGTERM."""
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from facerec_mqtt.core.errors import BrokerError
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.settings import MqttSettings
 
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0

@@ -1,1 +1,32 @@
-"""The enrollment folder: reading it, adding to it, rebuilding the model from it, forgetting a person."""
+"""The enrollment folder: reading it, adding to it, rebuilding the model from it, forgetting a person.
+
+`rebuild` and `forget` are imported by their paths, since they bring in what trains; the service does not.
+"""
+
+from facerec_mqtt.enrollment.capture import CaptureController, capture
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, is_of_somebody, read_enrollment_folder
+from facerec_mqtt.enrollment.traces import (
+    Places,
+    Traces,
+    find_remainders_in_state,
+    find_remaining_visits,
+    find_traces,
+    mentions,
+    require_nothing_left,
+)
+
+__all__ = [
+    "CaptureController",
+    "EnrollmentFolder",
+    "Photo",
+    "Places",
+    "Traces",
+    "capture",
+    "find_remainders_in_state",
+    "find_remaining_visits",
+    "find_traces",
+    "is_of_somebody",
+    "mentions",
+    "read_enrollment_folder",
+    "require_nothing_left",
+]

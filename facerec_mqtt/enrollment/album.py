@@ -3,7 +3,7 @@
     enrollment/Anna/                20261123-180211-412_front_door.jpg ...     to learn from
     enrollment/_test/Anna/          20261123-180243-120_front_door.jpg ...     to test with
 
-The rebuild does not use `_test`; `facerec-mqtt evaluate --folder enrollment/_test` scores a model on it. A
+The rebuild ignores `_test`; `facerec-mqtt evaluate --folder enrollment/_test` scores a model on it. A
 picture appears whole or not at all, readable by its owner alone.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.core.files import replace_file
+from facerec_mqtt.core.files import UNFINISHED_PREFIX, replace_file
 from facerec_mqtt.core.slugs import SlugError, person_name, slug
 from facerec_mqtt.enrollment.capture_session import Part
 from facerec_mqtt.enrollment.folder import TEST, folder_of, folders_in
@@ -26,7 +26,7 @@ class Album:
         name: the person's, as their folder is called.
         learn_dir: the folder of pictures to learn from.
         test_dir: the folder of pictures to test with.
-        made: folders that were not there before.
+        made: folders that are new.
     """
 
     def __init__(self, name: str, learn_dir: Path, test_dir: Path, made: Sequence[Path]) -> None:
@@ -64,7 +64,7 @@ class Album:
                     if not each.is_dir():
                         each.mkdir(mode=0o700, parents=True)
                         made.append(each)
-                for unfinished in folder.glob(".unfinished-*"):
+                for unfinished in folder.glob(f"{UNFINISHED_PREFIX}*"):
                     unfinished.unlink()
         except OSError as error:
             raise _not_written(enrollment_dir, error) from error
@@ -91,7 +91,7 @@ class Album:
         return path
 
     def close(self) -> None:
-        """Leave no new folder without a picture behind: such a person would stand in every report."""
+        """Remove new folders that are still empty: such a person would be in every report."""
         for folder in reversed(self._made):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # unless it holds something

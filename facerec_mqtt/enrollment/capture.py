@@ -1,36 +1,34 @@
-"""Enrolling by camera: frames in, whole pictures in the enrollment folder, and what to tell meanwhile.
+"""Enrolling by camera: frames come in, whole pictures go to the enrollment folder, hints to the person.
 
-The command line opens a camera of its own; the service gives the frames that it has anyway.
+The command line opens a camera of its own; the service passes on the frames that it reads anyway.
 """
 
 import logging
+import os
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from facerec_mqtt.cameras import Camera, probe
+from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import CameraError, EnrollmentError, FacerecError
-from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame
+from facerec_mqtt.core.records import AlignedFace, CaptureState, Detection, Frame, ProgressCallback
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.album import Album
-from facerec_mqtt.enrollment.capture_session import MAX_COUNT, MAX_SECONDS, MIN_COUNT, PhotoSession
-from facerec_mqtt.faces.crops import portrait, portrait_jpeg
-from facerec_mqtt.faces.region import Region
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.messages import reason
-from facerec_mqtt.settings.schema import CameraSettings, Settings
+from facerec_mqtt.enrollment.capture_session import COUNT, MAX_COUNT, MAX_SECONDS, MIN_COUNT, FrameSelector
+from facerec_mqtt.faces import Region, portrait, portrait_jpeg
+from facerec_mqtt.mqtt import Capture
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.settings import CameraSettings, Settings, reason
 
 _log = logging.getLogger(__name__)
 _FRAME_WITHIN_S = 0.5
 _CONTAINS_LOGIN = (
     "The camera that was given holds a user or password; set the camera in FACEREC_CAMERAS and give its name."
 )
-Progress = Callable[[str, float], None]
-"""Called with the hint and the share of the pictures that are taken, [0, 1]."""
 
 
 class Found(Protocol):
@@ -45,24 +43,26 @@ class Found(Protocol):
         """What is embedded."""
 
 
-class Capturing:
-    """Pictures of one person, being taken.
+class PhotoCapture:
+    """Takes pictures of one person at one camera.
 
     Args:
         album: where they go.
         camera: the camera's slug.
-        session: which frames to take.
+        selector: which frames to take.
+        clock: the wall clock, for the names of the pictures.
     """
 
-    def __init__(self, album: Album, camera: str, session: PhotoSession) -> None:
+    def __init__(self, album: Album, camera: str, selector: FrameSelector, clock: WallClock) -> None:
         self._album = album
+        self._clock = clock
         self.camera = camera
-        self._session = session
+        self._selector = selector
         self._hint: str | None = None
         self.files: dict[str, list[Path]] = {"learn": [], "test": []}
 
-    def look(self, frame: Frame, found: Sequence[Found]) -> CaptureState:
-        """Take a frame's picture, if it is of use.
+    def add(self, frame: Frame, found: Sequence[Found]) -> CaptureState:
+        """Add a frame to the pictures, if it is of use.
 
         Args:
             frame: the whole frame.
@@ -71,35 +71,39 @@ class Capturing:
         Raises:
             EnrollmentError: the picture cannot be written.
         """
-        answer = self._session.look(frame.captured_at_s, [(each.detection, each.face) for each in found])
+        answer = self._selector.assess(frame.captured_at_s, [(each.detection, each.face) for each in found])
         self._hint = answer.hint
         if answer.part is not None:
             jpeg = portrait_jpeg(portrait(frame.image, found[0].detection.box))
-            taken = datetime.fromtimestamp(time.time() - time.monotonic() + frame.captured_at_s).astimezone()
+            taken = self._clock.now().local(frame.captured_at_s)
             self.files[answer.part].append(self._album.add(answer.part, jpeg, taken, self.camera))
         return self.state
 
     @property
     def state(self) -> CaptureState:
-        """How it goes."""
-        session = self._session
-        return CaptureState(self._album.name, self.camera, session.taken, session.wanted, self._hint)
+        """How many pictures are taken, and what the person is to do."""
+        selector = self._selector
+        return CaptureState(self._album.name, self.camera, selector.taken, selector.wanted, self._hint)
 
     def over(self, now_s: float) -> bool:
-        """Tell whether it has come to its end."""
-        return self._session.over(now_s)
+        """Whether there are enough pictures, or no time is left."""
+        return self._selector.over(now_s)
 
     def end(self) -> tuple[bool, str]:
-        """Close the album; whether there are any pictures, and a sentence."""
+        """Close the album.
+
+        Returns:
+            Whether there are any pictures, and the outcome in a sentence.
+        """
         self._album.close()
-        return self._session.outcome()
+        return self._selector.outcome()
 
 
 def open_album(enrollment_dir: Path, name: str, count: int, seconds: float) -> Album:
     """Check what is asked for, and prepare the folders.
 
     Raises:
-        EnrollmentError: the name, the count, the time or a folder will not do.
+        EnrollmentError: the name, the count, the time or a folder is not accepted.
     """
     if not MIN_COUNT <= count <= MAX_COUNT:
         raise EnrollmentError(f"{count} pictures cannot be taken; ask for {MIN_COUNT} to {MAX_COUNT}.")
@@ -111,7 +115,13 @@ def open_album(enrollment_dir: Path, name: str, count: int, seconds: float) -> A
 
 
 def capture(
-    settings: Settings, name: str, source: str, *, count: int, seconds: float, progress: Progress
+    settings: Settings,
+    name: str,
+    source: str,
+    *,
+    count: int,
+    seconds: float,
+    progress: ProgressCallback,
 ) -> dict[str, Any]:
     """Take pictures of a person from a camera.
 
@@ -121,50 +131,139 @@ def capture(
         source: name of a camera that is set, or the URL, file, folder or device number of another.
         count: pictures that are wanted.
         seconds: how long it may take.
-        progress: is told what the person is to do, and how far it is.
+        progress: called with what the person is to do, and the share that is done.
 
     Returns:
         For JSON: `ok`, `message`, `person`, `camera`, and the files `learn` and `test`.
 
     Raises:
-        FacerecError: an argument will not do, the camera gives no picture, or nothing can be written.
+        FacerecError: an argument is not accepted, the camera gives no picture, or nothing can be written.
     """
     camera_settings = _camera(settings, source)
     album = open_album(settings.enrollment_dir, name, count, seconds)
-    recognizer = Recognizer.load(
-        None,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
+    recognizer = Recognizer.from_settings(settings.recognition)
     camera = Camera(camera_settings)
     region = Region(camera_settings.region)
     try:
         probe(camera_settings)
         # The clock starts once the camera is known to work.
-        session = PhotoSession(album.name, count, seconds, time.monotonic(), recognizer.embed)
-        capturing = Capturing(album, camera_settings.slug, session)
+        selector = FrameSelector(album.name, count, seconds, time.monotonic(), recognizer.embed)
+        photo_capture = PhotoCapture(
+            album, camera_settings.slug, selector, WallClock(zone_or_machines(os.environ))
+        )
         last_s = -1.0
         camera.start()
-        while not capturing.over(time.monotonic()):
+        while not photo_capture.over(time.monotonic()):
             frame = camera.latest(last_s, _FRAME_WITHIN_S)
             if frame is None:
                 continue
             last_s = frame.captured_at_s
             part = region.cut(frame)
-            state = capturing.look(part, recognizer.recognise(part.image, min_face_px=0.0))
+            state = photo_capture.add(part, recognizer.recognise(part.image, min_face_px=0.0))
             progress(str(state.hint), state.taken / state.wanted)
     finally:
         camera.stop()
         album.close()
-    ok, message = session.outcome()
+    ok, message = selector.outcome()
     return {
         "ok": ok,
         "message": message,
-        "person": capturing.state.person,
+        "person": photo_capture.state.person,
         "camera": camera_settings.slug,
-        **{part: [str(path) for path in paths] for part, paths in capturing.files.items()},
+        **{part: [str(path) for path in paths] for part, paths in photo_capture.files.items()},
     }
+
+
+class Publisher(Protocol):
+    """Where a capture's progress and its result go; `service.Publisher` is one."""
+
+    def publish_state(self, state: CaptureState) -> None:
+        """Publish how far it is."""
+
+    def publish_result(self, command: str, ok: bool, message: str) -> None:
+        """Publish how a command ended."""
+
+
+class CaptureController:
+    """Carries out the capture commands that come to the service, one at a time.
+
+    Args:
+        enrollment_dir: where the pictures go.
+        publisher: publishes its progress and its result.
+        clock: the wall clock, for the names of the pictures.
+    """
+
+    def __init__(self, enrollment_dir: Path, publisher: Publisher, clock: WallClock) -> None:
+        self._enrollment_dir = enrollment_dir
+        self._publisher = publisher
+        self._clock = clock
+        self._capturing: PhotoCapture | None = None
+
+    def is_at(self, camera: str) -> bool:
+        """Whether pictures are being taken at a camera, given by slug."""
+        return self._capturing is not None and self._capturing.camera == camera
+
+    def start(self, command: Capture, recognizer: Recognizer, *, enabled: bool) -> None:
+        """Begin to take pictures, or answer why not.
+
+        Args:
+            command: whose, and where.
+            recognizer: whose backbone measures how much pictures differ.
+            enabled: whether faces are looked for at that camera.
+        """
+        try:
+            if self._capturing is not None:
+                raise EnrollmentError(
+                    f"Pictures of {self._capturing.state.person} are being taken; wait until that has ended."
+                )
+            if not enabled:
+                raise EnrollmentError(
+                    f'Recognition at "{command.camera}" is switched off; switch it on first.'
+                )
+            album = open_album(self._enrollment_dir, command.person, COUNT, command.seconds)
+            selector = FrameSelector(album.name, COUNT, command.seconds, time.monotonic(), recognizer.embed)
+            self._capturing = PhotoCapture(album, command.camera, selector, self._clock)
+        except EnrollmentError as error:
+            self._answer(False, str(error))
+            return
+        _log.info("Taking pictures of %s at %s", command.person, command.camera)
+        self._publisher.publish_state(self._capturing.state)
+
+    def offer(self, camera: str, frame: Frame, found: Sequence[Found]) -> None:
+        """Take a picture of a frame that was searched, if one is wanted."""
+        if self._capturing is None or self._capturing.camera != camera:
+            return
+        try:
+            self._publisher.publish_state(self._capturing.add(frame, found))
+            self.end_if_over(time.monotonic())
+        except EnrollmentError as error:
+            self._end(str(error))
+
+    def end_if_over(self, now_s: float) -> None:
+        """End a capture whose time is over; to be called about once a second or more often."""
+        if self._capturing is not None and self._capturing.over(now_s):
+            self._end()
+
+    def camera_off(self, camera: str) -> None:
+        """Recognition at a camera was switched off: its pictures are not to be used any more."""
+        if self.is_at(camera):
+            self._end("Recognition was switched off meanwhile.")
+
+    def stop(self) -> None:
+        """The service ends; what was taken stays."""
+        if self._capturing is not None:
+            self._capturing.end()
+
+    def _end(self, failure: str | None = None) -> None:
+        assert self._capturing is not None
+        ok, message = self._capturing.end()
+        self._capturing = None
+        self._publisher.publish_state(CaptureState())
+        self._answer(ok and failure is None, message if failure is None else f"{failure} {message}")
+
+    def _answer(self, ok: bool, message: str) -> None:
+        _log.log(logging.INFO if ok else logging.WARNING, "%s", message)
+        self._publisher.publish_result("capture", ok=ok, message=message)
 
 
 def _camera(settings: Settings, source: str) -> CameraSettings:

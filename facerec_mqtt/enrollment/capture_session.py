@@ -1,9 +1,9 @@
-"""Which of a camera's frames become enrollment pictures, and what to ask of the person before it. Pure.
+"""Selects which frames of a camera become enrollment pictures, and what to ask of the person. Pure.
 
 A session has two parts, apart in time: pictures to learn from first, and after a pause those to test with,
-so that what a model is tested on was not taken in the same moment as what it has learnt from. Of each part
-only pictures that differ from all before are taken. Nothing here reads a clock: every time is an argument,
-in seconds of `time.monotonic`.
+so that what a model is tested on was not taken in the same moment as what it has learnt from. Only pictures
+that differ from all before are taken. Nothing here reads a clock: every time is an argument, in seconds of
+`time.monotonic`.
 """
 
 from collections import Counter
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.records import AlignedFace, Detection
 
 COUNT = 20
-"""Pictures that are wanted when nobody says otherwise;"""
+"""How many pictures are wanted by default."""
 MIN_COUNT, MAX_COUNT = 4, 200
 SECONDS = 60.0
-"""and how long it may take."""
+"""How long it may take by default."""
 MAX_SECONDS = 600.0
 MIN_FACE_PX = 48.0
 """Of a picture to learn from; a face that is narrower is to come closer."""
@@ -55,7 +55,7 @@ _ASK = {
     "left": "Turn your head a little to your left.",
     "right": "Turn your head a little to your right.",
 }
-# The landmarks hardly tell whether somebody looks up; that the picture is another one, the embedding does.
+# The landmarks hardly show whether somebody looks up; the embedding shows that the picture is another one.
 _PROMPTS = (
     "Look up a little.",
     "Smile, or say something.",
@@ -65,24 +65,24 @@ _PROMPTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a session makes of a frame."""
+class Assessment:
+    """Whether a frame becomes a picture, and what is to be done next."""
 
     hint: str
-    """What whoever stands before the camera is to know or to do, in one sentence."""
+    """What the person before the camera is to know or to do, in one sentence."""
     part: Part | None
     """What the frame's picture is for; `None` when it is not taken."""
 
 
-class PhotoSession:
-    """Takes pictures of one person until there are enough or the time is over.
+class FrameSelector:
+    """Selects frames of one person until there are enough or the time is over.
 
     Args:
         name: of the person, for sentences.
         count: pictures that are wanted, of which every fourth is to test with.
         seconds: how long it may take.
         began_s: when it begins.
-        embed: what tells two pictures and two people apart.
+        embed: gives the embedding, by which pictures and people are compared.
     """
 
     def __init__(self, name: str, count: int, seconds: float, began_s: float, embed: Embed) -> None:
@@ -108,15 +108,15 @@ class PhotoSession:
 
     @property
     def wanted(self) -> int:
-        """How many there are to be."""
+        """How many are wanted, of both parts."""
         return sum(self._wanted.values())
 
     def over(self, now_s: float) -> bool:
-        """Tell whether there are enough pictures, or no time is left."""
+        """Whether there are enough pictures, or no time is left."""
         return self.taken >= self.wanted or now_s - self._began_s >= self._seconds
 
-    def look(self, at_s: float, faces: Sequence[Seen]) -> Answer:
-        """Look at one frame.
+    def assess(self, at_s: float, faces: Sequence[Seen]) -> Assessment:
+        """Assess one frame.
 
         Args:
             at_s: its capture.
@@ -125,37 +125,37 @@ class PhotoSession:
         obstacle = self._obstacle(faces)
         if obstacle is not None:
             self._obstacles[obstacle] += 1
-            return Answer(obstacle, None)
+            return Assessment(obstacle, None)
         part = self._part(at_s)
         between_parts = part == "test" and not self._taken["test"]
         if at_s - self._last_s < (self._pause_s if between_parts else MIN_INTERVAL_S):
             soon = "Wait a moment; pictures to test with come next."
-            return Answer(soon if between_parts else self._last_hint, None)
+            return Assessment(soon if between_parts else self._last_hint, None)
         [(detection, face)] = faces
         view = _view(detection)
         missing = self._missing_view(at_s) if part == "learn" else None
         prompt = _PROMPTS[int((at_s - self._began_s) / _PROMPT_S) % len(_PROMPTS)]
         ask = prompt if missing in (None, view) else _ASK[str(missing)]
         if missing is not None and self._views_taken[view] >= self._views[view]:
-            return Answer(ask, None)
+            return Assessment(ask, None)
         vector = self._embed(face)
-        likeness = [float(vector @ other) for other in self._vectors]
-        if likeness and max(likeness) < SAME_PERSON:
+        similarity = max((float(vector @ other) for other in self._vectors), default=None)
+        if similarity is not None and similarity < SAME_PERSON:
             other = f"This is somebody else than in the first pictures; only {self._name} may be in view."
             self._obstacles[other] += 1
-            return Answer(other, None)
-        if likeness and max(likeness) > TOO_ALIKE:
-            return Answer(ask, None)
+            return Assessment(other, None)
+        if similarity is not None and similarity > TOO_ALIKE:
+            return Assessment(ask, None)
         self._vectors.append(vector)
         self._taken[part] += 1
         if part == "learn":
             self._views_taken[view] += 1
         self._last_s = at_s
         self._last_hint = f"Picture {self.taken} of {self.wanted} is taken."
-        return Answer(self._last_hint, part)
+        return Assessment(self._last_hint, part)
 
     def outcome(self) -> tuple[bool, str]:
-        """Say how it went: whether there are any pictures, and a sentence."""
+        """Whether there are any pictures, and the outcome in a sentence."""
         learn, test = self._taken["learn"], self._taken["test"]
         if not self.taken:
             (reason, _), *_ = self._obstacles.most_common(1) or [("No picture came from the camera.", 0)]
@@ -173,7 +173,7 @@ class PhotoSession:
         )
 
     def _obstacle(self, faces: Sequence[Seen]) -> str | None:
-        """What makes a frame useless, whatever else is wanted."""
+        """Why a frame is of no use, whatever else is wanted."""
         if not faces:
             return "No face is in view; stand before the camera."
         if len(faces) > 1:
@@ -199,7 +199,7 @@ class PhotoSession:
         return "test" if late or self._taken["learn"] >= self._wanted["learn"] else "learn"
 
     def _missing_view(self, at_s: float) -> str | None:
-        """The view that is to be taken next; one that was asked for in vain is given up."""
+        """The view that is wanted next; one that does not come in time is skipped."""
         patience_s = min(_PATIENCE_S, _PATIENCE_SHARE * self._seconds)
         for view, wanted in self._views.items():
             if self._views_taken[view] >= wanted:

@@ -1,73 +1,35 @@
-"""The enrollment folder: whose pictures lie where. Nothing in it is ever changed.
+"""The enrollment folder: whose pictures are where. Nothing in it is ever changed.
 
 enrollment/
-    Anna/               pictures of Anna
+    Anna/               pictures of Anna, also in folders of their own: Anna/2019/1.jpg
     José Núñez/         pictures of José Núñez
     _strangers/         pictures of people who are not family; may be missing
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
-    .forgetting/        what `forget` has set aside, laid out likewise; there only while it is at work
+    .forgetting/        what `forget` has moved aside, laid out likewise; there only while it is at work
 """
 
 import contextlib
 import fcntl
 import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.core.files import is_clutter, is_visible, text_name
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.core.slugs import SlugError, slug
-
-
-def parents_in(enrollment_dir: Path) -> tuple[Path, ...]:
-    """Where people's folders may be: of photos, of test pictures, and of either set aside."""
-    aside = enrollment_dir / SET_ASIDE
-    return enrollment_dir, aside, enrollment_dir / TEST, aside / TEST
-
-
-def folders_in(parent: Path) -> dict[Path, Person]:
-    """The folders that are people's, in the order of their names; none where no folder can be listed."""
-    try:
-        # Unlike Path.is_dir, this takes a link to a share that has dropped for what is not there.
-        folders = sorted(path for path in parent.iterdir() if os.path.isdir(path))  # noqa: PTH112
-    except OSError:
-        return {}
-    owners: dict[Path, Person] = {}
-    for folder in folders:
-        if is_of_somebody(folder):
-            name = _composed(folder.name)
-            # A folder whose name makes no slug is nobody's, as the rebuild will say.
-            with contextlib.suppress(SlugError):
-                owners[folder] = Person(slug(name), name)
-    return owners
-
-
-def folder_of(parent: Path, name: str) -> Path:
-    """The folder of that name, also where the disk spells its accents in another way."""
-    return next((path for path, owner in folders_in(parent).items() if owner.name == name), parent / name)
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
-
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.core.slugs import RESERVED_SIGNS, SlugError, clean_name, slug
 
 STRANGERS = "_strangers"
 TEST = "_test"
 SET_ASIDE = ".forgetting"
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
-_UNSUPPORTED = {
-    ".heic": "HEIC",
-    ".heif": "HEIF",
-    ".avif": "AVIF",
-    ".gif": "GIF",
-    ".bmp": "BMP",
-    ".tiff": "TIFF",
-}
-# What desktops and storage boxes leave in any folder.
-_CLUTTER = {"@eadir", "lost+found", "#recycle", "thumbs.db", "desktop.ini"}
-_HIDDEN_CLUTTER = (".trash", ".recycle", ".thumb", ".@", ".st", ".sync", ".git")
+MAX_LEVELS = 8
+"""Of folders within a person's folder."""
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+ENDINGS = (*_JPEG, ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff")
+"""Of pictures' names, by which nothing is judged: see `core.images`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +41,20 @@ class Photo:
     """`Anna/001.jpg`: as the report names it."""
     person: str | None
     """The person's slug; `None` for a stranger."""
+    folder: str
+    """`Anna`: whose it is, as people read it; `_strangers`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A file that is not opened, because of where it is."""
+
+    file: str
+    folder: str | None
+    """`Anna`: in whose folder; `None` outside of any."""
+    person: str | None
+    """The person's slug; `None` for a stranger, and outside of any folder."""
+    rejection: Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +64,9 @@ class EnrollmentFolder:
     people: tuple[Person, ...]
     """By slug."""
     photos: tuple[Photo, ...]
-    set_aside: tuple[tuple[str, str], ...]
-    """Files that are not looked into, with the reason."""
+    rejected: tuple[RejectedFile, ...]
     notes: tuple[str, ...]
-    """Folders that are not used, each in a sentence."""
+    """Folders that are not used, or are one person's together, each in a sentence."""
 
 
 def read_enrollment_folder(
@@ -108,100 +83,238 @@ def read_enrollment_folder(
         EnrollmentError: the folder is missing, unreadable or holds nobody, a name makes no identifier,
             or two names make the same.
     """
+    reader = _Reader(enrollment_dir)
     try:
-        entries = _listed(enrollment_dir)
-        hidden = sorted(_hidden_people(enrollment_dir))
-        root = enrollment_dir.resolve(strict=True)
+        reader.read()
     except OSError as error:
-        mend = "check its permissions, or make it" if isinstance(error, PermissionError) else "make it"
+        remedy = "check its permissions, or create it" if isinstance(error, PermissionError) else "create it"
         raise EnrollmentError(
-            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); {mend}, with a'
+            f'The {called} "{enrollment_dir}" cannot be read ({error.strerror}); {remedy}, with a'
             f" folder of photos for each person, as {enrollment_dir / 'Anna'}."
         ) from error
-    people: dict[str, Person] = {}
-    photos: list[Photo] = []
-    set_aside: list[tuple[str, str]] = []
-    notes = [
-        f'The folder "{_name(folder)}" is not used, since its name begins with a dot; rename it.'
-        for folder in hidden
-    ]
-    if _forgetting_was_interrupted(enrollment_dir):
-        notes.append(
-            f'The folder "{SET_ASIDE}" is not used: it holds photos of somebody whom an interrupted'
-            " facerec-mqtt forget was to remove; give that command again, or move them back."
-        )
-    for folder in entries:
-        name = _name(folder)
-        strangers = name == STRANGERS
-        if not _is_folder(folder):
-            set_aside.append((name, "It lies outside of any person's folder; move it into one."))
-            continue
-        if name == TEST:
-            continue  # never learnt from, so that a model can be tested with it
-        if name.startswith("_") and not strangers:
-            notes.append(f'The folder "{name}" is not used, since its name begins with an underscore.')
-            continue
-        if not folder.resolve().is_relative_to(root):
-            notes.append(f'The folder "{name}" is not used, since it is a link out of the enrollment folder.')
-            continue
-        person = None
-        if not strangers:
-            person = Person(_slug(name), name)
-            if person.slug in people:
-                raise EnrollmentError(
-                    f'The folders "{people[person.slug].name}" and "{name}" would both be called'
-                    f" {person.slug!r}; rename one of them."
-                )
-            people[person.slug] = person
-        try:
-            files = _listed(folder)
-        except OSError as error:
-            notes.append(f'The folder "{name}" cannot be read ({error.strerror}); check its permissions.')
-            continue
-        for path in files:
-            file = f"{name}/{_name(path)}"
-            reason = _why_not(path, root)
-            if reason is None:
-                photos.append(Photo(path, file, None if person is None else person.slug))
-            else:
-                set_aside.append((file, reason))
-    if not people and not (strangers_suffice and photos):
+    if not reader.people and not (strangers_suffice and reader.photos):
         raise EnrollmentError(
-            f'The {called} "{enrollment_dir}" holds nobody; make a folder of photos for each person,'
-            f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in notes)}"
+            f'The {called} "{enrollment_dir}" holds nobody; create a folder of photos for each person,'
+            f" as {enrollment_dir / 'Anna'}.{''.join(f' {note}' for note in reader.notes)}"
         )
     return EnrollmentFolder(
-        people=tuple(people[key] for key in sorted(people)),
-        photos=tuple(photos),
-        set_aside=tuple(set_aside),
-        notes=tuple(notes),
+        people=tuple(reader.people[key] for key in sorted(reader.people)),
+        photos=tuple(reader.photos),
+        rejected=tuple(reader.rejected),
+        notes=tuple(reader.notes),
     )
+
+
+# --- Whose folder a folder is
+
+
+class _Use(Enum):
+    """What a folder in the enrollment folder is for, by its name."""
+
+    PERSON = auto()
+    STRANGERS = auto()
+    TEST = auto()
+    RESERVED = auto()
+    """It begins with a sign that no person's does."""
+    IGNORED = auto()
+    """It is hidden, or left by a desktop or a storage box."""
+
+
+def _use(folder: Path) -> _Use:
+    name = _owner_name(folder)
+    if not is_visible(folder):
+        return _Use.IGNORED
+    if name in (STRANGERS, TEST):
+        return _Use.STRANGERS if name == STRANGERS else _Use.TEST
+    return _Use.RESERVED if name.startswith(RESERVED_SIGNS) else _Use.PERSON
+
+
+def _owner_name(folder: Path) -> str:
+    """The name of the person whose folder it is: "Tom " and "Tom" are one."""
+    return clean_name(text_name(folder))
 
 
 def is_of_somebody(folder: Path) -> bool:
     """Whether a folder is a person's by its name."""
-    return _is_meant(folder) and not folder.name.startswith("_")
+    return _use(folder) is _Use.PERSON
 
 
-def _is_meant(path: Path) -> bool:
-    """Whether somebody has put it there to be seen, by its name."""
-    return not path.name.startswith(".") and path.name.lower() not in _CLUTTER
+def parents_in(enrollment_dir: Path) -> tuple[Path, ...]:
+    """Where people's folders may be: of photos, of test pictures, and of either moved aside."""
+    aside = enrollment_dir / SET_ASIDE
+    return enrollment_dir, aside, enrollment_dir / TEST, aside / TEST
+
+
+def folders_in(parent: Path) -> dict[Path, Person]:
+    """The folders that are people's, in the order of their names; none where no folder can be listed."""
+    try:
+        # Unlike Path.is_dir, this takes a link to a share that has dropped for what is not there.
+        folders = sorted(path for path in parent.iterdir() if os.path.isdir(path))  # noqa: PTH112
+    except OSError:
+        return {}
+    owners: dict[Path, Person] = {}
+    for folder in filter(is_of_somebody, folders):
+        # A folder whose name makes no slug is nobody's, as the rebuild will report.
+        with contextlib.suppress(SlugError):
+            owners[folder] = Person(slug(_owner_name(folder)), _owner_name(folder))
+    return owners
+
+
+def folder_of(parent: Path, name: str) -> Path:
+    """The folder of that name, also where the disk spells its accents in another way."""
+    return next((path for path, owner in folders_in(parent).items() if owner.name == name), parent / name)
+
+
+# --- Reading it
+
+
+class _Reader:
+    """Goes through the enrollment folder once.
+
+    Args:
+        enrollment_dir: of a folder for each person.
+    """
+
+    def __init__(self, enrollment_dir: Path) -> None:
+        self._enrollment_dir = self._root = enrollment_dir
+        self._folders: dict[str, Path] = {}
+        self.people: dict[str, Person] = {}
+        self.photos: list[Photo] = []
+        self.rejected: list[RejectedFile] = []
+        self.notes: list[str] = []
+
+    def read(self) -> None:
+        """List everything.
+
+        Raises:
+            OSError: the enrollment folder itself cannot be read.
+            EnrollmentError: a name makes no identifier, or two names make the same.
+        """
+        entries = _listed(self._enrollment_dir)
+        hidden = sorted(_hidden_people(self._enrollment_dir))
+        self._root = self._enrollment_dir.resolve(strict=True)
+        self.notes += [
+            f'The folder "{text_name(folder)}" is not used, since its name begins with a dot; rename it.'
+            for folder in hidden
+        ]
+        if _forgetting_was_interrupted(self._enrollment_dir):
+            self.notes.append(
+                f'The folder "{SET_ASIDE}" is not used: it holds photos of somebody that an interrupted'
+                " facerec-mqtt forget was to remove; give that command again, or move them back."
+            )
+        for entry in entries:
+            self._read_entry(entry)
+
+    def _read_entry(self, entry: Path) -> None:
+        name, use = text_name(entry), _use(entry)
+        if not _is_folder(entry):
+            outside = Rejection(code=RejectionCode.OUTSIDE_OF_FOLDERS)
+            self.rejected.append(RejectedFile(name, None, None, outside))
+        elif use is _Use.RESERVED:
+            self.notes.append(
+                f'The folder "{name}" is not used, since its name begins with "{name.strip()[0]}".'
+            )
+        elif use in (_Use.PERSON, _Use.STRANGERS):  # test pictures are never learnt from
+            target = entry.resolve()
+            if target.is_relative_to(self._root):
+                person = self._person(entry) if use is _Use.PERSON else None
+                self._read_folder(entry, name, person, level=0, seen={target, *target.parents})
+            else:
+                self.notes.append(
+                    f'The folder "{name}" is not used, since it is a link out of the enrollment folder.'
+                )
+
+    def _person(self, folder: Path) -> Person:
+        """Whose folder it is; a second one of the same name is noted.
+
+        Raises:
+            EnrollmentError: the name makes no identifier, or the same as another.
+        """
+        name = _owner_name(folder)
+        try:
+            person = Person(slug(name), name)
+        except SlugError as error:
+            raise EnrollmentError(
+                f"The enrollment folder {text_name(folder)!r} has no letter or digit in its name; rename it"
+                " to the person's name."
+            ) from error
+        known = self.people.setdefault(person.slug, person)
+        if known.name != name:
+            raise EnrollmentError(
+                f'The folders "{known.name}" and "{name}" would both be called {person.slug!r}; rename one of'
+                " them."
+            )
+        first = self._folders.setdefault(person.slug, folder)
+        if first != folder:
+            self.notes.append(
+                f'The folders "{text_name(first)}" and "{text_name(folder)}" are used as one person\'s, since'
+                " their names look the same; put the photos into one of them."
+            )
+        return person
+
+    def _read_folder(
+        self, folder: Path, label: str, person: Person | None, level: int, seen: set[Path]
+    ) -> None:
+        """Take the files of a person's folder, and of the folders in it.
+
+        Args:
+            folder: to be read.
+            label: its path within the enrollment folder, as text.
+            person: whose it is; `None` for strangers'.
+            level: how deep it is in the person's folder.
+            seen: folders that are not to be read again, so that no link leads in a circle.
+        """
+        owner = STRANGERS if person is None else person.name
+        key = None if person is None else person.slug
+        try:
+            entries = _listed(folder)
+        except OSError as error:
+            self.notes.append(
+                f'The folder "{label}" cannot be read ({error.strerror}); check its permissions.'
+            )
+            return
+        for path in entries:
+            file = f"{label}/{text_name(path)}"
+            is_folder, rejection = self._place(path, level)
+            if rejection is not None:
+                self.rejected.append(RejectedFile(file, owner, key, rejection))
+            elif not is_folder:
+                self.photos.append(Photo(path, file, key, owner))
+            elif (target := path.resolve()) not in seen:
+                seen.add(target)
+                self._read_folder(path, file, person, level + 1, seen)
+
+    def _place(self, path: Path, level: int) -> tuple[bool, Rejection | None]:
+        """Whether something in a person's folder is a folder, and why it is not used because of its place."""
+        try:
+            is_folder = path.is_dir()
+        except OSError as error:
+            return False, Rejection(code=RejectionCode.NOT_LISTED, detail=error.strerror)
+        try:
+            inside = path.resolve(strict=True).is_relative_to(self._root)
+        except (OSError, RuntimeError):
+            return is_folder, Rejection(code=RejectionCode.BROKEN_LINK)
+        if not inside:
+            return is_folder, Rejection(code=RejectionCode.LINK_LEADS_OUTSIDE)
+        if is_folder and level >= MAX_LEVELS:
+            return is_folder, Rejection(code=RejectionCode.TOO_DEEP, count=MAX_LEVELS)
+        return is_folder, None
 
 
 def _listed(folder: Path) -> list[Path]:
     """What is to be seen in a folder, in order.
 
     Raises:
-        OSError: it cannot be listed, or nothing in it can be looked at.
+        OSError: it cannot be listed, or nothing in it can be accessed.
     """
-    found = sorted(path for path in folder.iterdir() if _is_meant(path))
+    found = sorted(path for path in folder.iterdir() if is_visible(path))
     for path in found[:1]:
         path.lstat()
     return found
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is one; what cannot be looked at is taken for one, lest a person be missed in silence."""
+    """Whether it is one; what cannot be accessed is taken for one, so that no person is missed silently."""
     try:
         return path.is_dir()
     except OSError:
@@ -211,15 +324,14 @@ def _is_folder(path: Path) -> bool:
 def _hidden_people(folder: Path) -> Iterator[Path]:
     """Folders that a leading dot hides, although there are pictures in them."""
     for path in folder.iterdir():
-        name = path.name.lower()
-        if name.startswith(".") and not name.startswith(_HIDDEN_CLUTTER):
+        if path.name.startswith(".") and not is_clutter(path):
             with contextlib.suppress(OSError):
                 if path.is_dir() and any(entry.suffix.lower() in ENDINGS for entry in path.iterdir()):
                     yield path
 
 
 def _forgetting_was_interrupted(enrollment_dir: Path) -> bool:
-    """Whether `forget` has left photos set aside; while it is at work it holds a lock on their folder."""
+    """Whether `forget` has left photos there; while it is at work it holds a lock on their folder."""
     folder = enrollment_dir / SET_ASIDE
     found = [path for parent in (folder, folder / TEST) for path in parent.glob("*")]
     if all(path.name.startswith((".", "_")) for path in found):
@@ -233,38 +345,5 @@ def _forgetting_was_interrupted(enrollment_dir: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return True  # nobody can tell on a share that has no locks
+        return True  # a share without locks cannot say
     return True
-
-
-def _name(path: Path) -> str:
-    """A file's name as text that can be printed and compared, whatever its bytes and its system."""
-    return unicodedata.normalize("NFC", os.fsencode(path.name).decode("utf-8", "replace"))
-
-
-def _slug(name: str) -> str:
-    try:
-        return slug(name)
-    except SlugError as error:
-        raise EnrollmentError(
-            f"The enrollment folder {name!r} has no letter or digit in its name; rename it to the person's"
-            " name."
-        ) from error
-
-
-def _why_not(path: Path, root: Path) -> str | None:
-    ending = path.suffix.lower()
-    try:
-        if path.is_dir():
-            return "It is a folder; put the photos directly into the person's folder."
-    except OSError as error:
-        return f"It cannot be looked at ({error.strerror}); check its permissions."
-    if ending in _UNSUPPORTED:
-        return f"It is a {_UNSUPPORTED[ending]} picture, which is not supported; export it as JPEG."
-    if ending not in ENDINGS:
-        return f"It is no picture by its name; those that end in {', '.join(ENDINGS)} are used."
-    try:
-        inside = path.resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError):
-        return "It is a link to nowhere; put the picture itself there."
-    return None if inside else "It is a link out of the enrollment folder; put the picture itself there."

@@ -1,9 +1,10 @@
 """The rebuild: from the enrollment folder to a model that the service can load.
 
-Every photo is looked at once and remembered by its content (`photos`). What is learnt is small: a
-template for each person and the family's dense layers, both on the frozen backbone's embeddings.
+Every photo is analysed once and cached by its content (`photos`). What is trained is small: a template for
+each person and the classifier, both on the frozen backbone's embeddings.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,10 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.core.records import Person
-from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.core.records import Person, ProgressCallback, Vectors
+from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
+from facerec_mqtt.enrollment.photo_comparison import GroupPhoto, choose_faces, compare_photos, moments
 from facerec_mqtt.enrollment.photos import (
     Networks,
     PhotoAnalysis,
@@ -22,31 +26,44 @@ from facerec_mqtt.enrollment.photos import (
     open_networks,
     shipped_networks,
 )
-from facerec_mqtt.enrollment.quality import (
-    lookalikes,
-    mislabelled_photos,
-    moments,
-    repeats,
-    repeats_of_members,
+from facerec_mqtt.faces import Cohort, load_cohort
+from facerec_mqtt.recognition import (
+    Family,
+    FamilyModel,
+    Outcomes,
+    cohort_digest,
+    family_arrays,
+    new_version,
+    rebuilding,
+    save_model,
+    tpir_of,
+    versions,
 )
-from facerec_mqtt.faces.embedding import Cohort, load_cohort
-from facerec_mqtt.recognition.calibration import Normaliser
-from facerec_mqtt.recognition.error_rates import Outcomes
-from facerec_mqtt.recognition.model_store import FamilyModel, new_version, rebuilding, save_model, versions
-from facerec_mqtt.recognition.recognizer import Family, cohort_digest, family_arrays
-from facerec_mqtt.reports.advice import FEW_PHOTOS
+from facerec_mqtt.reports import (
+    FEW_PHOTOS,
+    AuditReport,
+    PhotoReport,
+    RebuildReport,
+    no_usable_photo,
+    photos_of,
+    resembling_strangers,
+)
 from facerec_mqtt.reports.html import rebuild_page, render_page
-from facerec_mqtt.reports.rebuild_report import AuditReport, PhotoReport, RebuildReport, first_reason
-from facerec_mqtt.training.augmentation import VERSIONS
+from facerec_mqtt.training import (
+    VERSIONS,
+    Trainer,
+    TrainingSet,
+    compare_with_current,
+    cross_validate,
+    fit,
+    learning_curves,
+)
 from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
-from facerec_mqtt.training.comparison import compare_with_current
-from facerec_mqtt.training.cross_validation import cross_validate
-from facerec_mqtt.training.fit import Trainer, TrainingSet, learn
-from facerec_mqtt.training.learning_curve import learning_curves
 
-ProgressCallback = Callable[[str, float], None]
-"""Called with what is being done and the share of the whole that is done, [0, 1]."""
-_LOOKED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
+# Shares of the whole that are done after each stage.
+_ANALYSED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
+_ANALYSING = "Looking at the photos"
+_JUDGING = "Judging photos that were held out"
 
 
 def rebuild(
@@ -55,6 +72,7 @@ def rebuild(
     *,
     force: bool = False,
     must_know: Collection[str] = (),
+    is_locked: bool = False,
     fpir: float = 0.01,
     min_margin: float = 0.1,
     progress: ProgressCallback = lambda _stage, _share: None,
@@ -68,57 +86,54 @@ def rebuild(
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
         model_dir: made if it is missing.
         force: switch to the new model even when it is clearly worse than the one in use.
-        must_know: slugs of people without whom no model is made.
+        must_know: slugs of people that the model must know, else none is made.
+        is_locked: whether the caller holds `rebuilding(model_dir)` already.
         fpir: share of strangers who may be taken for somebody, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
-        progress: told how far it is.
-        load_networks: opens what looks at the photos, once a thread; `None` opens the shipped networks.
+        progress: called with what is being done and how far it is.
+        load_networks: opens what analyses the photos, once a thread; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
-        train: makes the family's layers; `None` is Keras.
+        train: makes the classifier; `None` is Keras.
 
     Raises:
         EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo; or there is none
-            of somebody whom the model must know.
+            of somebody the model must know.
         ModelError: the model cannot be written, another rebuild is running, or a network is damaged.
             The model before stays in use.
     """
     begun_s = time.monotonic()
     progress("Reading the enrollment folder", 0.0)
-    roster = read_enrollment_folder(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
-    with rebuilding(model_dir):
+    with contextlib.nullcontext() if is_locked else rebuilding(model_dir):
+        # Not before, since whoever holds the folder may be forgetting somebody.
+        folder = read_enrollment_folder(enrollment_dir)
         if train is None:
             train = ClassifierTrainer()
             threading.Thread(target=train.prepare, name="prepare training").start()
-        networks = open_networks(load_networks or shipped_networks, len(roster.photos))
-        findings = analyse_photos(
-            roster.photos,
-            model_dir,
-            networks,
-            lambda share: progress("Looking at the photos", _LOOKED * share),
+        networks = open_networks(load_networks or shipped_networks, len(folder.photos))
+        analyses = analyse_photos(
+            folder.photos, model_dir, networks, lambda share: progress(_ANALYSING, _ANALYSED * share)
         )
-        audit, training_set = _audit(roster, findings, cohort)
+        audit, training_set = _audit(folder, analyses, cohort)
         if not audit.people:
+            members = [photo for photo in audit.photos if photo.person is not None]
             raise EnrollmentError(
                 f'The enrollment folder "{enrollment_dir}" holds no usable photo of anybody'
-                f"{first_reason([photo for photo in audit.photos if photo.person is not None], audit.notes)}"
+                f"{no_usable_photo(members, audit.notes)}"
             )
-
         _require_usable_photos(must_know, audit)
 
         def make(some: TrainingSet) -> Family:
-            return learn(some, cohort, fpir, train)
+            return fit(some, cohort, fpir, train)
 
-        progress("Training the family's layers", _LOOKED)
+        progress("Training the classifier", _ANALYSED)
         family = make(training_set)
-        progress("Judging photos that were not learnt from", _TRAINED)
+        progress(_JUDGING, _TRAINED)
         outcomes = cross_validate(
             training_set,
             make,
             min_margin=min_margin,
-            progress=lambda share: progress(
-                "Judging photos that were not learnt from", _TRAINED + share * (_JUDGED - _TRAINED)
-            ),
+            progress=lambda share: progress(_JUDGING, _TRAINED + share * (_JUDGED - _TRAINED)),
         )
         progress("Saving", _JUDGED)
         now = datetime.now(UTC)
@@ -157,7 +172,7 @@ def rebuild(
             report=report.as_json(),
         )
         page = render_page(rebuild_page(report, model.created))
-        save_model(model_dir, model, switch=report.not_used_because is None, page=page)
+        save_model(model_dir, model, switch=report.switched, page=page)
     progress("Done", 1.0)
     return report
 
@@ -170,13 +185,13 @@ def check_enrollment(
     load_networks: Callable[[], Networks] | None = None,
     cohort: Cohort | None = None,
 ) -> AuditReport:
-    """Say of each file of the enrollment folder whether a rebuild would use it, and why not.
+    """Report which files of the enrollment folder a rebuild would use, and why not the others.
 
     Args:
         enrollment_dir: one folder of photos for each person; nothing in it is changed.
-        model_dir: where it is remembered what each photo gave, so that a rebuild need not look again.
-        progress: told how far it is.
-        load_networks: opens what looks at the photos; `None` opens the shipped networks.
+        model_dir: where it is cached what each photo gave, so that a rebuild need not analyse it again.
+        progress: called with what is being done and how far it is.
+        load_networks: opens what analyses the photos; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
 
     Raises:
@@ -184,78 +199,86 @@ def check_enrollment(
         ModelError: the model folder cannot be written, a rebuild is running, or a network is damaged.
     """
     progress("Reading the enrollment folder", 0.0)
-    roster = read_enrollment_folder(enrollment_dir)
     cohort = load_cohort() if cohort is None else cohort
     with rebuilding(model_dir):
-        findings = analyse_photos(
-            roster.photos,
+        folder = read_enrollment_folder(enrollment_dir)
+        analyses = analyse_photos(
+            folder.photos,
             model_dir,
-            open_networks(load_networks or shipped_networks, len(roster.photos)),
-            lambda share: progress("Looking at the photos", share),
+            open_networks(load_networks or shipped_networks, len(folder.photos)),
+            lambda share: progress(_ANALYSING, share),
         )
-    audit, _ = _audit(roster, findings, cohort)
+    audit, _ = _audit(folder, analyses, cohort)
     progress("Done", 1.0)
     return audit
 
 
 def _audit(
-    roster: EnrollmentFolder, findings: Mapping[Photo, PhotoAnalysis], cohort: Cohort
+    folder: EnrollmentFolder, analyses: Mapping[Photo, PhotoAnalysis], cohort: Cohort
 ) -> tuple[AuditReport, TrainingSet]:
-    """Sort out what cannot be learnt from, and make a lesson of the rest."""
-    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(roster.people)}
-    rows[None] = len(roster.people)
-    photos = [photo for photo, finding in findings.items() if finding.vectors is not None]
-    vectors = np.array([findings[photo].vectors for photo in photos], np.float32)
-    vectors = vectors.reshape(len(photos), 1 + VERSIONS, cohort.centres.shape[1])
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    """Reject photos by comparison with the others, and make a training set of the rest."""
+    rows: dict[str | None, int] = {person.slug: row for row, person in enumerate(folder.people)}
+    rows[None] = len(folder.people)
+    analyses = _with_fitting_faces(folder, analyses, rows, cohort)
+    photos = [photo for photo, analysis in analyses.items() if analysis.vectors is not None]
+    vectors = _unit([analyses[photo].vectors for photo in photos], 1 + VERSIONS, cohort)
     labels = np.array([rows[photo.person] for photo in photos], np.int64)
-    reasons = {photo: finding.reason for photo, finding in findings.items()}
-    repeated = repeats(vectors, labels, np.array([findings[photo].sharpness for photo in photos]))
-    for photo, other in zip(photos, repeated, strict=True):
-        if other >= 0:
-            reasons[photo] = f"It is a near-duplicate of {photos[other].file}, which is used."
-    single = np.flatnonzero(repeated < 0)
-    names = [person.name for person in roster.people]
-    normaliser, table = (
-        Normaliser(cohort.centres, cohort.top),
-        (cohort.impostor_far, cohort.impostor_threshold),
-    )
-    for misfit in mislabelled_photos(vectors[single, 0], labels[single], len(names), normaliser, table):
-        at = single[misfit.photo]
-        own = names[labels[at]]
-        reasons[photos[at]] = (
-            f"It does not look like the other photos of {own}; check who is in it."
-            if misfit.like is None
-            else f"It looks more like {names[misfit.like]} than like the other photos of {own};"
-            " check who is in it."
-        )
-    kept = np.array([reasons[photo] is None for photo in photos], np.bool_)
-    strangers = np.flatnonzero(kept & (labels == len(names)))
-    members = np.flatnonzero(kept & (labels < len(names)))
-    for at, other in repeats_of_members(vectors, strangers, members).items():
-        reasons[photos[at]] = (
-            f"It is a near-duplicate of {photos[other].file}, which is used; delete the wrong one."
-        )
-        kept[at] = False
-    left = np.flatnonzero(kept)
-    alike = {
-        photos[left[photo]]: names[row]
-        for photo, row in lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table).items()
-    }
-    training_set = TrainingSet(
-        people=roster.people,
+    candidates = TrainingSet(
+        people=folder.people,
         files=tuple(photo.file for photo in photos),
         vectors=vectors,
         labels=labels,
-        moments=moments(vectors, labels, [findings[photo].taken_s for photo in photos]),
-    ).only(kept)
+        moments=moments(vectors, labels, [analyses[photo].taken_s for photo in photos]),
+    )
+    sharpness = np.array([analyses[photo].sharpness for photo in photos])
+    found, resembled = compare_photos(candidates, sharpness, cohort)
+    rejections = {photo: analysis.rejection for photo, analysis in analyses.items()}
+    rejections |= {photos[at]: rejection for at, rejection in found.items()}
+    names = {photos[at]: name for at, name in resembled.items()}
+    training_set = candidates.only(np.array([rejections[photo] is None for photo in photos], np.bool_))
     report = AuditReport(
         people=training_set.people,
-        left_out=tuple(person for person in roster.people if person not in training_set.people),
-        photos=_photo_reports(roster, findings, reasons, alike),
-        notes=(*roster.notes, *_alike_in_short(alike)),
+        left_out=tuple(person for person in folder.people if person not in training_set.people),
+        photos=_photo_reports(folder, analyses, rejections, names),
+        notes=(*folder.notes, *_resembling_in_short(names)),
     )
     return report, training_set
+
+
+def _with_fitting_faces(
+    folder: EnrollmentFolder,
+    analyses: Mapping[Photo, PhotoAnalysis],
+    rows: Mapping[str | None, int],
+    cohort: Cohort,
+) -> dict[Photo, PhotoAnalysis]:
+    """Take of members' photos with several faces the one that fits the person's other photos."""
+    single = [photo for photo, each in analyses.items() if each.vectors is not None and not each.faces]
+    several = [photo for photo, each in analyses.items() if each.faces and photo.person is not None]
+    groups = [
+        GroupPhoto(
+            label=rows[photo.person],
+            faces=_unit([face.vectors[:1] for face in analyses[photo].faces], 1, cohort)[:, 0],
+            has_largest=analyses[photo].vectors is not None,
+        )
+        for photo in several
+    ]
+    vectors = _unit(
+        [vectors[:1] for photo in single if (vectors := analyses[photo].vectors) is not None], 1, cohort
+    )
+    labels = np.array([rows[photo.person] for photo in single], np.int64)
+    taken = dict(analyses)
+    for at, face in choose_faces(vectors[:, 0], labels, groups, cohort).items():
+        photo = several[at]
+        own = folder.people[rows[photo.person]].name
+        unlike = Rejection(code=RejectionCode.UNLIKE_THE_OTHERS, own=own)
+        taken[photo] = PhotoAnalysis(None, unlike) if face is None else analyses[photo].taking(face)
+    return taken
+
+
+def _unit(vectors: Sequence[NDArray[np.float16] | None], versions: int, cohort: Cohort) -> Vectors:
+    """(N, versions, D) float32 unit rows of what the cache keeps."""
+    kept = np.array(vectors, np.float32).reshape(len(vectors), versions, cohort.centres.shape[1])
+    return np.asarray(kept / np.linalg.norm(kept, axis=2, keepdims=True), np.float32)
 
 
 def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> None:
@@ -267,53 +290,61 @@ def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> No
     names = {person.slug: person.name for person in audit.left_out}
     for slug in sorted({*must_know} - {person.slug for person in audit.people}):
         name = names.get(slug, slug)
-        own = [photo for photo in audit.photos if photo.person == slug]
+        why = no_usable_photo(photos_of(slug, audit.photos), audit.notes)
         raise EnrollmentError(
-            f"{name} would be left out, having no usable photo{first_reason(own, audit.notes)} Add some,"
-            f" or, if {name} shall go as well, remove that folder and rebuild first."
+            f"{name} would be left out, having no usable photo{why} Add some,"
+            f" or, if {name} is to be removed too, remove that folder and rebuild first."
         )
 
 
-def _alike_in_short(alike: Mapping[Photo, str]) -> tuple[str, ...]:
+def _resembling_in_short(names: Mapping[Photo, str]) -> tuple[str, ...]:
     """What to do about strangers' pictures that resemble a member, if there are any."""
-    if not alike:
+    if not names:
         return ()
-    photo, name = next(iter(alike.items()))
-    more = f", and {len(alike) - 1} more resemble somebody enrolled" if len(alike) > 1 else ""
-    return (
-        f"{photo.file} resembles {name}{more}; if that is who it shows, move it into that folder: strangers"
-        f" who look like {name} make {name} harder to recognise.",
-    )
+    photo, name = next(iter(names.items()))
+    return (resembling_strangers(photo.file, name, len(names) - 1),)
 
 
 def _tpir(people: Sequence[Person], outcomes: Outcomes) -> dict[str, float]:
     """Share of each person's photos that were named by models that had not learnt from them."""
     rates = {}
     for row, person in enumerate(people):
-        own = outcomes.true == row
-        if np.count_nonzero(own) >= FEW_PHOTOS:
-            rates[person.slug] = float(np.mean(outcomes.named[own] == row))
+        if np.count_nonzero(outcomes.true == row) >= FEW_PHOTOS:
+            rates[person.slug] = tpir_of(outcomes, row)
     return rates
 
 
 def _photo_reports(
-    roster: EnrollmentFolder,
-    findings: Mapping[Photo, PhotoAnalysis],
-    reasons: Mapping[Photo, str | None],
-    alike: Mapping[Photo, str],
+    folder: EnrollmentFolder,
+    analyses: Mapping[Photo, PhotoAnalysis],
+    rejections: Mapping[Photo, Rejection | None],
+    names: Mapping[Photo, str],
 ) -> tuple[PhotoReport, ...]:
-    slugs = {person.name: person.slug for person in roster.people}
+    def remark(photo: Photo) -> Remark | None:
+        if rejections[photo] is not None:
+            return None
+        if photo in names:
+            return Remark(code=RemarkCode.RESEMBLES, name=names[photo])
+        return analyses[photo].remark
 
-    def note(photo: Photo) -> str | None:
-        if photo in alike:
-            return f"It resembles {alike[photo]}; if that is who it shows, move it into that folder."
-        return findings[photo].note
+    analysed = [
+        PhotoReport(
+            file=photo.file,
+            folder=photo.folder,
+            person=photo.person,
+            rejection=rejection,
+            remark=remark(photo),
+        )
+        for photo, rejection in rejections.items()
+    ]
+    return tuple(sorted([*analysed, *map(_rejected, folder.rejected)], key=lambda photo: photo.file))
 
-    looked_at = [
-        PhotoReport(photo.file, photo.person, reason, note(photo) if reason is None else None)
-        for photo, reason in reasons.items()
-    ]
-    not_looked_at = [
-        PhotoReport(file, slugs.get(file.split("/")[0]), reason) for file, reason in roster.set_aside
-    ]
-    return tuple(sorted([*looked_at, *not_looked_at], key=lambda photo: photo.file))
+
+def _rejected(rejected: RejectedFile) -> PhotoReport:
+    """Report a file that is not a photo by its name or its place."""
+    return PhotoReport(
+        file=rejected.file,
+        folder=rejected.folder,
+        person=rejected.person,
+        rejection=rejected.rejection,
+    )

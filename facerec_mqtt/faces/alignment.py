@@ -21,6 +21,14 @@ TEMPLATE = np.array(
     np.float32,
 )
 
+# Of the aligned face: its highlights. Those of a dark skin have 190 in good light.
+_HIGHLIGHTS_PERCENT = 95.0
+_GOOD_LIGHT = 170.0
+# Less light than a third of it leaves too few grey levels to judge by.
+_MAX_GAIN = 3.0
+# Of normally distributed values, in medians of their size.
+_DEVIATION_OF_MEDIAN = 1.4826
+
 
 def align(image: Image, detection: Detection) -> AlignedFace:
     """Cut one face out of a picture, upright and scaled to the template.
@@ -42,13 +50,33 @@ def align(image: Image, detection: Detection) -> AlignedFace:
         np.uint8,
     )
     face.flags.writeable = False
-    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
     x_min, _, x_max, _ = detection.box
     return AlignedFace(
         image=face,
         width_px=x_max - x_min,
-        sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+        sharpness=sharpness(face),
     )
+
+
+def sharpness(face: Image) -> float:
+    """How sharp an aligned face is, whatever the light.
+
+    The variance of the Laplacian falls with the square of the brightness. A dark face's is therefore scaled
+    to good light, but for the part that is the sensor's noise, which is estimated from the median.
+
+    Args:
+        face: (H, W, 3) uint8 BGR.
+
+    Returns:
+        The variance of the Laplacian of the grey picture in good light, 0 or more.
+    """
+    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    edges = cv2.Laplacian(grey, cv2.CV_32F)
+    variance = float(edges.var())
+    light = float(np.percentile(grey, _HIGHLIGHTS_PERCENT))
+    gain = min(_MAX_GAIN, max(1.0, _GOOD_LIGHT / max(light, 1.0)))
+    noise = (_DEVIATION_OF_MEDIAN * float(np.median(np.abs(edges)))) ** 2
+    return variance + (gain**2 - 1.0) * max(0.0, variance - noise)
 
 
 def _shrunk(image: Image, turn: Transform) -> tuple[Image, Transform]:

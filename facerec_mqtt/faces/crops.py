@@ -2,7 +2,7 @@
 
 import cv2
 
-from facerec_mqtt.core.records import Box, Frame, Image, Sighting
+from facerec_mqtt.core.records import Box, Image, Sighting
 
 # Of the face's width, on each side of the box.
 _MARGIN = 0.35
@@ -10,18 +10,17 @@ _MARGIN = 0.35
 _PORTRAIT_MARGIN = 1.0
 
 
-def face_jpeg(sighting: Sighting, frame: Frame | None) -> bytes:
+def face_jpeg(sighting: Sighting, image: Image) -> bytes:
     """The face of a sighting with some surroundings, as JPEG.
 
     Args:
         sighting: whose face.
-        frame: the frame at hand; where it is not the one of the sighting, the aligned face serves.
+        image: (H, W, 3) uint8 BGR, the whole frame that it was found in; where the face lies outside, the
+            aligned face serves.
     """
-    image = sighting.face.image
-    if frame is not None and frame.captured_at_s == sighting.captured_at_s:
-        part = _cut(frame.image, sighting.detection.box, _MARGIN)
-        image = image if part.size == 0 else part
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    part = _cut(image, sighting.detection.box, _MARGIN)
+    face = sighting.face.image if part.size == 0 else part
+    return cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
 def portrait(image: Image, box: Box) -> Image:

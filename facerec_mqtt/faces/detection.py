@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.faces.litert import prepare_interpreter
 
 _STRIDES = (8, 16, 32, 64)
 _CHANNELS = 15  # logit of a face, distances to the box's four sides, five landmarks x, y
@@ -180,7 +181,7 @@ class _Network:
                 if shape == (1, height // stride, width // stride, _CHANNELS):
                     by_stride[stride] = index
         if tuple(sorted(by_stride)) != _STRIDES:
-            raise ModelError(f"{source} is a LiteRT network but no face detector; install the package anew")
+            raise ModelError(f"{source} is a LiteRT network but not a face detector; reinstall the package")
         return cls(interpreter, input_index, tuple(by_stride[stride] for stride in _STRIDES))
 
     def run(self, image: Image) -> tuple[NDArray[np.float32], ...]:
@@ -210,7 +211,7 @@ class _Refiner:
         """Prepare the network for one face at a time."""
         interpreter, input_index, outputs = _prepared(content, source, _CUT_SIDE_PX, _CUT_SIDE_PX, threads)
         if not outputs or tuple(interpreter.get_tensor(outputs[0]).shape) != (1, _CHANNELS):
-            raise ModelError(f"{source} is a LiteRT network for something else; install the package anew")
+            raise ModelError(f"{source} is a LiteRT network for something else; reinstall the package")
         return cls(interpreter, input_index, outputs[0])
 
     def look(self, image: Image, face: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -248,7 +249,7 @@ def _read(path: Path | None, source: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"the face detector {source} cannot be read ({error.strerror}); install the package anew"
+            f"the face detector {source} cannot be read ({error.strerror}); reinstall the package"
         ) from error
 
 
@@ -257,15 +258,13 @@ def _prepared(
 ) -> tuple[Interpreter, int, tuple[int, ...]]:
     """A network that has seen one picture of this size, with the indices of its input and of its outputs."""
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter = prepare_interpreter(content, threads, (1, height, width, 3))
         input_index = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(input_index, (1, height, width, 3))
-        interpreter.allocate_tensors()
         interpreter.set_tensor(input_index, np.zeros((1, height, width, 3), np.float32))
         interpreter.invoke()
     except (ValueError, RuntimeError, IndexError) as error:
         raise ModelError(
-            f"{source} is not a working LiteRT network ({len(content)} bytes); install the package anew"
+            f"{source} is not a working LiteRT network ({len(content)} bytes); reinstall the package"
         ) from error
     return interpreter, input_index, tuple(detail["index"] for detail in interpreter.get_output_details())
 
@@ -286,7 +285,7 @@ def _padded(side: int) -> int:
 
 
 def decode(outputs: tuple[NDArray[np.float32], ...], min_score: float) -> NDArray[np.float32]:
-    """What the network's cells say, in pixels of the frame it saw.
+    """The output of the network's cells, in pixels of its input frame.
 
     Args:
         outputs: for each stride (H / stride, W / stride, 15) float32.

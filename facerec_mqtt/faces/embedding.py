@@ -1,4 +1,4 @@
-"""What the backbone says of a face: MobileNetV2 with its preprocessing, and the cohort of its scores.
+"""Embeddings of faces: MobileNetV2 with its preprocessing, and the cohort of its scores.
 
 The network is `keras.applications.MobileNetV2` (alpha 1.0, 112×112) with a global depthwise
 convolution instead of average pooling, as MobileFaceNet has it (arXiv 1804.07573), and a 256-d
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Vectors
+from facerec_mqtt.faces.litert import prepare_interpreter
 
 DIMENSIONS = 256
 BACKBONE_FILE = "backbone.tflite"
@@ -59,13 +59,12 @@ class Embedder:
                 f"The backbone {source} cannot be read ({error.strerror}); reinstall the package."
             ) from error
         try:
-            interpreter = Interpreter(model_content=content, num_threads=threads)
-            interpreter.allocate_tensors()
+            interpreter = prepare_interpreter(content, threads)
             taken = interpreter.get_input_details()[0]
             given = interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:
             raise ModelError(
-                f"The backbone {source} is no LiteRT network or is damaged; reinstall the package."
+                f"The backbone {source} is not a LiteRT network or is damaged; reinstall the package."
             ) from error
         form = tuple(taken["shape"]), taken["dtype"], tuple(given["shape"])
         wanted = (1, FACE_SIDE_PX, FACE_SIDE_PX, 3), np.uint8, (1, DIMENSIONS)

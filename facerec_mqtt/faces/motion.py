@@ -1,4 +1,4 @@
-"""Is anything moving: the gate that spares the detector most frames of an empty porch."""
+"""The motion gate: frames in which nothing moves are not searched for faces."""
 
 import math
 
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Frame, Image
+from facerec_mqtt.faces.burnt_in_clock import BurntInClock, Mask
 
 # Pictures are compared at this width: a face of 40 px in 1280 is then five dots wide.
 _WIDTH_PX = 160
@@ -34,17 +35,18 @@ class MotionGate:
         self._hold_s = hold_s
         self._background: NDArray[np.float32] | None = None
         self._noise = 1.0
+        self._clock = BurntInClock()
         self._last_s = -math.inf
         self._open_until_s = -math.inf
 
     def moved(self, frame: Frame) -> bool:
-        """Look at the next frame of a camera.
+        """Compare the next frame of a camera with those before.
 
         Args:
             frame: the frames must come in the order of their time.
 
         Returns:
-            Whether it should be looked at more closely. The first frame always should, and so should the
+            Whether it should be searched for faces. The first frame always should, and so should the
             first after a while without any: who was in the one before may have gone unseen.
         """
         small = _small(frame.image)
@@ -53,30 +55,40 @@ class MotionGate:
             changed = True
         else:
             elapsed_s = max(0.0, frame.captured_at_s - self._last_s)
-            changed = self._compare(small, self._background, 1.0 - math.exp(-elapsed_s / _LEARN_S))
+            clock = self._clock.hidden(small, self._limit, frame.captured_at_s)
+            changed = self._compare(small, self._background, 1.0 - math.exp(-elapsed_s / _LEARN_S), clock)
             changed = changed or elapsed_s > self._hold_s
         self._last_s = frame.captured_at_s
         if changed:
             self._open_until_s = frame.captured_at_s + self._hold_s
         return frame.captured_at_s <= self._open_until_s
 
-    def _compare(self, small: NDArray[np.float32], background: NDArray[np.float32], rate: float) -> bool:
-        """Compare with the background, and learn from the picture at this rate."""
+    @property
+    def _limit(self) -> float:
+        return _LEAST_CHANGE + _NOISE_FACTOR * self._noise
+
+    def _compare(
+        self,
+        small: NDArray[np.float32],
+        background: NDArray[np.float32],
+        rate: float,
+        clock: Mask,
+    ) -> bool:
+        """Compare with the background but for a clock, and learn from the picture at this rate."""
         # A cloud or the camera's exposure changes all alike; that is no movement.
         gain = (_median(background) + 1.0) / (_median(small) + 1.0)
         difference = small * min(max(gain, 1.0 / _MOST_GAIN), _MOST_GAIN) - background
         difference -= _median(difference)
         distance = np.abs(difference)
-        limit = _LEAST_CHANGE + _NOISE_FACTOR * self._noise
-        share = float(np.count_nonzero(distance > limit)) / distance.size
-        if share > _MOST_SHARE:
+        moved = distance > self._limit
+        if np.count_nonzero(moved) > _MOST_SHARE * moved.size:
             # Day to night vision, or the camera was turned: what was learned is of no use any more.
             self._background = small
             return True
         # The median, since what moves is less than half of the picture; 1.4826 makes it a deviation.
         self._noise += rate * (1.4826 * _median(distance) - self._noise)
         cv2.accumulateWeighted(small, background, rate)
-        return bool(share >= _LEAST_SHARE)
+        return bool(np.count_nonzero(moved & ~clock) >= _LEAST_SHARE * moved.size)
 
 
 def _median(values: NDArray[np.float32]) -> float:

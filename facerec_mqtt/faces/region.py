@@ -1,4 +1,4 @@
-"""The part of a camera's picture that is looked at."""
+"""The part of a camera's picture that is searched for faces."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from facerec_mqtt.core.records import Detection, Frame
 
 
 class Region:
-    """Cuts the region out of frames, and takes what was found there back to the whole picture."""
+    """Cuts the region out of frames, and moves what was found there back to the whole picture."""
 
     def __init__(self, fractions: tuple[float, float, float, float] | None) -> None:
         self._fractions = fractions
@@ -20,7 +20,7 @@ class Region:
         left, top, right, bottom = self._edges(frame)
         return replace(frame, image=frame.image[top:bottom, left:right])
 
-    def back(self, frame: Frame, detection: Detection) -> Detection:
+    def to_whole_frame(self, frame: Frame, detection: Detection) -> Detection:
         """A detection on the cut frame, in pixels of the whole `frame`."""
         if self._fractions is None:
             return detection

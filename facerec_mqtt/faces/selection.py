@@ -1,15 +1,21 @@
 """The faces of a picture, also of one that was cut out closely, and which of them a photo is about."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
 
 from facerec_mqtt.core.records import AlignedFace, Detection, Image, Vectors
+from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode
+from facerec_mqtt.faces.alignment import align
 
-ENOUGH_PX = 1280
-"""Longer side that a photo keeps at least, where the file has it."""
+STILL_SIDE_PX = 1280
+"""Longer side at which a photo is searched for faces, larger than a camera's frame: photos are rarer and
+better, and their faces may be small."""
+MIN_STILL_FACE_PX = 24.0
+"""Least width of a face in a photo, for the same reason less than in a camera's frame."""
 _CLEARLY_LARGER = 1.5
 # So small a picture is no camera's, but probably a face that somebody cut out.
 _CROP_PX = 256
@@ -30,6 +36,17 @@ class Backbone(Protocol):
 
     def embed(self, faces: Sequence[AlignedFace]) -> Vectors:
         """(N, D) float32 unit rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectedFace:
+    """The face that a photo is about."""
+
+    face: AlignedFace
+    faces: int
+    """How many the photo shows."""
+    place: Place
+    """Where in the photo it is."""
 
 
 def find_faces(detector: Detector, image: Image) -> tuple[Detection, ...]:
@@ -89,14 +106,75 @@ def choose(detections: Sequence[Detection], image: Image) -> Detection | None:
     Returns:
         `None` when no face stands out.
     """
-    height_px, width_px = image.shape[:2]
-
-    def weight(detection: Detection) -> float:
-        x_min, y_min, x_max, y_max = detection.box
-        aside = abs(x_min + x_max - width_px) / width_px + abs(y_min + y_max - height_px) / height_px
-        return float((x_max - x_min) * (1 - 0.4 * min(aside, 1.0)))
-
-    ordered = sorted(detections, key=weight, reverse=True)
-    if len(ordered) > 1 and weight(ordered[0]) < _CLEARLY_LARGER * weight(ordered[1]):
+    ordered = _largest_first(detections, image)
+    if len(ordered) > 1 and _weight(ordered[0], image) < _CLEARLY_LARGER * _weight(ordered[1], image):
         return None
     return ordered[0]
+
+
+def _largest_first(detections: Sequence[Detection], image: Image) -> list[Detection]:
+    return sorted(detections, key=lambda detection: _weight(detection, image), reverse=True)
+
+
+def _weight(detection: Detection, image: Image) -> float:
+    """Width in pixels, less for a face away from the middle."""
+    height_px, width_px = image.shape[:2]
+    x_min, y_min, x_max, y_max = detection.box
+    aside = abs(x_min + x_max - width_px) / width_px + abs(y_min + y_max - height_px) / height_px
+    return float((x_max - x_min) * (1 - 0.4 * min(aside, 1.0)))
+
+
+def select_face(
+    detections: Sequence[Detection], image: Image, *, min_sharpness: float = 0.0
+) -> SelectedFace | Rejection:
+    """Cut out the face that a photo is about.
+
+    Args:
+        detections: the faces that were found in it.
+        image: (H, W, 3) uint8 BGR.
+        min_sharpness: see `AlignedFace.sharpness`.
+
+    Returns:
+        The face, or why there is none that can be used.
+    """
+    if not detections:
+        return Rejection(code=RejectionCode.NO_FACE)
+    chosen = choose(detections, image)
+    if chosen is None:
+        return Rejection(code=RejectionCode.SEVERAL_FACES, count=len(detections))
+    return _cut_out(chosen, image, len(detections), min_sharpness)
+
+
+def usable_faces(
+    detections: Sequence[Detection], image: Image, *, min_sharpness: float, most: int
+) -> tuple[SelectedFace, ...]:
+    """Cut out those faces that a photo of several people may be about.
+
+    Args:
+        detections: the faces that were found in it.
+        image: (H, W, 3) uint8 BGR.
+        min_sharpness: see `AlignedFace.sharpness`.
+        most: how many of the largest are considered.
+
+    Returns:
+        The usable ones of the largest. The first is what `select_face` selects, if it selects one.
+    """
+    largest = _largest_first(detections, image)[:most]
+    faces = [_cut_out(each, image, len(detections), min_sharpness) for each in largest]
+    return tuple(face for face in faces if isinstance(face, SelectedFace))
+
+
+def _cut_out(
+    detection: Detection, image: Image, faces: int, min_sharpness: float
+) -> SelectedFace | Rejection:
+    """Cut out one of a photo's faces, or say why it cannot be used."""
+    face = align(image, detection)
+    if face.width_px < MIN_STILL_FACE_PX:
+        return Rejection(
+            code=RejectionCode.FACE_TOO_SMALL, width_px=face.width_px, needed_px=MIN_STILL_FACE_PX
+        )
+    if face.sharpness < min_sharpness:
+        return Rejection(code=RejectionCode.BLURRED)
+    x_min, _, x_max, _ = detection.box
+    third = int(np.clip(3 * (x_min + x_max) / 2 / image.shape[1], 0, 2))
+    return SelectedFace(face, faces, (Place.LEFT, Place.MIDDLE, Place.RIGHT)[third])

@@ -1,6 +1,6 @@
-"""Tells whoever watches over the service that it is well: a file that is touched, and systemd.
+"""The heartbeat for health checks: a file that is touched, and systemd's watchdog.
 
-systemd is spoken to as sd_notify(3) says: one datagram a message, to the socket in `NOTIFY_SOCKET`.
+systemd is notified as sd_notify(3) describes: one datagram a message, to the socket in `NOTIFY_SOCKET`.
 """
 
 import logging
@@ -14,11 +14,11 @@ BEAT_S = 5.0
 
 
 class Heartbeat:
-    """Beats while the service's loop goes round.
+    """Beats while the service's loop runs.
 
     Args:
         file: touched at each beat; `None` for no file.
-        environment: where systemd has put its wishes; they are taken out of it, so that no child sees them.
+        environment: with systemd's variables; they are removed, so that no child process inherits them.
     """
 
     def __init__(self, file: Path | None, environment: MutableMapping[str, str] = os.environ) -> None:
@@ -26,17 +26,17 @@ class Heartbeat:
         self._address = environment.pop("NOTIFY_SOCKET", None)
         limit = environment.pop("WATCHDOG_USEC", "")
         environment.pop("WATCHDOG_PID", None)
-        # systemd asks to hear twice within its limit.
+        # systemd asks for two notifications within its limit.
         self._every_s = min(BEAT_S, int(limit) / 2e6) if limit.isdecimal() and int(limit) else BEAT_S
         self._due_s = 0.0
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def ready(self) -> None:
         """The service has started."""
         self._notify("READY=1")
 
     def beat(self, now_s: float) -> None:
-        """The service is well; to be called often."""
+        """The service is alive; to be called often."""
         if now_s < self._due_s:
             return
         self._due_s = now_s + self._every_s
@@ -45,7 +45,7 @@ class Heartbeat:
             try:
                 self._file.touch()
             except OSError as error:
-                self._complain(
+                self._warn_once(
                     f'The heartbeat file "{self._file}" cannot be touched ({error.strerror}); health checks '
                     "will fail. Set FACEREC_HEARTBEAT_FILE to a file that can be written."
                 )
@@ -60,15 +60,15 @@ class Heartbeat:
         # An abstract address is written with an at sign in place of its first byte, zero.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
-                speaker.setblocking(False)
-                speaker.sendto(state.encode(), address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                sender.sendto(state.encode(), address)
         except BlockingIOError:
-            pass  # systemd is busy; it is told again soon
+            pass  # systemd is busy; the next notification follows soon
         except OSError as error:
-            self._complain(f"systemd cannot be told that the service is well ({error.strerror}).")
+            self._warn_once(f"systemd cannot be notified that the service is alive ({error.strerror}).")
 
-    def _complain(self, sentence: str) -> None:
-        if sentence not in self._told:
-            self._told.add(sentence)
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self._logged:
+            self._logged.add(sentence)
             _log.warning("%s", sentence)

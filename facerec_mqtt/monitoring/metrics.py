@@ -1,4 +1,4 @@
-"""Counts what the service does, for whoever watches over it. Knows no names: numbers only.
+"""Counts what the service does. Numbers only, no names.
 
 Nothing here reads a clock: times are arguments, in seconds.
 """
@@ -23,13 +23,13 @@ class CameraCounts:
     frames: int
     """That it gave."""
     reconnects: int
-    """Times that it was opened anew."""
+    """Times that it was opened again."""
     looked_at: int
     """Frames in which faces were looked for."""
     still: int
     """Frames in which nothing had moved."""
     late: int
-    """Frames that were passed over, being older than a second."""
+    """Frames that were skipped, being older than a second."""
     faces: int
     """In all frames together."""
     named: int
@@ -44,14 +44,14 @@ class CameraCounts:
 
 @dataclass(frozen=True, slots=True)
 class BrokerCounts:
-    """How the connection to the broker has fared since the service started."""
+    """The connection to the broker since the service started."""
 
     connections: int
     """Times that the broker has accepted us."""
     lost: int
     """Messages that waited for it for too long, or were too many."""
     refused: int
-    """Messages that it would not take."""
+    """Messages that it refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +125,21 @@ class Metrics:
         self._start_s = start_s
         self._latencies_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
-    def late(self, camera: str) -> None:
-        """A frame was passed over, since it was too old."""
+    def count_late(self, camera: str) -> None:
+        """A frame was skipped, since it was too old."""
         self._cameras[camera].late += 1
 
-    def still(self, camera: str) -> None:
-        """A frame was not looked at, since nothing had moved."""
+    def count_still(self, camera: str) -> None:
+        """A frame was not searched, since nothing had moved."""
         self._cameras[camera].still += 1
 
-    def looked(self, camera: str, sightings: Collection[Sighting], latency_s: float) -> None:
-        """A frame was looked at.
+    def count_searched(self, camera: str, sightings: Collection[Sighting], latency_s: float) -> None:
+        """A frame was searched.
 
         Args:
             camera: its slug.
             sightings: the faces in the frame.
-            latency_s: from its capture until all that follows from it was handed over.
+            latency_s: from its capture until all that follows from it was published.
         """
         counts = self._cameras[camera]
         counts.looked_at += 1
@@ -152,7 +152,7 @@ class Metrics:
             else:
                 counts.refused[refusal] += 1
 
-    def told(self, changes: Iterable[PresenceChange]) -> None:
+    def count_changes(self, changes: Iterable[PresenceChange]) -> None:
         """Visits have begun or ended."""
         for change in changes:
             self._cameras[change.camera].changes[change.kind] += 1
@@ -164,8 +164,8 @@ class Metrics:
 
         Args:
             now_s: the time.
-            cameras: by slug, the frames that a camera gave, and how often it was opened anew.
-            broker: as the publisher tells.
+            cameras: by slug, the frames that a camera gave, and how often it was opened again.
+            broker: as the publisher counts them.
         """
         ordered = sorted(self._latencies_s)
         return Snapshot(

@@ -29,7 +29,7 @@ def require_client() -> None:
 
 
 class Endpoint:
-    """Answers with the last snapshot that it was shown, on a thread of its own.
+    """Serves the last snapshot, on a thread of its own.
 
     Args:
         host: address to listen on.
@@ -51,7 +51,7 @@ class Endpoint:
         """Listen.
 
         Raises:
-            FacerecError: the extra is not installed, or the port cannot be had.
+            FacerecError: the extra is not installed, or the port is taken.
         """
         require_client()
         from prometheus_client import CollectorRegistry, start_http_server
@@ -67,11 +67,11 @@ class Endpoint:
             ) from error
 
     def show(self, snapshot: Snapshot) -> None:
-        """Answer with this from now on."""
+        """Serve this from now on."""
         self._snapshot = snapshot
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._server is not None:
             server, thread = self._server
             self._server = None
@@ -109,7 +109,7 @@ class Endpoint:
             "facerec_visits", "Visits that were announced.", labels=["camera", "kind"]
         )
         reconnects = CounterMetricFamily(
-            "facerec_camera_reconnects", "Times that the camera was opened anew.", labels=["camera"]
+            "facerec_camera_reconnects", "Times that the camera was opened again.", labels=["camera"]
         )
         for camera, counts in now.cameras.items():
             for fate in ("looked_at", "still", "late"):

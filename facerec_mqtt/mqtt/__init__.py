@@ -1,1 +1,74 @@
-"""MQTT: the connection, topics and payloads, commands, and what Home Assistant is told."""
+"""MQTT: what is sent and received, and how.
+
+topics      every topic of one service
+payloads    JSON of events and states
+discovery   the announcement of our entities to Home Assistant
+commands    what others may ask for
+connection  connecting and logging in
+failures    why that fails, or a message is rejected
+outbox      what is sent when the broker is there, and how large it may be
+announcer   keeps the announcement true, and removes what is no more
+removal     removes a person from the broker, for `facerec-mqtt forget`
+"""
+
+from facerec_mqtt.mqtt.announcer import Announcer, Component, well_formed
+from facerec_mqtt.mqtt.commands import Capture, CommandIntake, CommandQueue, Enable, Rebuild, Refused
+from facerec_mqtt.mqtt.connection import (
+    Acknowledged,
+    Connection,
+    Lost,
+    Received,
+    Signal,
+    Signals,
+    Stop,
+    Subscribed,
+    Wake,
+    check_login,
+    connection,
+)
+from facerec_mqtt.mqtt.discovery import discovery_payload, person_keys
+from facerec_mqtt.mqtt.failures import (
+    CONNECT_TIMEOUT_S,
+    ConnectionFailedError,
+    Fault,
+    Outage,
+    Rejection,
+    address,
+)
+from facerec_mqtt.mqtt.outbox import Outbox
+from facerec_mqtt.mqtt.removal import remove_person_from_broker
+from facerec_mqtt.mqtt.topics import Topics
+
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "Acknowledged",
+    "Announcer",
+    "Capture",
+    "CommandIntake",
+    "CommandQueue",
+    "Component",
+    "Connection",
+    "ConnectionFailedError",
+    "Enable",
+    "Fault",
+    "Lost",
+    "Outage",
+    "Outbox",
+    "Rebuild",
+    "Received",
+    "Refused",
+    "Rejection",
+    "Signal",
+    "Signals",
+    "Stop",
+    "Subscribed",
+    "Topics",
+    "Wake",
+    "address",
+    "check_login",
+    "connection",
+    "discovery_payload",
+    "person_keys",
+    "remove_person_from_broker",
+    "well_formed",
+]

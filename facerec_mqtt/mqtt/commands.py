@@ -1,30 +1,40 @@
 """Commands that come by MQTT: parsed strictly, since whoever reaches the broker can send them.
 
-Nothing is guessed: a payload that is not exactly what docs/MQTT.md says is refused with one sentence.
+Nothing is guessed: a payload that is not exactly as in docs/MQTT.md is refused with one sentence. Limits hold
+for each kind of command and each camera, so that none of them uses up what another needs.
 """
 
 import json
+import threading
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from facerec_mqtt.core.errors import CommandError, FacerecError
 from facerec_mqtt.core.slugs import SlugError, person_name, slug
+from facerec_mqtt.mqtt.topics import Topics
 
 MAX_PAYLOAD_BYTES = 4096
 MAX_CAPTURE_S = 120
-BURST = 10
-"""This many commands may come at once,"""
-PER_SECOND = 0.5
-"""and this many a second for long."""
+MAX_WAITING = 16
+"""Commands that wait to be carried out, without switches, of which one waits for each camera."""
+BURST, PER_SECOND = 10, 0.5
+"""So many commands of one kind, and for one camera, may come at once; so many a second in the long run."""
+_FORMS = {
+    "rebuild": 'empty, PRESS or {"force": true}',
+    "capture": '{"person": "Anna", "camera": "front_door", "seconds": 20}',
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Build the family's model anew."""
+    """Build the family's model again; with `force`, use it even when it is worse than the one in use."""
 
     force: bool = False
-    """Use the new model even when it is worse than the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +61,32 @@ Command = Rebuild | Capture | Enable
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A command that is not carried out."""
+class Refused:
+    """A command, such as "camera/front_door/enabled", that is not carried out; and why, in one sentence."""
 
     command: str
-    """Its name: "rebuild", "capture", "camera/front_door/enabled"."""
     message: str
-    """Why, and what to do, in one sentence."""
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _RebuildRequest(_Request):
+    force: bool = False
+
+
+class _CaptureRequest(_Request):
+    person: str
+    camera: str
+    seconds: float = Field(ge=1, le=MAX_CAPTURE_S)
+
+
+_AnyRequest = TypeVar("_AnyRequest", bound=_Request)
 
 
 def parse_rebuild(payload: bytes) -> Rebuild:
-    """Read a rebuild command: empty, `PRESS` or `{"force": true}`.
+    """Parse a rebuild command: empty, `PRESS` or `{"force": true}`.
 
     Raises:
         CommandError: it is anything else.
@@ -69,12 +94,11 @@ def parse_rebuild(payload: bytes) -> Rebuild:
     text = _text("rebuild", payload)
     if text.strip() in ("", "PRESS"):
         return Rebuild()
-    fields = _fields("rebuild", text, {"force": bool}, 'empty, PRESS or {"force": true}')
-    return Rebuild(force=bool(fields.get("force", False)))
+    return Rebuild(_parsed("rebuild", text, _RebuildRequest).force)
 
 
 def parse_capture(payload: bytes, cameras: Collection[str]) -> Capture:
-    """Read a capture command: `{"person": "Anna", "camera": "front_door", "seconds": 20}`.
+    """Parse a capture command: `{"person": "Anna", "camera": "front_door", "seconds": 20}`.
 
     Args:
         payload: as it came.
@@ -83,27 +107,17 @@ def parse_capture(payload: bytes, cameras: Collection[str]) -> Capture:
     Raises:
         CommandError: it is anything else, the camera is unknown or the name cannot be one of a folder.
     """
-    form = '{"person": "Anna", "camera": "front_door", "seconds": 20}'
-    kinds = {"person": str, "camera": str, "seconds": (int, float)}
-    fields = _fields("capture", _text("capture", payload), kinds, form)
-    missing = [f'"{name}"' for name in kinds if name not in fields]
-    if missing:
-        raise CommandError(f"capture lacks {' and '.join(missing)}; send {form}.")
-    seconds = fields["seconds"]
-    if not 1 <= seconds <= MAX_CAPTURE_S:
-        raise CommandError(
-            f'capture: "seconds" is {shown(str(seconds))}; it must be from 1 to {MAX_CAPTURE_S}.'
-        )
-    return Capture(_person_name(fields["person"]), known_camera(fields["camera"], cameras), float(seconds))
+    request = _parsed("capture", _text("capture", payload), _CaptureRequest)
+    return Capture(_person_name(request.person), known_camera(request.camera, cameras), request.seconds)
 
 
 def parse_enabled(camera: str, payload: bytes, cameras: Collection[str]) -> Enable:
-    """Read what was sent to a camera's switch: `ON` or `OFF`.
+    """Parse what was sent to a camera's switch: `ON` or `OFF`.
 
     Raises:
         CommandError: it is anything else, or the camera is unknown.
     """
-    name = f"camera/{shown(camera)}/enabled"
+    name = _switch_name(camera)
     known = known_camera(camera, cameras)
     text = _text(name, payload).strip()
     if text not in ("ON", "OFF"):
@@ -112,11 +126,7 @@ def parse_enabled(camera: str, payload: bytes, cameras: Collection[str]) -> Enab
 
 
 def known_camera(camera: str, cameras: Collection[str]) -> str:
-    """Return the slug of a camera that was named in a command.
-
-    Raises:
-        CommandError: there is no such camera.
-    """
+    """Return the slug of a camera that a command names; raises `CommandError` where there is none."""
     try:
         found = slug(camera)
     except FacerecError:
@@ -134,98 +144,143 @@ def shown(text: str) -> str:
 
 
 class RateLimit:
-    """Lets a few commands through at once, and fewer for long. The time is an argument, in seconds."""
+    """Lets a few commands through at once, and fewer in the long run. The time is an argument, in seconds."""
 
     def __init__(self, burst: int = BURST, per_second: float = PER_SECOND) -> None:
         self._burst = burst
         self._per_second = per_second
         self._left = float(burst)
         self._asked_s = 0.0
-        self._flooded = False
+        self._exceeded = False
 
     def admit(self, now_s: float) -> bool:
-        """Tell whether a command that came now may be carried out."""
+        """Return whether a command that came now may be carried out."""
         self._left = min(self._burst, self._left + max(0.0, now_s - self._asked_s) * self._per_second)
         self._asked_s = now_s
         if self._left < 1:
             return False
         self._left -= 1
-        self._flooded = False
+        self._exceeded = False
         return True
 
     def first_refusal(self) -> bool:
-        """Tell once for each flood that it is one, so that it is not answered by another flood."""
-        first, self._flooded = not self._flooded, True
+        """Return whether this is the first refusal of a flood; the others are not answered."""
+        first, self._exceeded = not self._exceeded, True
         return first
+
+
+class CommandQueue:
+    """Commands that wait to be carried out. Any thread may use it.
+
+    A camera's switch is never refused: its last command waits, until the limit allows it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._others: list[Rebuild | Capture] = []
+        self._switches: dict[str, Enable] = {}
+        self._limits: defaultdict[str, RateLimit] = defaultdict(RateLimit)
+
+    def put(self, command: Command) -> bool:
+        """Add a command; returns whether the queue has space for it."""
+        with self._lock:
+            if isinstance(command, Enable):
+                self._switches[command.camera] = command
+            elif len(self._others) < MAX_WAITING:
+                self._others.append(command)
+            else:
+                return False
+            return True
+
+    def take(self, now_s: float) -> Command | None:
+        """Remove and return a command that may be carried out now; `None` when there is none."""
+        with self._lock:
+            for camera in self._switches:
+                if self._limits[camera].admit(now_s):
+                    return self._switches.pop(camera)
+            return self._others.pop(0) if self._others else None
 
 
 class CommandIntake:
     """Turns messages into commands or refusals.
 
     Args:
-        base: our base topic.
+        topics: ours.
         cameras: slugs of the cameras that there are.
     """
 
-    def __init__(self, base: str, cameras: Collection[str]) -> None:
-        self._base = base
+    def __init__(self, topics: Topics, cameras: Collection[str]) -> None:
+        self._topics = topics
         self._cameras = frozenset(cameras)
-        self._limit = RateLimit()
+        self._limits: defaultdict[str, RateLimit] = defaultdict(RateLimit)
         self._retained: set[str] = set()
 
     @property
-    def topics(self) -> tuple[str, ...]:
+    def filters(self) -> tuple[str, ...]:
         """What to subscribe to."""
-        return (
-            f"{self._base}/command/rebuild",
-            f"{self._base}/command/capture",
-            f"{self._base}/camera/+/enabled/set",
-        )
+        topics = self._topics
+        return topics.rebuild_command, topics.capture_command, topics.all_switches
 
-    def take(self, topic: str, payload: bytes, retained: bool, now_s: float) -> Command | Refusal | None:
+    def take(self, topic: str, payload: bytes, retained: bool, now_s: float) -> Command | Refused | None:
         """Take in one message.
 
         Args:
             topic: where it came in.
-            payload: as it came.
+            payload: as it came, possibly cut.
             retained: whether the broker had kept it: nobody is waiting for such a command now.
             now_s: the time.
 
         Returns:
             What to do or to answer; `None` for what is no command, or has been answered already.
         """
-        prefix, suffix = f"{self._base}/camera/", "/enabled/set"
-        camera = topic.removeprefix(prefix).removesuffix(suffix)
-        if topic in self.topics[:2]:
-            name = topic.removeprefix(f"{self._base}/command/")
-        elif topic == f"{prefix}{camera}{suffix}" and "/" not in camera:
-            name = f"camera/{shown(camera)}/enabled"
-        else:
+        name = self._name(topic)
+        if name is None:
             return None
+        limit = self._limits[self._limited(topic)]
         if retained:
-            # Nor are a thousand of them answered by a thousand.
-            if topic in self._retained or not self._limit.admit(now_s):
+            # A thousand of them are not answered by a thousand.
+            if topic in self._retained or not limit.admit(now_s):
                 return None
             self._retained.add(topic)
-            return Refusal(name, f"A retained {name} command is ignored; publish it without the retain flag.")
+            return Refused(name, f"A retained {name} command is ignored; publish it without the retain flag.")
         if topic in self._retained and not payload:
             # So a retained message is cleared; the broker passes that on as any other.
             self._retained.remove(topic)
-            return Refusal(
+            return Refused(
                 name,
-                f"The retained {name} command is taken for cleared by this empty one; nothing else is done.",
+                f"The retained {name} command is cleared by this empty message; nothing else is done.",
             )
-        if not self._limit.admit(now_s):
-            sentence = "Too many commands at once; they are ignored. Wait a few seconds."
-            return Refusal(name, sentence) if self._limit.first_refusal() else None
+        taken = self._parse(name, topic, payload)
+        if isinstance(taken, Enable) or limit.admit(now_s):
+            return taken
+        sentence = "Too many commands at once; they are ignored. Wait a few seconds."
+        return Refused(name, sentence) if limit.first_refusal() else None
+
+    def _name(self, topic: str) -> str | None:
+        if topic == self._topics.rebuild_command:
+            return "rebuild"
+        if topic == self._topics.capture_command:
+            return "capture"
+        camera = self._topics.switched_camera(topic)
+        return None if camera is None else _switch_name(camera)
+
+    def _limited(self, topic: str) -> str:
+        """What a topic shares its limit with: all cameras that there are not are one."""
+        camera = self._topics.switched_camera(topic)
+        return topic if camera is None or camera in self._cameras else self._topics.all_switches
+
+    def _parse(self, name: str, topic: str, payload: bytes) -> Command | Refused:
+        camera = self._topics.switched_camera(topic)
         try:
-            if name == "rebuild":
-                return parse_rebuild(payload)
-            if name == "capture":
-                return parse_capture(payload, self._cameras)
-            return parse_enabled(camera, payload, self._cameras)
+            if camera is not None:
+                return parse_enabled(camera, payload, self._cameras)
+            return parse_rebuild(payload) if name == "rebuild" else parse_capture(payload, self._cameras)
         except CommandError as error:
-            return Refusal(name, str(error))
+            return Refused(name, str(error))
+
+
+def _switch_name(camera: str) -> str:
+    return f"camera/{shown(camera)}/enabled"
 
 
 def _text(command: str, payload: bytes) -> str:
@@ -237,36 +292,53 @@ def _text(command: str, payload: bytes) -> str:
         raise CommandError(f"{command}: the payload is not UTF-8 text (byte {error.start}).") from None
 
 
-def _fields(command: str, text: str, kinds: dict[str, Any], form: str) -> dict[str, Any]:
+def _parsed(command: str, text: str, kind: type[_AnyRequest]) -> _AnyRequest:
+    form = _FORMS[command]
     try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+        # pydantic's own parser takes the last of two equal keys, and NaN.
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise CommandError(f"{command}: {shown(text)} is not what is expected; send {form}.") from None
     if not isinstance(value, dict):
         raise CommandError(f"{command}: {shown(text)} is not a JSON object; send {form}.")
-    for name, item in value.items():
-        if name not in kinds:
-            raise CommandError(f'{command}: "{shown(name)}" is unknown; send {form}.')
-        kind = kinds[name]
-        if not isinstance(item, kind) or (kind is not bool and isinstance(item, bool)):
-            raise CommandError(f'{command}: "{name}" is {_json_type(item)}; send {form}.')
-    return value
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise CommandError(_sentence(command, text, error.errors())) from None
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _sentence(command: str, text: str, errors: list[ErrorDetails]) -> str:
+    """Explain what is wrong with a JSON object; of several things, the first to set right."""
+    form = _FORMS[command]
+    of_type = {error["type"]: error for error in reversed(errors)}
+    if (unknown := of_type.pop("extra_forbidden", None)) is not None:
+        return f'{command}: "{shown(str(unknown["loc"][0]))}" is unknown; send {form}.'
+    if "missing" in of_type:
+        missing = [f'"{error["loc"][0]}"' for error in errors if error["type"] == "missing"]
+        return f"{command} lacks {' and '.join(missing)}; send {form}."
+    first = errors[0]
+    if not first["loc"]:  # a key is no text that can be written
+        return f"{command}: {shown(text)} is not what is expected; send {form}."
+    name, value = first["loc"][0], first["input"]
+    if name == "seconds" and isinstance(value, int | float) and not isinstance(value, bool):
+        return f'{command}: "{name}" is {shown(str(value))}; it must be from 1 to {MAX_CAPTURE_S}.'
+    return f'{command}: "{name}" is {_json_type(value)}; send {form}.'
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name stands twice in an object")
+        raise ValueError("a key occurs twice in an object")
     return dict(pairs)
 
 
 def _refuse_constant(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _json_type(value: object) -> str:
     if value is None:
         return "null"
-    names = {bool: "a truth value", str: "text", list: "a list", dict: "an object"}
+    names = {bool: "a boolean", str: "text", list: "a list", dict: "an object"}
     return names.get(type(value), "a number")
 
 

@@ -1,4 +1,4 @@
-"""What Home Assistant is told about us: one device with all of its entities, in one message. Pure.
+"""The discovery message for Home Assistant: one device with all of its entities. Pure.
 
 The identifiers of entities are made of the node id and of slugs and never change from version to version,
 since everything that users built on an entity would be lost.
@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import slug
-from facerec_mqtt.settings.schema import MqttSettings
+from facerec_mqtt.mqtt.topics import Topics
+from facerec_mqtt.settings import MqttSettings
 
 EVENT_TYPES = ["arrived", "departed", "stranger"]
 MODEL_STATUSES = ["missing", "training", "ready", "failed"]
-Component = dict[str, object]
+Component = Mapping[str, object]
+"""One entity or device trigger in the discovery message, as JSON."""
 
 
 def discovery_payload(
@@ -30,27 +32,22 @@ def discovery_payload(
     Args:
         settings: base topic, node id and discovery prefix.
         cameras: slug and display name of each camera.
-        people: everybody whom the model knows.
+        people: everybody the model knows.
         version: of this program.
         images: whether pictures of faces are published.
 
     Returns:
         The topic, and the payload for JSON.
     """
-    base, node = settings.base_topic, settings.node_id
-    parts = _service(base)
+    topics, node = Topics.of(settings), settings.node_id
+    parts = _service(topics)
     names = {camera: _shown(name) for camera, name in cameras}
     for camera, name in names.items():
-        parts |= _camera(base, camera, name, images=images)
+        parts |= _camera(topics, camera, name, images=images)
     for person in people:
-        parts |= _person(base, person, names)
-    parts |= _trigger(base, "stranger_seen", "stranger", "seen", "stranger None")
+        parts |= _person(topics, person, names)
+    parts |= _trigger(topics, "stranger_seen", "stranger", "seen", "stranger None")
     device = "Face recognition" if node == "home" else f"Face recognition {node}"
-    for key, part in parts.items():
-        if part["platform"] != "device_automation":
-            part["unique_id"] = f"facerec_{node}_{key}"
-            # What versions that do not know this option (before 2025.10) make of the two names.
-            part["default_entity_id"] = f"{part['platform']}.{slug(device)}_{slug(str(part['name']))}"
     payload: dict[str, object] = {
         "device": {
             "identifiers": [f"facerec_{node}"],
@@ -60,11 +57,23 @@ def discovery_payload(
             "sw_version": version,
         },
         "origin": {"name": "facerec-mqtt", "sw_version": version},
-        "availability": [{"topic": f"{base}/status"}],
+        "availability": [{"topic": topics.status}],
         "qos": 1,
-        "components": parts,
+        "components": {key: _identified(part, key, node, device) for key, part in parts.items()},
     }
-    return f"{settings.discovery_prefix}/device/{node}/config", payload
+    return topics.discovery, payload
+
+
+def _identified(part: Component, key: str, node: str, device: str) -> Component:
+    """Add the identifiers of an entity; a device trigger has none."""
+    if part["platform"] == "device_automation":
+        return part
+    return {
+        **part,
+        "unique_id": f"facerec_{node}_{key}",
+        # What versions that do not know this option (before 2025.10) make of the two names.
+        "default_entity_id": f"{part['platform']}.{slug(device)}_{slug(str(part['name']))}",
+    }
 
 
 def _shown(name: str) -> str:
@@ -72,13 +81,13 @@ def _shown(name: str) -> str:
     return name.replace("_", " ").capitalize() if re.fullmatch("[a-z0-9_]+", name) else name
 
 
-def _service(base: str) -> dict[str, Component]:
-    state = f"{base}/model/state"
+def _service(topics: Topics) -> dict[str, Component]:
+    state = topics.model_state
     return {
         "rebuild": {
             "platform": "button",
             "name": "Rebuild model",
-            "command_topic": f"{base}/command/rebuild",
+            "command_topic": topics.rebuild_command,
             "payload_press": "PRESS",
             "entity_category": "config",
             "icon": "mdi:account-sync",
@@ -120,18 +129,18 @@ def _service(base: str) -> dict[str, Component]:
     }
 
 
-def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Component]:
-    topics = f"{base}/camera/{camera}"
+def _camera(topics: Topics, camera: str, name: str, *, images: bool) -> dict[str, Component]:
     key = f"camera_{camera}"
+    status, state = topics.camera(camera, "status"), topics.camera(camera, "state")
     reached: Component = {
-        "availability": [{"topic": f"{base}/status"}, {"topic": f"{topics}/status"}],
+        "availability": [{"topic": topics.status}, {"topic": status}],
         "availability_mode": "all",
     }
     parts: dict[str, Component] = {
         f"{key}_event": {
             "platform": "event",
             "name": f"{name} visit",
-            "state_topic": f"{topics}/event",
+            "state_topic": topics.camera(camera, "event"),
             "event_types": EVENT_TYPES,
             "icon": "mdi:face-recognition",
             **reached,
@@ -139,7 +148,7 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
         f"{key}_connection": {
             "platform": "binary_sensor",
             "name": f"{name} connection",
-            "state_topic": f"{topics}/status",
+            "state_topic": status,
             "payload_on": "online",
             "payload_off": "offline",
             "device_class": "connectivity",
@@ -148,7 +157,7 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
         f"{key}_stranger": {
             "platform": "binary_sensor",
             "name": f"{name} stranger",
-            "state_topic": f"{topics}/state",
+            "state_topic": state,
             "value_template": "{{ 'ON' if value_json.strangers > 0 else 'OFF' }}",
             "device_class": "occupancy",
             "icon": "mdi:account-question",
@@ -157,9 +166,9 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
         f"{key}_faces": {
             "platform": "sensor",
             "name": f"{name} faces",
-            "state_topic": f"{topics}/state",
+            "state_topic": state,
             "value_template": "{{ value_json.faces }}",
-            "json_attributes_topic": f"{topics}/state",
+            "json_attributes_topic": state,
             "json_attributes_template": "{{ {'people': value_json.people} | tojson }}",
             "unit_of_measurement": "faces",
             "icon": "mdi:face-recognition",
@@ -168,8 +177,8 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
         f"{key}_recognition": {
             "platform": "switch",
             "name": f"{name} recognition",
-            "state_topic": f"{topics}/enabled/state",
-            "command_topic": f"{topics}/enabled/set",
+            "state_topic": topics.camera(camera, "enabled/state"),
+            "command_topic": topics.camera(camera, "enabled/set"),
             "entity_category": "config",
             "icon": "mdi:eye",
             **reached,
@@ -179,7 +188,7 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
         parts[f"{key}_face"] = {
             "platform": "image",
             "name": f"{name} last face",
-            "image_topic": f"{topics}/face",
+            "image_topic": topics.camera(camera, "face"),
             "content_type": "image/jpeg",
             "icon": "mdi:account-box",
             **reached,
@@ -189,11 +198,11 @@ def _camera(base: str, camera: str, name: str, *, images: bool) -> dict[str, Com
 
 def person_keys(person: str) -> tuple[str, ...]:
     """Name the components that a person, given by slug, has in the message."""
-    return tuple(_person("", Person(person, person), {}))
+    return tuple(_person(Topics(), Person(person, person), {}))
 
 
-def _person(base: str, person: Person, cameras: Mapping[str, str]) -> dict[str, Component]:
-    state = f"{base}/person/{person.slug}/state"
+def _person(topics: Topics, person: Person, cameras: Mapping[str, str]) -> dict[str, Component]:
+    state = topics.person(person.slug)
     key = f"person_{person.slug}"
     names = json.dumps(dict(sorted(cameras.items())), ensure_ascii=False)
     return {
@@ -219,12 +228,12 @@ def _person(base: str, person: Person, cameras: Mapping[str, str]) -> dict[str, 
             "value_template": "{{ value_json.last_seen }}",
             "device_class": "timestamp",
         },
-        **_trigger(base, f"{key}_arrived", person.name, "arrived", f"arrived {person.slug}"),
-        **_trigger(base, f"{key}_departed", person.name, "departed", f"departed {person.slug}"),
+        **_trigger(topics, f"{key}_arrived", person.name, "arrived", f"arrived {person.slug}"),
+        **_trigger(topics, f"{key}_departed", person.name, "departed", f"departed {person.slug}"),
     }
 
 
-def _trigger(base: str, key: str, subject: str, verb: str, payload: str) -> dict[str, Component]:
+def _trigger(topics: Topics, key: str, subject: str, verb: str, payload: str) -> dict[str, Component]:
     """A device trigger, at whatever camera: Home Assistant shows it as `"Anna" arrived`."""
     return {
         key: {
@@ -232,7 +241,7 @@ def _trigger(base: str, key: str, subject: str, verb: str, payload: str) -> dict
             "automation_type": "trigger",
             "type": verb,
             "subtype": subject,
-            "topic": f"{base}/camera/+/event",
+            "topic": topics.all_events,
             "value_template": "{{ value_json.event_type ~ ' ' ~ value_json.person }}",
             "payload": payload,
         }

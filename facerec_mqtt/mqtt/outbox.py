@@ -1,10 +1,10 @@
-"""What is to be said on MQTT, whether or not there is a connection to say it on.
+"""Messages to publish, whether or not there is a connection.
 
 States are retained by the broker: of each topic the last payload is kept here, and sent again at every
 connection. Messages that are not retained wait for a connection, and are dropped when they are too old
 by then. Any thread may use this; nothing here waits for the broker.
 
-Topics that the broker rejects are logged once each, many in one line.
+What is larger than the broker takes is not sent, and logged once for each topic.
 """
 
 import logging
@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 MAX_AGE_S = 600.0
 """Messages that could not be sent within this time are dropped: nobody acts on them any more."""
 MAX_WAITING = 256
+SUSPECT_S = 5.0
+"""A connection that breaks within this time of sending a message may have broken because of its size."""
+MIN_GUESS_BYTES = 1024
+"""No broker is taken for one that refuses messages of this size unless it says so; events are smaller."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,24 +33,104 @@ class _Message:
     made_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sent:
+    topic: str
+    bytes: int
+    at_s: float
+    message: _Message | None
+    emptied: bool
+    """Whether it empties a retained topic."""
+
+
+def packet_bytes(topic: str, payload_bytes: int) -> int:
+    """Size of a message as the broker counts it: the whole PUBLISH packet of QoS 1 in MQTT 5.
+
+    See MQTT 5.0, sections 2.1.4 and 3.3: a byte, the length, the topic with its length, the identifier, no
+    properties.
+    """
+    rest = 2 + len(topic.encode()) + 2 + 1 + payload_bytes
+    return 1 + max(1, -(-rest.bit_length() // 7)) + rest
+
+
+class SizeLimit:
+    """The largest message that the broker takes: as it says, or as its connections show.
+
+    A broker with MQTT 3.1.1 cannot declare it, and ends the connection. Where two connections in a row break
+    just after something large was sent, and before it was acknowledged, nothing as large is sent again; from
+    then on, one connection is enough for what is larger than all that was acknowledged.
+    """
+
+    def __init__(self) -> None:
+        self._declared: int | None = None
+        self._guessed: int | None = None
+        self._suspected: int | None = None
+        self._proven = 0
+
+    @property
+    def bytes(self) -> int | None:
+        """In bytes, of the whole packet; `None` when nothing is known."""
+        known = [limit for limit in (self._declared, self._guessed) if limit is not None]
+        return min(known, default=None)
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the broker has not said so itself."""
+        return self.bytes != self._declared
+
+    def connected(self, declared: int | None) -> None:
+        """There is a connection to a broker that declares this limit."""
+        self._declared = declared
+
+    def acknowledged(self, size: int) -> None:
+        """The broker has taken a message of this size."""
+        self._proven = max(self._proven, size)
+
+    def lost(self, largest: int | None, *, certain: bool) -> bool:
+        """A connection broke.
+
+        Args:
+            largest: size of the largest message that was just sent and not acknowledged; `None` when there
+                was none, or when this connection has taken a larger one.
+            certain: whether the broker says that a message was too large.
+
+        Returns:
+            Whether size may be the cause.
+        """
+        unlikely = largest is None or largest < MIN_GUESS_BYTES or self._declared is not None
+        if largest is None or (unlikely and not certain):
+            self._suspected = None
+            return False
+        known_kind = self._guessed is not None and largest > self._proven
+        if certain or known_kind or self._suspected is not None:
+            self._guessed = min(largest, self._suspected or largest) - 1
+        self._suspected = largest
+        return True
+
+
 class Outbox:
     """Keeps states and messages, and hands them to the client of the present connection.
 
     Args:
-        status: topic on which we say that we are online, after everything else.
+        where: what the broker is called in sentences.
+        status: topic on which we publish that we are online, after everything else.
         first: topics that begin with this are sent before the others.
     """
 
-    def __init__(self, status: str, first: str) -> None:
+    def __init__(self, where: str, status: str, first: str) -> None:
+        self._where = where
         self._status = status
         self._first = first
         self._lock = threading.Lock()
         self._client: Client | None = None
-        self._states: dict[str, bytes] = {}
+        self._states: dict[str, tuple[bytes, ...]] = {}
         self._retired: set[str] = set()
         self._waiting: deque[_Message] = deque()
         self._dropped = 0
-        self._sent: dict[int, tuple[str, _Message | None]] = {}
+        self._sent: dict[int, _Sent] = {}
+        self._acknowledged_bytes = 0
+        self._limit = SizeLimit()
+        self._named: set[str] = set()
         self.lost = 0
         """Messages that were dropped so far."""
 
@@ -55,57 +139,91 @@ class Outbox:
         """The present connection's; `None` when there is none."""
         return self._client
 
+    def set_limit(self, max_packet_bytes: int | None) -> None:
+        """Take in what the broker of the next connection takes at most; `None` where it declares nothing."""
+        self._limit.connected(max_packet_bytes)
+
     def open(self, client: Client) -> None:
         """There is a connection: send all that is kept and all that waits."""
         with self._lock:
             self._client = client
+            self._acknowledged_bytes = 0
             self._send_states()
             self._send_waiting()
             if self._dropped:
                 logger.warning(
-                    "While the broker was away more happened than is kept: %d messages that were older than "
-                    "%.0f minutes, or more than %d, are dropped.",
+                    "The broker was away for too long: %d messages that were older than %.0f minutes, or "
+                    "more than the %d that are kept, are dropped.",
                     self._dropped,
                     MAX_AGE_S / 60,
                     MAX_WAITING,
                 )
                 self._dropped = 0
 
-    def close(self, last_word: bytes | None = None) -> MQTTMessageInfo | None:
-        """The connection is no more to be used. What the broker has not acknowledged waits for the next.
+    def close(self, last_status: bytes | None = None) -> MQTTMessageInfo | None:
+        """The connection is not to be used any more. What the broker has not acknowledged waits for the next.
 
         Args:
-            last_word: what to say on the status topic, where there still is a connection.
+            last_status: what to publish on the status topic, where there still is a connection.
 
         Returns:
-            To wait for, when something was said.
+            To wait for, when something was published.
         """
         with self._lock:
             client, self._client = self._client, None
             info = None
-            if client is not None and last_word is not None:
+            if client is not None and last_status is not None:
                 for topic in self._retired:
                     client.publish(topic, b"", qos=1, retain=True)
-                info = client.publish(self._status, last_word, qos=1, retain=True)
-            unsure = [message for _, message in self._sent.values() if message is not None]
+                info = client.publish(self._status, last_status, qos=1, retain=True)
+            unsure = [sent.message for sent in self._sent.values() if sent.message is not None]
             self._sent.clear()
             self._waiting.extendleft(reversed(unsure))
             return info
 
-    def keep(self, topic: str, payload: bytes) -> None:
-        """A state is as follows from now on; said only when that is new."""
+    def broke(self, *, too_large: bool) -> tuple[str, int] | None:
+        """The broker has ended the connection; to be called before `close`.
+
+        Args:
+            too_large: whether it says that a message was too large.
+
+        Returns:
+            Topic and size in bytes of the message that may have been too large for it.
+        """
+        with self._lock:
+            since_s = time.monotonic() - SUSPECT_S
+            recent = [sent for sent in self._sent.values() if sent.at_s >= since_s or too_large]
+            largest = max(recent, key=lambda sent: sent.bytes, default=None)
+            if largest is not None and largest.bytes <= self._acknowledged_bytes:
+                largest = None
+            suspect = self._limit.lost(None if largest is None else largest.bytes, certain=too_large)
+            return None if largest is None or not suspect else (largest.topic, largest.bytes)
+
+    def fits(self, topic: str, payload: bytes) -> bool:
+        """Whether the broker takes a message of this size, as far as is known."""
+        limit = self._limit.bytes
+        return limit is None or packet_bytes(topic, len(payload)) <= limit
+
+    def keep(self, topic: str, payload: bytes, *smaller: bytes) -> None:
+        """Set the payload of a state, and send it when it has changed.
+
+        Args:
+            topic: of the state.
+            payload: what is retained there from now on; empty for nothing.
+            smaller: what to send instead where the broker does not take the ones before.
+        """
         with self._lock:
             self._retired.discard(topic)
-            if self._states.get(topic) != payload:
-                self._states[topic] = payload
-                self._send(topic, payload)
+            if self._states.get(topic) != (payload, *smaller):
+                self._states[topic] = (payload, *smaller)
+                self._send_state(topic)
 
-    def once(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    def send_now(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send something now, or never when there is no connection."""
         with self._lock:
             self._send(topic, payload, retain=retain)
 
-    def tell(self, topic: str, make: Callable[[float], bytes]) -> None:
+    def enqueue(self, topic: str, make: Callable[[float], bytes]) -> None:
         """Send something that happened, now or as soon as there is a connection.
 
         Args:
@@ -120,18 +238,36 @@ class Outbox:
             self._waiting.append(_Message(topic, make, time.monotonic()))
             self._send_waiting()
 
+    def discard(self, topics: Iterable[str]) -> None:
+        """Forget states that were never sent."""
+        with self._lock:
+            for topic in topics:
+                self._states.pop(topic, None)
+
     def retire(self, topics: Iterable[str]) -> None:
-        """These states are no more; `tidy` will empty their topics."""
+        """These states are no more; `empty_retired` will empty their topics."""
         with self._lock:
             for topic in topics:
                 self._states.pop(topic, None)
                 self._retired.add(topic)
 
-    def tidy(self) -> None:
-        """Empty the topics of states that are no more."""
+    def empty(self, topic: str) -> None:
+        """Empty a topic now, and at the next connection where the broker does not acknowledge it."""
+        with self._lock:
+            self._states.pop(topic, None)
+            self._retired.add(topic)
+            self._send(topic, b"")
+
+    def empty_retired(self) -> None:
+        """Empty the topics of states that are no more, until the broker has acknowledged it."""
         with self._lock:
             for topic in sorted(self._retired):
                 self._send(topic, b"")
+
+    def send_again(self, topic: str) -> None:
+        """Send a state once more."""
+        with self._lock:
+            self._send_state(topic)
 
     def send_states(self) -> None:
         """Send all that is kept once more."""
@@ -139,15 +275,28 @@ class Outbox:
             self._send_states()
 
     def acknowledged(self, message_id: int) -> str | None:
-        """The broker has taken a message; tells its topic."""
+        """The broker has taken or rejected a message; returns its topic."""
         with self._lock:
-            return self._sent.pop(message_id, (None, None))[0]
+            sent = self._sent.pop(message_id, None)
+            if sent is None:
+                return None
+            self._acknowledged_bytes = max(self._acknowledged_bytes, sent.bytes)
+            self._limit.acknowledged(sent.bytes)
+            still = any(other.topic == sent.topic for other in self._sent.values())
+            if sent.emptied and not still:
+                # Else every later connection would empty it again, and with it what is published there live.
+                self._retired.discard(sent.topic)
+            return sent.topic
 
     def _send_states(self) -> None:
         for topic in sorted(self._states, key=lambda topic: not topic.startswith(self._first)):
-            self._send(topic, self._states[topic])
+            self._send_state(topic)
         # Last, since now everything else is true.
         self._send(self._status, b"online")
+
+    def _send_state(self, topic: str) -> None:
+        payloads = self._states[topic]
+        self._send(topic, next((one for one in payloads if self.fits(topic, one)), payloads[-1]))
 
     def _send_waiting(self) -> None:
         while self._client is not None and self._waiting:
@@ -162,68 +311,38 @@ class Outbox:
     def _send(
         self, topic: str, payload: bytes, *, retain: bool = True, message: _Message | None = None
     ) -> None:
-        if self._client is not None:
-            sent = self._client.publish(topic, payload, qos=1, retain=retain)
-            self._sent[sent.mid] = (topic, message)
+        if self._client is None:
+            return
+        size = packet_bytes(topic, len(payload))
+        if not self.fits(topic, payload):
+            self._log_too_large(topic, size)
+            return
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        emptied = retain and not payload
+        self._sent[sent.mid] = _Sent(topic, size, time.monotonic(), message, emptied)
 
-
-logger = logging.getLogger(__name__)
-REFUSALS_DELAY_S = 1.0
-"""Where the broker refuses one topic it refuses many; they are named together after this time."""
-MAX_TOPICS_NAMED = 4
-
-
-class Refusals:
-    """Keeps what is to be said of the broker's refusals.
-
-    Args:
-        where: what the broker is called in sentences.
-    """
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._told: set[str] = set()
-        self._waiting: list[tuple[str, str]] = []
-        self.count = 0
-        """Messages that it would not take, so far."""
-
-    def is_new(self, topic: str | None, refusal: str | None) -> bool:
-        """Take in what the broker said to a message.
-
-        Args:
-            topic: of the message; `None` for one that is not known any more.
-            refusal: why it would not take it; `None` when it did.
-
-        Returns:
-            Whether there is something to `tell` in a moment.
-        """
-        if refusal is None:
-            return False
-        self.count += 1
-        if topic is None or topic in self._told:
-            return False
-        self._told.add(topic)
-        self._waiting.append((topic, refusal))
-        return True
-
-    def tell(self) -> None:
-        """Name the topics that we may not write to; all of them in one line."""
-        others = len(self._waiting) - MAX_TOPICS_NAMED
-        logger.warning(
-            "%s refuses what we publish on %s%s (%s); allow us to write there.",
-            self._where,
-            ", ".join(topic for topic, _ in self._waiting[:MAX_TOPICS_NAMED]),
-            f" and {others} more" if others > 0 else "",
-            self._waiting[0][1],
-        )
-        self._waiting.clear()
-
-    def log_denied_subscription(self) -> None:
-        """Say once that we may not read something."""
-        if "commands" not in self._told:
-            self._told.add("commands")
-            logger.warning(
-                "%s does not let us read some topic, perhaps of commands; "
-                "allow those that docs/MQTT.md lists under Connection.",
+    def log_split(self, topic: str, payload: bytes, parts: int) -> None:
+        """Log once that what is too large is published in parts."""
+        if topic not in self._named:
+            self._named.add(topic)
+            logger.info(
+                "%s takes messages of at most %d bytes: %s, with %d bytes, is published in %d parts.",
                 self._where,
+                self._limit.bytes,
+                topic,
+                packet_bytes(topic, len(payload)),
+                parts,
+            )
+
+    def _log_too_large(self, topic: str, size: int) -> None:
+        if topic not in self._named:
+            self._named.add(topic)
+            logger.warning(
+                "%s %s messages of more than %d bytes: %s, with %d bytes, is not published. "
+                "Raise the broker's limit (Mosquitto: max_packet_size).",
+                self._where,
+                "ends the connection, it seems, after" if self._limit.is_guess else "does not take",
+                self._limit.bytes,
+                topic,
+                size,
             )

@@ -1,4 +1,4 @@
-"""What is said on MQTT: topics and JSON payloads made of records. docs/MQTT.md tells users the same.
+"""The payloads on MQTT: JSON made of records. docs/MQTT.md lists them for users.
 
 Pure: the wall clock and its zone are arguments. A name is only ever taken from a record's `person`, which
 is `None` for a face that did not pass the threshold.
@@ -6,86 +6,16 @@ is `None` for a face that did not pass the threshold.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
-from facerec_mqtt.core.slugs import slug
 
 ONLINE, OFFLINE = "online", "offline"
 ON, OFF = "ON", "OFF"
 
 
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """The topics below one base topic. Cameras may be given by name or by slug."""
-
-    base: str
-
-    @property
-    def status(self) -> str:
-        """Whether the service runs; also the will."""
-        return f"{self.base}/status"
-
-    @property
-    def model_state(self) -> str:
-        """State of the model."""
-        return f"{self.base}/model/state"
-
-    @property
-    def capture_state(self) -> str:
-        """How the taking of enrollment pictures goes on."""
-        return f"{self.base}/capture/state"
-
-    @property
-    def metrics(self) -> str:
-        """Counts of what the service does."""
-        return f"{self.base}/metrics"
-
-    @property
-    def command_result(self) -> str:
-        """Answers to commands."""
-        return f"{self.base}/command/result"
-
-    @property
-    def all_faces(self) -> str:
-        """The pictures of all cameras."""
-        return f"{self.base}/camera/+/face"
-
-    def command(self, name: str) -> str:
-        """Where a command comes in: "rebuild", "capture"."""
-        return f"{self.base}/command/{name}"
-
-    def camera(self, camera: str, leaf: str) -> str:
-        """A camera's "status", "event", "state", "face", "enabled/state" or "enabled/set"."""
-        return f"{self.base}/camera/{slug(camera)}/{leaf}"
-
-    def person(self, person: str) -> str:
-        """State of a person, given by slug."""
-        return f"{self.base}/person/{person}/state"
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Turns seconds of `time.monotonic` into the wall clock's."""
-
-    epoch_at_zero_s: float
-    """What the wall clock showed when the monotonic one was at zero: `time.time() - time.monotonic()`."""
-    zone: tzinfo | None = None
-    """`None` is the machine's own."""
-
-    def epoch(self, at_s: float) -> float:
-        """Seconds since 1970, to the millisecond."""
-        return round(self.epoch_at_zero_s + at_s, 3)
-
-    def iso(self, at_s: float, timespec: str = "seconds") -> str:
-        """ISO 8601, local time with its offset."""
-        moment = datetime.fromtimestamp(self.epoch(at_s)).astimezone(self.zone)
-        return moment.isoformat(timespec=timespec)
-
-
 def event(change: PresenceChange, *, name: str | None, model: str | None, clock: Clock) -> dict[str, object]:
-    """Make an event's payload, without its latency, which is known when it is handed over.
+    """Make an event's payload, without its latency, which is known when it is sent.
 
     Args:
         change: what happened.
@@ -97,9 +27,10 @@ def event(change: PresenceChange, *, name: str | None, model: str | None, clock:
     known = change.person is not None
     return {
         "event_type": change.kind,
+        "reason": change.reason,
         "person": change.person,
         "name": name if known else None,
-        "camera": slug(change.camera),
+        "camera": change.camera,
         "score": None if sighting is None else round(float(sighting.identification.score), 3),
         "margin": None if sighting is None else round(float(sighting.identification.margin), 3),
         "votes": change.votes,
@@ -129,14 +60,14 @@ def person_state(state: PersonState, clock: Clock) -> dict[str, object]:
     return {
         "present": ON if state.present else OFF,
         "name": state.person.name,
-        "camera": None if state.camera is None else slug(state.camera),
+        "camera": state.camera,
         "last_seen": None if state.last_seen_s is None else clock.iso(state.last_seen_s),
         "score": None if state.score is None else round(float(state.score), 3),
     }
 
 
 def model_state(state: ModelState) -> dict[str, object]:
-    """Make the payload of the model's state; how far a rebuild is only while there is one."""
+    """Make the payload of the model's state; the progress of a rebuild only while one runs."""
     training = {"stage": state.stage, "seconds_left": state.seconds_left} if state.stage else {}
     return {
         "status": state.status,
@@ -170,6 +101,6 @@ def encode(payload: Mapping[str, object]) -> bytes:
     """Write JSON on one line, accents as they are.
 
     Raises:
-        ValueError: a number is not finite, which JSON cannot say.
+        ValueError: a number is not finite, which JSON cannot hold.
     """
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,1 +1,23 @@
-"""Faces over time: tracks, visits, who is present, and pictures to review."""
+"""Faces over time: tracks, votes, visits, who is present, and pictures for review."""
+
+from facerec_mqtt.presence.explanation import Explanation
+from facerec_mqtt.presence.resume import last_seen, of_people, to_resume
+from facerec_mqtt.presence.review import Review, ReviewPicture
+from facerec_mqtt.presence.state import Presence
+from facerec_mqtt.presence.state_file import StateFile, remove_person, state_files
+from facerec_mqtt.presence.visits import Visits, new_visit_id
+
+__all__ = [
+    "Explanation",
+    "Presence",
+    "Review",
+    "ReviewPicture",
+    "StateFile",
+    "Visits",
+    "last_seen",
+    "new_visit_id",
+    "of_people",
+    "remove_person",
+    "state_files",
+    "to_resume",
+]

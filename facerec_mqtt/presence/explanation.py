@@ -1,4 +1,4 @@
-"""Why somebody was announced, or nobody: what all the frames of one face said, in one sentence."""
+"""Why somebody was announced, or nobody: the results of all frames of one face, in one sentence."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _REASONS: Mapping[Refusal, str] = {
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """What the frames of one track have said so far."""
+    """The results of a track's frames so far."""
 
     began_s: float
     last_s: float
@@ -26,7 +26,7 @@ class Tally:
     refused: Counter[Refusal] = field(default_factory=Counter)
     best_score: float = 0.0
     candidate: str | None = None
-    """Whom the face resembled most in its best frame, also when that was not enough for a name."""
+    """Who the face resembled most in its best frame, also when that was not enough for a name."""
 
     def add(self, sighting: Sighting) -> None:
         """Count one frame."""
@@ -46,7 +46,7 @@ class Explanation:
 
     camera: str
     outcome: Literal["arrived", "stranger", "nobody"]
-    """`nobody`: the face has gone, and nothing was said of it."""
+    """`nobody`: the face has gone and was never announced."""
     person: str | None
     """Slug of who has arrived."""
     visit_id: str | None
@@ -60,7 +60,7 @@ class Explanation:
     best_score: float
     """Of all frames, [0, 1]; 0.5 is the threshold."""
     candidate: str | None
-    """Slug of whom the face resembled most. A name that was perhaps refused: never to be published."""
+    """Slug of who the face resembled most. A name that may have been refused: never to be published."""
 
     @classmethod
     def of(
@@ -71,7 +71,7 @@ class Explanation:
         person: str | None = None,
         visit_id: str | None = None,
     ) -> "Explanation":
-        """Take down what a tally says now."""
+        """Explain an outcome by what was counted until now."""
         return cls(
             camera,
             outcome,
@@ -84,16 +84,16 @@ class Explanation:
             tally.candidate,
         )
 
-    def sentence(self, names: Mapping[str, str], *, tell_all: bool) -> str:
-        """Say it on one line.
+    def sentence(self, names: Mapping[str, str], *, name_all: bool) -> str:
+        """The explanation on one line.
 
         Args:
             names: display names by slug.
-            tell_all: name also those whom the face was not announced as.
+            name_all: also name people who the face was not announced as.
         """
 
         def name(slug: str) -> str:
-            return names.get(slug, slug) if tell_all or slug == self.person else "somebody"
+            return names.get(slug, slug) if name_all or slug == self.person else "somebody"
 
         frames = sum(self.named.values()) + sum(self.refused.values())
         votes: Counter[str] = Counter()
@@ -102,17 +102,16 @@ class Explanation:
         parts = [f"{count} named {who}" for who, count in votes.most_common()]
         parts += [f"{count} {_REASONS[why]}" for why, count in Counter(self.refused).most_common()]
         best = f"; best score {self.best_score:.2f}" if self.best_score > 0 else ""
-        if best and tell_all and self.candidate is not None and self.candidate != self.person:
+        if best and name_all and self.candidate is not None and self.candidate != self.person:
             best += f", for {name(self.candidate)}"
         match self.outcome:
             case "arrived":
-                what = f"{name(self.person or '')} arrived"
+                event = f"{name(self.person or '')} arrived"
             case "stranger":
-                what = "a stranger was seen"
+                event = "a stranger was seen"
             case "nobody":
-                what = "nobody was announced"
+                event = "nobody was announced"
         visit = "" if self.visit_id is None else f" ({self.visit_id})"
-        said = ", ".join(parts)
-        return (
-            f"Explained: {what} at {self.camera}{visit}: {frames} frames in {self.seen_s:.1f} s, {said}{best}"
-        )
+        counts = ", ".join(parts)
+        looks = f"{frames} frames in {self.seen_s:.1f} s"
+        return f"Explained: {event} at {self.camera}{visit}: {looks}, {counts}{best}"

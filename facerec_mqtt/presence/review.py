@@ -2,27 +2,29 @@
 
     review/2026-11-23/180211-412_front_door_stranger.jpg
 
-Doubtful is a face that came near the threshold over several good frames and was mostly not named. Nothing
-here is ever learnt from by itself: only a picture that somebody moves into a person's folder is. No file name
-names anybody, since nobody was named.
+Doubtful is a face that came near the threshold over several good frames and was mostly not named. No picture
+is learnt from unless somebody moves it into a person's folder. No file name names anybody, since nobody was
+named.
 """
 
 import logging
+import math
 import re
 import statistics
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.files import replace_file
-from facerec_mqtt.core.records import Box, Image, PresenceChange, Sighting
-from facerec_mqtt.faces.crops import portrait, portrait_jpeg
-from facerec_mqtt.presence.tracking import TRACK_GAP_S, match
-from facerec_mqtt.settings.schema import ReviewSettings
+from facerec_mqtt.core.records import Image, Sighting
+from facerec_mqtt.faces import portrait, portrait_jpeg
+from facerec_mqtt.presence.explanation import Explanation
+from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track
+from facerec_mqtt.settings import ReviewSettings
 
 _log = logging.getLogger(__name__)
 GOOD_FRAMES = 3
@@ -33,8 +35,19 @@ _GOOD_PX, _GOOD_SHARPNESS = 120.0, 60.0
 _PRUNE_EVERY_S = 3600.0
 _MOST_SCORES = 1024
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_PICTURE = re.compile(r"\d{6}-\d{3}_\w+_(stranger|doubtful)\.jpg")
+_PICTURE = re.compile(r"(\d{6})-(\d{3})_(\w+)_(stranger|doubtful)\.jpg")
 Kind = Literal["stranger", "doubtful"]
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulVisit:
+    """Somebody who came near to being named, and never was."""
+
+    began_s: float
+    """Capture of the first frame with the face, in seconds of `time.monotonic`."""
+    ended_s: float
+    """Capture of the last one."""
+    why: Explanation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,15 +60,37 @@ class ReviewPicture:
     at_s: float
     """Capture of its frame, in seconds of `time.monotonic`."""
     jpeg: bytes
+    visit_id: str | None = None
+    """The stranger's visit that it shows."""
+    unnamed: DoubtfulVisit | None = None
+    """The doubtful visit that it shows; `None` where somebody was named in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture on disk, by its name."""
+
+    path: Path
+    taken: datetime
+    """In local time, without a zone."""
+    camera: str
+    """The camera's slug."""
+    kind: Kind
 
 
 @dataclass(slots=True, eq=False)
 class _Face:
-    box: Box
+    """What is kept of one track."""
+
+    camera: str
+    began_s: float
     seen_s: float
-    person: str | None = None
     stranger: bool = False
-    last: Sighting | None = None
+    visit_id: str | None = None
+    """Of the stranger."""
+    recognised: bool = False
+    """Whether the votes have named somebody at any time."""
+    why: Explanation | None = None
     named: int = 0
     scores: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_SCORES))
     """Of the good frames that were not named, the last ones; somebody may stay all day."""
@@ -79,8 +114,12 @@ class _Face:
         return "doubtful" if doubtful else None
 
 
+Kept = tuple[ReviewPicture, str | None]
+"""A picture with its path below the review folder; `None` where it could not be written."""
+
+
 class ReviewCollector:
-    """Follows the faces before all cameras and keeps the best picture of each that was not named. Pure.
+    """Keeps the best picture of each track that was not named. Pure.
 
     Args:
         quiet_s: doubtful faces at one camera, with less than this between them, are one visit.
@@ -88,24 +127,27 @@ class ReviewCollector:
 
     def __init__(self, quiet_s: float) -> None:
         self._quiet_s = quiet_s
-        self._faces: dict[str, list[_Face]] = {}
+        self._faces: dict[Track, _Face] = {}
         self._doubtful: dict[str, _Face] = {}
 
-    def observe(self, camera: str, at_s: float, sightings: Sequence[Sighting], image: Image) -> None:
-        """Take in one frame that was looked at.
+    def add(self, camera: str, in_view: Iterable[Track], image: Image) -> None:
+        """Take in one frame that was searched.
 
         Args:
             camera: the camera's slug.
-            at_s: its capture.
-            sightings: the faces in it.
+            in_view: the tracks of the faces in it, brought up to date.
             image: (H, W, 3) uint8 BGR, the whole frame.
         """
-        for face, sighting in match(self._faces.setdefault(camera, []), sightings, at_s, _Face):
-            face.box, face.seen_s, face.last = sighting.detection.box, at_s, sighting
+        for track in in_view:
+            face = self._faces.setdefault(track, _Face(camera, track.seen_s, track.seen_s))
+            face.seen_s = track.seen_s
+            face.recognised |= track.person is not None
+            if track.announced == "stranger":
+                face.stranger, face.visit_id = True, face.visit_id or track.stranger
+            sighting = track.sighting
             seen = sighting.identification
             if seen.refusal in ("face too small", "blurred"):
                 continue
-            face.person = seen.person or face.person
             if seen.person is not None:
                 face.named += 1
                 continue
@@ -113,48 +155,42 @@ class ReviewCollector:
             face.scores.append(0.0 if seen.refusal == "no model" else seen.score)
             quality = _quality(sighting)
             if quality > face.quality:
-                face.quality, face.picture_s = quality, at_s
+                face.quality, face.picture_s = quality, sighting.captured_at_s
                 face.jpeg = portrait_jpeg(portrait(image, sighting.detection.box))
 
-    def told(self, changes: Sequence[PresenceChange]) -> None:
-        """Take in what was made of the last frame."""
-        for change in changes:
-            if change.kind == "stranger":
-                for face in self._faces.get(change.camera, ()):
-                    face.stranger |= face.last is change.sighting
+    def take_finished(self, now_s: float, followed: Container[Track]) -> tuple[ReviewPicture, ...]:
+        """The pictures of visits that have ended; to be called about once a second.
 
-    def unchanged(self, camera: str, at_s: float) -> None:
-        """Nothing has moved at a camera: who was in its last frame is still there."""
-        faces = self._faces.get(camera, [])
-        last_s = max((face.seen_s for face in faces), default=at_s)
-        for face in faces:
-            if face.seen_s == last_s:
-                face.seen_s = at_s
-
-    def due(self, now_s: float) -> tuple[ReviewPicture, ...]:
-        """Tell of the visits that have ended; to be called about once a second."""
+        Args:
+            now_s: the time.
+            followed: the tracks that have not ended.
+        """
         pictures: list[ReviewPicture] = []
-        for camera, faces in self._faces.items():
-            for face in [face for face in faces if now_s - face.seen_s > TRACK_GAP_S]:
-                faces.remove(face)
-                match face.kind:
-                    case "stranger":
-                        pictures.append(_picture("stranger", camera, face))
-                    case "doubtful":
-                        pictures += self._doubt(camera, face)
+        for track in [track for track in self._faces if track not in followed]:
+            face = self._faces.pop(track)
+            face.seen_s = track.seen_s
+            face.why = Explanation.of(face.camera, track.tally, "nobody")
+            match face.kind:
+                case "stranger":
+                    pictures.append(_picture("stranger", face))
+                case "doubtful":
+                    pictures += self._add_doubtful(face)
         for camera in [c for c, face in self._doubtful.items() if now_s - face.seen_s > self._quiet_s]:
-            pictures.append(_picture("doubtful", camera, self._doubtful.pop(camera)))
+            pictures.append(_picture("doubtful", self._doubtful.pop(camera)))
         return tuple(pictures)
 
-    def _doubt(self, camera: str, face: _Face) -> list[ReviewPicture]:
+    def _add_doubtful(self, face: _Face) -> list[ReviewPicture]:
         """A doubtful face has gone. The same one may come back within the quiet time."""
-        before = self._doubtful.get(camera)
-        self._doubtful[camera] = face
+        before = self._doubtful.get(face.camera)
+        self._doubtful[face.camera] = face
         if before is None:
             return []
         if face.seen_s - before.seen_s > self._quiet_s + TRACK_GAP_S:
-            return [_picture("doubtful", camera, before)]
+            return [_picture("doubtful", before)]
+        face.began_s = before.began_s
+        face.recognised |= before.recognised
         if before.quality > face.quality:
+            face.why = before.why
             face.quality, face.picture_s, face.jpeg = before.quality, before.picture_s, before.jpeg
         return []
 
@@ -211,44 +247,78 @@ class ReviewFolder:
         )
 
 
+def kept_pictures(folder: Path) -> tuple[KeptPicture, ...]:
+    """What is kept for review, the oldest first; nothing where the folder is missing.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if not folder.is_dir():
+        return ()
+    kept = []
+    for day in sorted(path for path in folder.iterdir() if _DAY.fullmatch(path.name)):
+        for path in sorted(day.iterdir()):
+            found = _PICTURE.fullmatch(path.name)
+            if found is None:
+                continue
+            time, milliseconds, camera, kind = found.groups()
+            try:
+                taken = datetime.strptime(f"{day.name} {time}{milliseconds}000", "%Y-%m-%d %H%M%S%f")
+            except ValueError:  # of a day or an hour that does not exist
+                continue
+            kept.append(KeptPicture(path, taken, camera, "stranger" if kind == "stranger" else "doubtful"))
+    return tuple(kept)
+
+
 class Review:
-    """What the service does about all this: nothing, unless its owner has switched it on.
+    """Pictures for review, where their owner has switched them on.
 
     Args:
         settings: whether, and where.
         quiet_s: after which somebody has departed.
+        clock: the wall clock, for the names of the files.
     """
 
-    def __init__(self, settings: ReviewSettings, quiet_s: float) -> None:
+    def __init__(self, settings: ReviewSettings, quiet_s: float, clock: WallClock) -> None:
         self._enabled = settings.enabled
         self._collector = ReviewCollector(quiet_s)
         self._folder = ReviewFolder(settings)
-        self._prune_s = 0.0
+        self._clock = clock
+        self._prune_s = -math.inf
         self._failed = False
 
-    def observe(self, camera: str, at_s: float, sightings: Sequence[Sighting] | None, image: Image) -> None:
-        """Take in a frame; `None` for its faces when nothing has moved."""
-        if not self._enabled:
-            return
-        if sightings is None:
-            self._collector.unchanged(camera, at_s)
-        else:
-            self._collector.observe(camera, at_s, sightings, image)
+    def add(self, camera: str, in_view: Iterable[Track], image: Image) -> None:
+        """Take in a frame that was searched, with the tracks of the faces in it."""
+        if self._enabled:
+            self._collector.add(camera, in_view, image)
 
-    def told(self, changes: Sequence[PresenceChange]) -> None:
-        """Take in what was made of the last frame."""
-        self._collector.told(changes)
+    def write_finished(self, now_s: float, followed: Container[Track]) -> tuple[Kept, ...]:
+        """Write the pictures of visits that have ended, and delete old ones.
 
-    def due(self, now_s: float) -> None:
-        """Write the pictures of visits that have ended, and delete old ones."""
+        Args:
+            now_s: the time.
+            followed: the tracks that have not ended.
+
+        Returns:
+            The pictures, each with its path below the folder.
+        """
+        return self._write(self._collector.take_finished(now_s, followed), now_s)
+
+    def stop(self, now_s: float) -> tuple[Kept, ...]:
+        """The service ends: visits that are going on end too; returns as `write_finished`."""
+        return self._write(self._collector.take_finished(math.inf, ()), now_s)
+
+    def _write(self, pictures: Sequence[ReviewPicture], now_s: float) -> tuple[Kept, ...]:
+        clock = self._clock.now()
+        kept: list[Kept] = []
         try:
-            for picture in self._collector.due(now_s):
-                moment = datetime.fromtimestamp(time.time() - time.monotonic() + picture.at_s).astimezone()
-                self._folder.add(picture, moment)
-                self._prune_s = 0.0
+            for picture in pictures:
+                path = self._folder.add(picture, clock.local(picture.at_s))
+                kept.append((picture, f"{path.parent.name}/{path.name}"))
+                self._prune_s = -math.inf
             if now_s >= self._prune_s:
                 self._prune_s = now_s + _PRUNE_EVERY_S
-                self._folder.prune(datetime.now().astimezone().date())
+                self._folder.prune(clock.local(now_s).date())
             self._failed = False
         except OSError as error:
             if not self._failed:
@@ -258,10 +328,7 @@ class Review:
                     error.filename,
                 )
             self._failed = True
-
-    def stop(self, now_s: float) -> None:
-        """The service ends: visits that are going on end too."""
-        self.due(now_s + 1e9)
+        return (*kept, *((picture, None) for picture in pictures[len(kept) :]))
 
 
 def _quality(sighting: Sighting) -> float:
@@ -273,5 +340,8 @@ def _quality(sighting: Sighting) -> float:
     )  # fmt: skip
 
 
-def _picture(kind: Kind, camera: str, face: _Face) -> ReviewPicture:
-    return ReviewPicture(kind, camera, face.picture_s, face.jpeg)
+def _picture(kind: Kind, face: _Face) -> ReviewPicture:
+    unnamed = None
+    if kind == "doubtful" and face.why is not None and not face.recognised:
+        unnamed = DoubtfulVisit(face.began_s, face.seen_s, face.why)
+    return ReviewPicture(kind, face.camera, face.picture_s, face.jpeg, face.visit_id, unnamed)

@@ -14,10 +14,11 @@ from facerec_mqtt.core.records import CameraState, OpenVisit, Person, PersonStat
 MIN_INTERVAL_S = 1.0
 """A state is published at most this often."""
 REFRESH_S = 10.0
-"""What changes with every frame (frame rate, times, scores) is published this often while it changes; a
-home automation that records every state would else write a row a second for each camera."""
+"""A camera's frame rate and time change with every frame; they are published this often."""
+PERSON_REFRESH_S = 300.0
+"""So are a person's time and score; a home automation keeps every one of them in its database for days."""
 STAY_S = 3.0
-"""Somebody whom two cameras see stays at the first until it has not seen them for this long."""
+"""Somebody seen by two cameras stays at the first until it has not seen them for this long."""
 FPS_WINDOW_S = 5.0
 """The frame rate is counted over this time."""
 
@@ -33,8 +34,8 @@ class _Camera:
 @dataclass(slots=True, eq=False)
 class _Member:
     state: PersonState
-    recalled: bool = False
-    """Whether it was last seen in an earlier run."""
+    from_earlier_run: bool = False
+    """Whether it was last seen in one."""
     published: PersonState | None = None
     published_s: float = -math.inf
 
@@ -43,7 +44,7 @@ class Presence:
     """Keeps the state of every camera and of every member of the family.
 
     Args:
-        cameras: their names or slugs, as frames and visits name them.
+        cameras: their slugs.
     """
 
     def __init__(self, cameras: Sequence[str]) -> None:
@@ -52,7 +53,7 @@ class Presence:
         self._visits: tuple[OpenVisit, ...] = ()
 
     def set_people(self, people: Iterable[Person]) -> None:
-        """A model is in use: everybody whom it knows has a state from now on, others have none."""
+        """A model is in use: everybody it knows has a state from now on, others have none."""
         before = self._members
         self._members = {}
         for person in people:
@@ -63,14 +64,14 @@ class Presence:
 
     @property
     def people(self) -> tuple[PersonState, ...]:
-        """How everybody fares at present."""
+        """The state of everybody at present."""
         return tuple(member.state for member in self._members.values())
 
     def recall(self, person: str, camera: str, last_seen_s: float, score: float | None) -> None:
-        """Somebody was last seen in an earlier run of the program; of no account once they were seen in this.
+        """Somebody was last seen in an earlier run of the program; ignored once they were seen in this.
 
         Args:
-            person: slug; of somebody unknown it is of no account either.
+            person: slug; ignored where the model does not know it.
             camera: where.
             last_seen_s: when; negative when it was before the machine started.
             score: of that sighting.
@@ -78,26 +79,26 @@ class Presence:
         member = self._members.get(person)
         if member is not None and member.state.last_seen_s is None:
             member.state = PersonState(member.state.person, False, camera, last_seen_s, score)
-            member.recalled = True
+            member.from_earlier_run = True
 
     def clock_was_set(self, by_s: float) -> None:
-        """The wall clock, by which alone earlier runs could tell us their times, was wrong until now.
+        """The wall clock, in whose time earlier runs saved theirs, was wrong until now.
 
         Args:
             by_s: how much later it is than was thought.
         """
         for member in self._members.values():
             last_seen_s = member.state.last_seen_s
-            if member.recalled and last_seen_s is not None:
+            if member.from_earlier_run and last_seen_s is not None:
                 member.state = replace(member.state, last_seen_s=last_seen_s - by_s)
 
-    def frame(self, camera: str, at_s: float, faces: int | None) -> None:
+    def count_frame(self, camera: str, at_s: float, faces: int | None) -> None:
         """A frame was read.
 
         Args:
             camera: which camera.
             at_s: its capture.
-            faces: how many are in it; `None` when it was not looked at, since nothing had moved.
+            faces: how many are in it; `None` when it was not searched, since nothing had moved.
         """
         state = self._cameras.setdefault(camera, _Camera())
         state.frames.append(at_s)
@@ -117,7 +118,7 @@ class Presence:
                 visits_of.setdefault(visit.person, []).append(visit)
         for slug, member in self._members.items():
             if slug in visits_of:
-                member.recalled = False
+                member.from_earlier_run = False
                 here = _where(visits_of[slug], member.state)
                 member.state = PersonState(
                     member.state.person, True, here.camera, here.last_seen_s, here.score
@@ -125,31 +126,28 @@ class Presence:
             else:
                 member.state = replace(member.state, present=False)
 
-    def due(self, now_s: float) -> tuple[CameraState | PersonState, ...]:
-        """Tell what is to be published now; each state is told once.
+    def take_unpublished(self, now_s: float) -> tuple[CameraState | PersonState, ...]:
+        """The states that are to be published now; each is returned once.
 
-        What people act on is told within a second; what only counts on, every ten.
+        What people act on waits for a second at most, what only counts on until it is due for a refresh.
         """
         states: list[CameraState | PersonState] = []
         for name, camera in self._cameras.items():
-            camera_state = self._camera_state(name, camera, now_s)
-            if camera_state == camera.published:
+            camera_state, before = self._camera_state(name, camera, now_s), camera.published
+            if camera_state == before:
                 continue
-            before = camera.published
-            urgent = before is None or _essence(camera_state) != _essence(before)
+            urgent = before is None or _essence_of_camera(camera_state) != _essence_of_camera(before)
             if now_s - camera.published_s >= (MIN_INTERVAL_S if urgent else REFRESH_S):
                 camera.published, camera.published_s = camera_state, now_s
                 states.append(camera_state)
         for member in self._members.values():
-            state, told = member.state, member.published
-            if state == told:
+            state, last = member.state, member.published
+            if state == last:
                 continue
             urgent = (
-                told is None
-                or (state.person, state.present, state.camera) != (told.person, told.present, told.camera)
-                or not state.present
+                last is None or not state.present or _essence_of_person(state) != _essence_of_person(last)
             )
-            if now_s - member.published_s >= (MIN_INTERVAL_S if urgent else REFRESH_S):
+            if now_s - member.published_s >= (MIN_INTERVAL_S if urgent else PERSON_REFRESH_S):
                 member.published, member.published_s = state, now_s
                 states.append(state)
         return tuple(states)
@@ -168,7 +166,7 @@ class Presence:
 
 
 def _where(visits: Sequence[OpenVisit], before: PersonState) -> OpenVisit:
-    """Choose the visit that tells where a person is: where last seen, but without going back and forth."""
+    """Choose the visit that decides where a person is: where last seen, but without going back and forth."""
     newest = max(visits, key=lambda visit: visit.last_seen_s)
     if before.present:
         for visit in visits:
@@ -177,5 +175,9 @@ def _where(visits: Sequence[OpenVisit], before: PersonState) -> OpenVisit:
     return newest
 
 
-def _essence(state: CameraState) -> tuple[object, ...]:
+def _essence_of_camera(state: CameraState) -> tuple[object, ...]:
     return state.people, state.strangers, state.faces
+
+
+def _essence_of_person(state: PersonState) -> tuple[object, ...]:
+    return state.person, state.present, state.camera

@@ -1,32 +1,39 @@
-"""What the service still knows after a restart: switches, people, last sightings, and what was announced.
+"""What outlasts a restart of the service: switches, people, last sightings, and what was announced.
 
 One small file in the model folder, replaced whole: `memory-home.json`, by the node id, since two services may
-share a model folder. It is not left to the broker's memory, since many brokers forget when they restart.
-Times in it are the wall clock's: only that outlasts a restart.
+share a model folder. It is not left to the broker, since many brokers lose it when they restart. Times in it
+are the wall clock's: only that outlasts a restart.
+
+What is damaged in it, or missing, as in the file of an older version, costs nothing else: each entry is read
+by itself. Keys of a newer version are ignored, so that one can go back to an older version.
 """
 
-import json
 import logging
-import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    field_validator,
+)
+from pydantic import Field as ModelField
+from pydantic_core import PydanticOmit, from_json, to_json
 
 from facerec_mqtt.core.files import read_plain, replace_file
-from facerec_mqtt.core.records import OpenVisit, Person, PersonState
-from facerec_mqtt.core.slugs import slug
-from facerec_mqtt.mqtt.announcer import Component, well_formed
-from facerec_mqtt.mqtt.discovery import person_keys
+from facerec_mqtt.core.records import OpenVisit, Person
+from facerec_mqtt.mqtt import Component, person_keys, well_formed
+from facerec_mqtt.settings import Slug, first_problem
 
 logger = logging.getLogger(__name__)
 _NAME = "memory-"
 _MOST_BYTES = 2**20
-RESUME_S = 600.0
-"""A visit goes on when its person was seen within this time before the service is back: after longer, nobody
-knows, and a departure would be told of that nobody acts on any more."""
-_CLOCK_SLACK_S = 5.0
-"""Who was seen later than that from now was seen before the machine forgot the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +55,77 @@ class ServiceState:
     switched_off: frozenset[str] = frozenset()
     """Slugs of the cameras whose recognition the user has switched off."""
     people: tuple[Person, ...] = ()
-    """Whom the last model knew: a model that cannot be read takes nobody's entities away."""
+    """Who the last model knew: a model that cannot be read takes nobody's entities away."""
     last_seen: Mapping[str, LastSeen] = field(default_factory=dict)
     """By the person's slug."""
     visits: tuple[OpenVisit, ...] = ()
     """Of people, not ended when the service did; its times in seconds since 1970."""
     announced: Mapping[str, Component] = field(default_factory=dict)
-    """What Home Assistant was told of and may still have, by its key in the discovery message."""
+    """What was announced to Home Assistant and may still be there, by its key in the discovery message."""
     cameras: frozenset[str] = frozenset()
     """Slugs of all that there were."""
+    removed: frozenset[str] = frozenset()
+    """Slugs of people who are not enrolled any more, and whose topics the broker may still retain."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Slugs of everybody who was enrolled, wherever in it they are named."""
+        visiting = {visit.person for visit in self.visits if visit.person is not None}
+        return frozenset({person.slug for person in self.people} | self.last_seen.keys() | visiting)
+
+    def names(self, person: Person) -> bool:
+        """Whether anything is left of a person."""
+        return self != self.without(person.slug)
 
     def without(self, person: str) -> Self:
-        """Make the memory in which nothing is left of a person, given by slug."""
+        """Make the state in which nothing is left of a person, given by slug."""
+        return replace(
+            self.without_sightings(person),
+            announced={key: part for key, part in self.announced.items() if key not in person_keys(person)},
+            removed=self.removed - {person},
+        )
+
+    def without_sightings(self, person: str) -> Self:
+        """Make the state in which a person, given by slug, is not enrolled."""
         return replace(
             self,
             people=tuple(known for known in self.people if known.slug != person),
             last_seen={slug: seen for slug, seen in self.last_seen.items() if slug != person},
             visits=tuple(visit for visit in self.visits if visit.person != person),
-            announced={key: part for key, part in self.announced.items() if key not in person_keys(person)},
         )
 
 
 def state_files(model_dir: Path) -> tuple["StateFile", ...]:
-    """Find the memories of all services that use a model folder."""
+    """Find the states of all services that use a model folder."""
     names = sorted(path.stem.removeprefix(_NAME) for path in model_dir.glob(f"{_NAME}*.json"))
     return tuple(StateFile(model_dir, node) for node in names)
 
 
+def remove_person(model_dir: Path, person: Person, *, from_broker: bool) -> bool:
+    """Remove a person from what services have saved.
+
+    Args:
+        model_dir: the folder that the files are in.
+        person: who.
+        from_broker: whether services are to take the person off the broker, which nobody has done yet;
+            then their files keep what is needed for it.
+
+    Returns:
+        Whether a service will do that.
+    """
+    will_remove = False
+    for file in state_files(model_dir):
+        before = file.state
+        after = before.without(person.slug)
+        if from_broker and before.names(person):
+            after = replace(after, announced=before.announced, removed=before.removed | {person.slug})
+            will_remove = True
+        file.save(after)
+    return will_remove
+
+
 class StateFile:
-    """The memory on disk.
+    """The state on disk. It is read before anything is written, whatever is asked of it first.
 
     Args:
         model_dir: the folder that it is in.
@@ -84,143 +133,177 @@ class StateFile:
     """
 
     def __init__(self, model_dir: Path, node: str) -> None:
-        self._path = model_dir / f"{_NAME}{node}.json"
-        self.kept = ServiceState()
-        """As it was last read, or was to be written."""
+        self.path = model_dir / f"{_NAME}{node}.json"
+        self._state: ServiceState | None = None
+        self._is_damaged = False
         self._is_unwritten = False
 
-    def recall(self) -> ServiceState:
-        """Read what an earlier run has kept; one that cannot be read is told of, and is as none."""
-        try:
-            self.kept = _parse(read_plain(self._path, _MOST_BYTES))
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, RecursionError) as error:
-            logger.warning("%s cannot be read (%s); all cameras are switched on.", self._path, error)
-        return self.kept
+    @property
+    def state(self) -> ServiceState:
+        """As it was last read, or was to be written."""
+        if self._state is None:
+            self._state = self._read()
+        return self._state
 
-    def keep(self, memory: ServiceState) -> None:
-        """Write down what is to be known after a restart, if that has changed; said once if it cannot be."""
-        if memory == self.kept and not self._is_unwritten:
+    def save(self, state: ServiceState) -> None:
+        """Write what is to be known after a restart, if it has changed; logged once if it cannot be."""
+        if state == self.state and not (self._is_damaged or self._is_unwritten):
             return
-        self.kept = memory
+        self._state, self._is_damaged = state, False
         try:
-            replace_file(self._path, _written(memory))
+            replace_file(self.path, _encode(state))
         except OSError as error:
             if not self._is_unwritten:
                 logger.warning(
                     "%s cannot be written (%s): after a restart switches and times are as they were before.",
-                    self._path,
+                    self.path,
                     error.strerror,
                 )
             self._is_unwritten = True
         else:
             if self._is_unwritten:
-                logger.info("%s can be written again.", self._path)
+                logger.info("%s can be written again.", self.path)
             self._is_unwritten = False
 
-
-def last_seen(states: Iterable[PersonState], epoch_at_zero_s: float) -> dict[str, LastSeen]:
-    """Take what is worth remembering from the people's states.
-
-    Args:
-        states: of everybody whom the model knows.
-        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
-    """
-    return {
-        state.person.slug: LastSeen(state.camera, round(epoch_at_zero_s + state.last_seen_s, 3), state.score)
-        for state in states
-        if state.camera is not None and state.last_seen_s is not None
-    }
-
-
-def of_people(visits: Iterable[OpenVisit], epoch_at_zero_s: float) -> tuple[OpenVisit, ...]:
-    """Take the visits that are worth remembering, with the wall clock's times.
-
-    Args:
-        visits: all that have not ended.
-        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
-    """
-    return tuple(_moved(visit, epoch_at_zero_s) for visit in visits if visit.person is not None)
+    def _read(self) -> ServiceState:
+        try:
+            state, damaged = _parse(read_plain(self.path, _MOST_BYTES))
+        except (FileNotFoundError, NotADirectoryError):
+            return ServiceState()
+        except ValidationError as error:
+            logger.warning(
+                "%s is damaged (%s); all cameras are switched on.", self.path, first_problem(error)
+            )
+        except (OSError, ValueError) as error:
+            logger.warning("%s cannot be read (%s); all cameras are switched on.", self.path, error)
+        else:
+            self._is_damaged = bool(damaged)
+            if damaged:
+                logger.warning("%s is damaged in %s; the rest is used.", self.path, ", ".join(damaged))
+            return state
+        self._is_damaged = True
+        return ServiceState()
 
 
-def to_resume(
-    visits: Iterable[OpenVisit],
-    people: Container[str | None],
-    cameras: Container[str],
-    epoch_at_zero_s: float,
-    now_s: float,
-) -> tuple[OpenVisit, ...]:
-    """Take the remembered visits that go on: of people and cameras that there are, not too long ago.
-
-    Args:
-        visits: that an earlier run has kept.
-        people: slugs of those whom the model knows.
-        cameras: slugs of those that there are.
-        epoch_at_zero_s: the wall clock when `time.monotonic` was at zero.
-        now_s: now, of `time.monotonic`.
-    """
-    moved = [_moved(visit, -epoch_at_zero_s) for visit in visits]
-    return tuple(
-        visit
-        for visit in moved
-        if visit.person in people
-        and visit.camera in cameras
-        and -_CLOCK_SLACK_S <= now_s - visit.last_seen_s <= RESUME_S
-    )
+def _leave_out(value: object, parse: Callable[[object], object], info: ValidationInfo) -> object:
+    """Leave out an entry that is damaged, and note the key it is in."""
+    try:
+        return parse(value)
+    except ValidationError:
+        _note_damage(info)
+        raise PydanticOmit from None
 
 
-def _moved(visit: OpenVisit, by_s: float) -> OpenVisit:
-    began_s, last_seen_s = round(visit.began_s + by_s, 3), round(visit.last_seen_s + by_s, 3)
-    return replace(visit, began_s=began_s, last_seen_s=last_seen_s, score=float(visit.score))
+def _components(value: object, info: ValidationInfo) -> Mapping[str, Component]:
+    found = well_formed(value)
+    if not isinstance(value, dict) or len(found) < len(value):
+        _note_damage(info)
+    return found
 
 
-def _parse(content: bytes) -> ServiceState:
-    """Read a memory.
+def _note_damage(info: ValidationInfo) -> None:
+    damaged: dict[str, None] = {} if info.context is None else info.context
+    damaged[str(info.field_name)] = None
+
+
+_Number = Annotated[float, ModelField(allow_inf_nan=False)]
+_SlugEntry = Annotated[Slug, WrapValidator(_leave_out)]
+
+
+class _Stored(BaseModel):
+    # A file of a newer version may hold more, and one must be able to go back to an older version.
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class _StoredLastSeen(_Stored):
+    camera: Slug
+    epoch_s: _Number
+    score: _Number | None
+
+
+class _StoredVisit(_Stored):
+    camera: Slug
+    person: Slug
+    visit_id: str
+    began_epoch_s: _Number
+    last_seen_epoch_s: _Number
+    score: _Number
+
+
+class _StoredState(_Stored):
+    """The file. The switches come first, so that they are the last to go where it is cut short."""
+
+    switched_off: list[_SlugEntry] = []
+    cameras: list[_SlugEntry] = []
+    people: dict[_SlugEntry, Annotated[str, WrapValidator(_leave_out)]] = {}
+    last_seen: dict[_SlugEntry, Annotated[_StoredLastSeen, WrapValidator(_leave_out)]] = {}
+    visits: list[Annotated[_StoredVisit, WrapValidator(_leave_out)]] = []
+    announced: Annotated[dict[str, Component], BeforeValidator(_components)] = {}
+    removed: list[_SlugEntry] = []
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _or_empty(cls, value: object, parse: Callable[[object], object], info: ValidationInfo) -> object:
+        try:
+            return parse(value)
+        except ValidationError:
+            _note_damage(info)
+            return cls.model_fields[str(info.field_name)].get_default()
+
+
+def _parse(content: bytes) -> tuple[ServiceState, tuple[str, ...]]:
+    """Read a state.
+
+    Returns:
+        The state, and the keys in which something is damaged and left out.
 
     Raises:
-        ValueError: it is damaged.
+        ValidationError: it is not a JSON object.
     """
-    values = json.loads(content)
+    damaged: dict[str, None] = {}
     try:
-        return ServiceState(
-            frozenset(_text(camera) for camera in values["switched_off"]),
-            tuple(Person(_slug(person), _text(name)) for person, name in values["people"].items()),
-            {
-                person: LastSeen(
-                    _slug(seen["camera"]),
-                    _number(seen["epoch_s"]),
-                    None if seen["score"] is None else _number(seen["score"]),
-                )
-                for person, seen in values["last_seen"].items()
-            },
-            tuple(
-                OpenVisit(
-                    _slug(visit["camera"]),
-                    _slug(visit["person"]),
-                    _text(visit["visit_id"]),
-                    _number(visit["began_epoch_s"]),
-                    _number(visit["last_seen_epoch_s"]),
-                    _number(visit["score"]),
-                )
-                for visit in values["visits"]
-            ),
-            well_formed(values["announced"]),
-            frozenset(_slug(camera) for camera in values.get("cameras", ())),
-        )
-    except (AttributeError, KeyError, OverflowError, TypeError) as error:
-        raise ValueError(f"it is damaged: {error}") from error
-
-
-def _written(memory: ServiceState) -> bytes:
-    values = {
-        "switched_off": sorted(memory.switched_off),
-        "cameras": sorted(memory.cameras),
-        "people": {person.slug: person.name for person in memory.people},
-        "last_seen": {
-            person: {"camera": seen.camera, "epoch_s": seen.epoch_s, "score": seen.score}
-            for person, seen in sorted(memory.last_seen.items())
+        stored = _StoredState.model_validate_json(content, context=damaged)
+    except ValidationError:
+        # Cut short, as on a full disk: what came before is whole.
+        try:
+            whole = to_json(from_json(content, allow_partial=True))
+        except ValueError:
+            whole = b""
+        if not whole.startswith(b"{"):
+            raise
+        stored = _StoredState.model_validate_json(whole, context=damaged)
+        damaged["the end"] = None
+    state = ServiceState(
+        frozenset(stored.switched_off),
+        tuple(Person(person, name) for person, name in stored.people.items()),
+        {
+            person: LastSeen(seen.camera, seen.epoch_s, seen.score)
+            for person, seen in stored.last_seen.items()
         },
+        tuple(
+            OpenVisit(
+                visit.camera,
+                visit.person,
+                visit.visit_id,
+                visit.began_epoch_s,
+                visit.last_seen_epoch_s,
+                visit.score,
+            )
+            for visit in stored.visits
+        ),
+        stored.announced,
+        frozenset(stored.cameras),
+        frozenset(stored.removed),
+    )
+    return state, tuple(damaged)
+
+
+def _encode(state: ServiceState) -> bytes:
+    values = {
+        "switched_off": sorted(state.switched_off),
+        "cameras": sorted(state.cameras),
+        "people": {person.slug: person.name for person in state.people},
+        "last_seen": dict(sorted(state.last_seen.items())),
         "visits": [
             {
                 "camera": visit.camera,
@@ -230,27 +313,9 @@ def _written(memory: ServiceState) -> bytes:
                 "last_seen_epoch_s": visit.last_seen_s,
                 "score": visit.score,
             }
-            for visit in memory.visits
+            for visit in state.visits
         ],
-        "announced": dict(memory.announced),
+        "announced": dict(state.announced),
+        "removed": sorted(state.removed),
     }
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _slug(value: object) -> str:
-    text = _text(value)
-    if slug(text) != text:
-        raise ValueError(f"{value!r} cannot stand in a topic")
-    return text
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r} is no number")
-    return float(value)
+    return to_json(values, indent=1) + b"\n"

@@ -1,10 +1,16 @@
-"""Whether a face is the one of a moment ago: by where it is, how large, and whom it was taken for. Pure."""
+"""Each face is followed from frame to frame: by where it is, how large, and who it was taken for.
+
+The tracks serve all that follows: visits, explanations and pictures for review. Nothing here reads a clock.
+"""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from facerec_mqtt.core.records import Box, Sighting
+from facerec_mqtt.presence.explanation import Tally
 
 TRACK_GAP_S = 3.0
 """A face that was hidden for longer begins a new track."""
@@ -17,36 +23,74 @@ MAX_SIZE_RATIO = 2.0
 """A face twice as wide as a moment ago is another one."""
 
 
-class Track(Protocol):
-    """A face that is followed."""
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A visit that has been announced and has not ended."""
 
-    box: Box
-    """Where it was last."""
-    seen_s: float
-    """When."""
     person: str | None
-    """Slug of whom it was taken for."""
+    visit_id: str
+    began_s: float
+    last_seen_s: float
+    quiet_since_s: float
+    """As `last_seen_s`, but moved on by the camera's outages."""
+    score: float
+    outage_s: float = 0.0
+    """How long the camera was away since `last_seen_s`, an outage that goes on not counted."""
+
+    def seen(self, at_s: float) -> None:
+        """It was seen again."""
+        self.last_seen_s = max(at_s, self.last_seen_s)
+        self.quiet_since_s = max(at_s, self.quiet_since_s)
+        self.outage_s = 0.0
 
 
-AnyTrack = TypeVar("AnyTrack", bound=Track)
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one good frame says."""
+
+    at_s: float
+    person: str | None
+    score: float
 
 
-def match(
-    tracks: list[AnyTrack],
-    sightings: Sequence[Sighting],
-    at_s: float,
-    begin: Callable[[Box, float], AnyTrack],
-) -> list[tuple[AnyTrack, Sighting]]:
+@dataclass(slots=True, eq=False)
+class Track:
+    """One face, from frame to frame."""
+
+    sighting: Sighting
+    """In the last frame that it was found in."""
+    seen_s: float
+    """When it was there last: also in frames that were not searched, since nothing had moved."""
+    tally: Tally
+    person: str | None = None
+    """Slug of the person it was taken for."""
+    stranger: str | None = None
+    """Visit id of the stranger it was taken for."""
+    announced: Literal["arrived", "stranger"] | None = None
+    """The last event that this face decided."""
+    good_frames: int = 0
+    votes: deque[Vote] = field(default_factory=lambda: deque(maxlen=1024))
+
+    @property
+    def box(self) -> Box:
+        """Where it was last."""
+        return self.sighting.detection.box
+
+    def since(self, at_s: float) -> list[Vote]:
+        """Its votes from a moment on."""
+        return [vote for vote in self.votes if vote.at_s >= at_s]
+
+
+def follow(tracks: list[Track], sightings: Sequence[Sighting], at_s: float) -> list[Track]:
     """Give each face its track, the nearest pairs first.
 
     Args:
-        tracks: of all faces before the camera; those that begin are added.
+        tracks: of all faces before the camera, brought up to date; those that begin are added.
         sightings: the faces of one frame.
         at_s: its capture.
-        begin: makes a track of a face's box and time.
 
     Returns:
-        A pair for each sighting, in their order. The tracks themselves are not brought up to date.
+        The track of each sighting, in their order.
     """
     pairs = sorted(
         (cost, t, s)
@@ -54,21 +98,22 @@ def match(
         for s, sighting in enumerate(sightings)
         if (cost := _cost(track, sighting, at_s)) is not None
     )
-    track_of: dict[int, int] = {}
+    track_of: dict[int, Track] = {}
     taken: set[int] = set()
     for _, t, s in pairs:
         if t not in taken and s not in track_of:
-            track_of[s] = t
+            track_of[s] = tracks[t]
             taken.add(t)
-    matched = []
+    found = []
     for s, sighting in enumerate(sightings):
-        if s in track_of:
-            track = tracks[track_of[s]]
-        else:
-            track = begin(sighting.detection.box, at_s)
+        track = track_of.get(s)
+        if track is None:
+            track = Track(sighting, at_s, Tally(at_s, at_s))
             tracks.append(track)
-        matched.append((track, sighting))
-    return matched
+        track.sighting, track.seen_s = sighting, at_s
+        track.tally.add(sighting)
+        found.append(track)
+    return found
 
 
 def _cost(track: Track, sighting: Sighting, at_s: float) -> float | None:

@@ -1,45 +1,27 @@
 """Faces over time: each visit of a person, or of a stranger, is decided once.
 
-A *track* is one face followed from frame to frame by where it is. Its good frames vote; small, blurred
-and ambiguous ones do not. Who has the votes begins a *visit*, which is announced once and lasts until its
-face has been unseen for the quiet time. Visits belong to one camera and one person, so that somebody who
-is seen in the garden and a moment later at the front door arrives at both.
+A *track* is one face, followed from frame to frame. Who has the votes of its frames begins a *visit*, which
+is announced once and lasts until its face has been unseen for the quiet time. Visits belong to one camera
+and one person: somebody who is seen in the garden and a moment later at the front door arrives at both.
 
 Nothing here reads a clock: every time is an argument, in seconds of `time.monotonic`.
 """
 
 import math
 import secrets
-import statistics
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from facerec_mqtt.core.records import OpenVisit, PresenceChange, Sighting
+from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sighting
 from facerec_mqtt.presence.explanation import Explanation
-from facerec_mqtt.presence.tracking import TRACK_GAP_S
-from facerec_mqtt.presence.tracks import Track, Visit, Vote, match
-from facerec_mqtt.settings.schema import RecognitionSettings
+from facerec_mqtt.presence.still_faces import LOOK_EVERY_S, StillFaces
+from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, Visit, follow
+from facerec_mqtt.presence.votes import add_vote, votes_for, votes_for_stranger, votes_of_successor
+from facerec_mqtt.settings import RecognitionSettings
 
-RIVAL_SHARE = 3
-"""A person needs this many times the votes of all other people together: flickering decides nothing."""
-NOBODY_SHARE = 2
-"""And more than half as many as there are frames that resemble nobody, lest a stranger who is mistaken
-now and then arrive: that happens in one frame of a hundred, or in several of somebody who looks alike."""
-CLEAR_SCORE = 0.3
-"""Faces scored below this resemble nobody enrolled; 0.5 is the threshold for a name."""
-STRANGER_SPAN_S = 2.0
-"""A stranger's votes must be spread over at least this time."""
-STRANGER_WINDOW_S = 15.0
-"""And count for this long."""
-NAMED_SHARE = 5
-"""At most one good frame in this many of a stranger's may have been given a name."""
-LONG_S = 10.0
-LONG_FACTOR = 3
-"""Over this time, and with this many times a stranger's votes, a face that keeps close to the threshold
-without ever passing it is a stranger too, and a track that was somebody's may become a stranger's."""
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -53,22 +35,46 @@ def new_visit_id() -> str:
 class _Camera:
     tracks: list[Track] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
-    looked_s: float = -math.inf
-    """Capture of the last frame that was looked at."""
+    still_faces: StillFaces = field(default_factory=StillFaces)
+    current_s: float = -math.inf
+    """Capture of the last frame that was searched for faces, or in which nothing had moved since then."""
+    searched_s: float = -math.inf
+    """Capture of the last one that was searched."""
     lost_s: float | None = None
     """Since when the camera is away."""
 
     def visit_of(self, person: str) -> Visit | None:
         return next((visit for visit in self.visits if visit.person == person), None)
 
+    def visit_of_track(self, track: Track) -> Visit | None:
+        """The visit of a person or of a stranger that a track belongs to."""
+        if track.person is not None:
+            return self.visit_of(track.person)
+        return next((visit for visit in self.visits if visit.visit_id == track.stranger), None)
+
+    def outage_s(self, visit: Visit, now_s: float) -> float:
+        """For how much of the present outage a visit has waited."""
+        return 0.0 if self.lost_s is None else max(0.0, now_s - max(self.lost_s, visit.quiet_since_s))
+
+    def release(self, visit: Visit) -> None:
+        """A visit has ended: the tracks of its face are nobody's any more."""
+        if visit in self.visits:
+            self.visits.remove(visit)
+        for track in self.tracks:
+            if track.stranger == visit.visit_id or (
+                track.person is not None and track.person == visit.person
+            ):
+                track.person = track.stranger = None
+                track.votes.clear()
+
 
 class Visits:
-    """Follows the faces before all cameras and says who has arrived, who has departed, and who is a stranger.
+    """Follows the faces before all cameras: who has arrived, who has departed, and who is a stranger.
 
     Args:
-        settings: votes, their window, and the quiet time.
+        settings: votes, their window, the quiet time, and how long a camera may be away.
         new_id: makes the identifiers of visits.
-        explain: is told why, once for each visit that begins and each face that was never announced.
+        explain: called once for each visit that begins and each face that was never announced.
     """
 
     def __init__(
@@ -82,11 +88,13 @@ class Visits:
         self._explain = explain
         self._cameras: dict[str, _Camera] = {}
 
+    # --- What the cameras show
+
     def observe(self, camera: str, at_s: float, sightings: Sequence[Sighting]) -> tuple[PresenceChange, ...]:
-        """Take in one frame that was looked at, with all of its faces, also when there are none.
+        """Take in one frame that was searched, with all of its faces, also when there are none.
 
         Args:
-            camera: which camera.
+            camera: which camera, by slug.
             at_s: capture of the frame.
             sightings: the faces in it.
 
@@ -96,35 +104,63 @@ class Visits:
         state = self._cameras.setdefault(camera, _Camera())
         if state.lost_s is not None:
             self.camera_back(camera, at_s)
-        changes = self._end_quiet(camera, state, at_s)
-        state.looked_s = at_s
-        self._drop_old_tracks(camera, state, at_s)
-        for track, sighting in match(state.tracks, sightings, at_s):
-            track.box, track.seen_s = sighting.detection.box, at_s
-            changes += self._vote(camera, state, track, sighting)
+        changes = self._end_overdue_at(camera, state, at_s)
+        state.current_s = state.searched_s = at_s
+        self._drop_tracks(camera, [track for track in state.tracks if at_s - track.seen_s > TRACK_GAP_S])
+        alive = state.still_faces.alive(sightings, at_s)
+        changes += self._end_pictures(camera, state, at_s)
+        for track in follow(state.tracks, alive, at_s):
+            changes += self._decide(camera, state, track)
         return tuple(changes)
 
     def unchanged(self, camera: str, at_s: float) -> None:
-        """Nothing has moved since the last frame that was looked at: who was in it is still there."""
+        """Nothing has moved since the last frame that was searched: who was in it is still there."""
         state = self._cameras.get(camera)
         if state is None:
             return
         for track in state.tracks:
-            if track.seen_s == state.looked_s:
+            if track.seen_s == state.current_s:
                 track.seen_s = at_s
                 self._extend(state, track, at_s)
-        state.looked_s = at_s
-        self._drop_old_tracks(camera, state, at_s)
+        state.current_s = at_s
+        self._drop_tracks(camera, [track for track in state.tracks if at_s - track.seen_s > TRACK_GAP_S])
 
-    def due(self, now_s: float) -> tuple[PresenceChange, ...]:
+    def must_search(self, camera: str, at_s: float) -> bool:
+        """Whether a frame is to be searched although nothing moves in it.
+
+        Only a search shows whether a face is alive; one that the last search has missed is searched at once.
+        """
+        state = self._cameras.get(camera)
+        if state is None:
+            return False
+        hidden = any(track.seen_s < state.current_s for track in state.tracks)
+        return hidden or (bool(state.visits) and at_s - state.searched_s >= LOOK_EVERY_S)
+
+    def in_view(self, camera: str) -> tuple[Track, ...]:
+        """The faces in the last frame that was searched, but for pictures of people."""
+        state = self._cameras.get(camera, _Camera())
+        return tuple(track for track in state.tracks if track.seen_s == state.current_s)
+
+    def followed(self) -> frozenset[Track]:
+        """All faces that are followed, also those hidden for a moment."""
+        return frozenset(track for state in self._cameras.values() for track in state.tracks)
+
+    # --- What time, cameras and models bring about
+
+    def end_overdue(self, now_s: float) -> tuple[PresenceChange, ...]:
         """End the visits whose quiet time is over; to be called about once a second."""
         changes: list[PresenceChange] = []
         for camera, state in self._cameras.items():
-            changes += self._end_quiet(camera, state, now_s)
+            changes += self._end_overdue_at(camera, state, now_s)
+            # Tracks of a frame that is only late stay: nothing has been seen since that could end them.
+            gone = [track for track in state.tracks if now_s - track.seen_s > TRACK_GAP_S]
+            if state.lost_s is None:
+                gone = [track for track in gone if track.seen_s < state.current_s]
+            self._drop_tracks(camera, gone)
         return tuple(changes)
 
     def resume(self, visit: OpenVisit, at_s: float) -> None:
-        """A visit of an earlier run goes on; its quiet time begins anew when the camera is there."""
+        """A visit of an earlier run goes on; its quiet time begins again when the camera is there."""
         state = self._cameras.setdefault(visit.camera, _Camera())
         seen_s, began_s = visit.last_seen_s, visit.began_s
         state.visits.append(Visit(visit.person, visit.visit_id, began_s, seen_s, at_s, visit.score))
@@ -141,28 +177,33 @@ class Visits:
         state = self._cameras.setdefault(camera, _Camera())
         if state.lost_s is not None:
             for visit in state.visits:
-                visit.quiet_since_s += max(0.0, at_s - max(state.lost_s, visit.quiet_since_s))
+                outage_s = state.outage_s(visit, at_s)
+                visit.quiet_since_s += outage_s
+                visit.outage_s += outage_s
             state.lost_s = None
 
     def end_camera(self, camera: str, at_s: float) -> tuple[PresenceChange, ...]:
-        """A camera is switched off or removed: everybody before it departs at once."""
+        """A camera is switched off: everybody before it departs at once."""
         state = self._cameras.pop(camera, _Camera())
         return tuple(
-            self._departed(camera, visit, at_s) for visit in state.visits if visit.person is not None
+            _departed(camera, visit, at_s, Departure.CAMERA_SWITCHED_OFF)
+            for visit in state.visits
+            if visit.person is not None
         )
 
     def set_people(self, people: Iterable[str], at_s: float) -> tuple[PresenceChange, ...]:
         """A new model is in use. Visits go on; those of people that it does not know end as departures.
 
         Args:
-            people: slugs of everybody whom the new model knows.
+            people: slugs of everybody the new model knows.
             at_s: now.
         """
         known = set(people)
         changes: list[PresenceChange] = []
         for camera, state in self._cameras.items():
             gone = [visit for visit in state.visits if visit.person is not None and visit.person not in known]
-            changes += [self._end(camera, state, visit, at_s) for visit in gone]
+            for visit in gone:
+                changes += self._end(camera, state, visit, at_s, Departure.PERSON_REMOVED)
             for track in state.tracks:
                 if track.person is not None and track.person not in known:
                     track.person = None
@@ -171,60 +212,20 @@ class Visits:
         return tuple(changes)
 
     def open_visits(self) -> tuple[OpenVisit, ...]:
-        """Tell of every visit that has not ended, of people and of strangers."""
+        """Every visit that has not ended, of people and of strangers."""
         return tuple(
             OpenVisit(camera, visit.person, visit.visit_id, visit.began_s, visit.last_seen_s, visit.score)
             for camera, state in self._cameras.items()
             for visit in state.visits
         )
 
-    def _drop_old_tracks(self, camera: str, state: _Camera, at_s: float) -> None:
-        for track in state.tracks:
-            if at_s - track.seen_s > TRACK_GAP_S and track.person is None and track.stranger is None:
-                self._explain(Explanation.of(camera, track.tally, "nobody"))
-        state.tracks = [track for track in state.tracks if at_s - track.seen_s <= TRACK_GAP_S]
+    # --- Beginnings
 
-    def _end_quiet(self, camera: str, state: _Camera, now_s: float) -> list[PresenceChange]:
-        changes: list[PresenceChange] = []
-        if state.lost_s is not None:
-            return changes
-        for visit in list(state.visits):
-            if now_s - visit.quiet_since_s < self._settings.departure_s:
-                continue
-            if visit.person is None:
-                self._drop_stranger(state, visit)
-            else:
-                changes.append(self._end(camera, state, visit, now_s))
-        return changes
-
-    def _end(self, camera: str, state: _Camera, visit: Visit, at_s: float) -> PresenceChange:
-        state.visits.remove(visit)
-        for track in state.tracks:
-            if track.person == visit.person:
-                track.person = None
-                track.votes.clear()
-        return self._departed(camera, visit, at_s)
-
-    def _departed(self, camera: str, visit: Visit, at_s: float) -> PresenceChange:
-        return PresenceChange(camera, visit.person, "departed", at_s, visit.visit_id, 0, 0, None)
-
-    def _drop_stranger(self, state: _Camera, visit: Visit) -> None:
-        if visit in state.visits:
-            state.visits.remove(visit)
-        for track in state.tracks:
-            if track.stranger is visit:
-                track.stranger = None
-                track.votes.clear()
-
-    def _vote(self, camera: str, state: _Camera, track: Track, sighting: Sighting) -> list[PresenceChange]:
-        at_s = sighting.captured_at_s
-        seen = sighting.identification
-        track.tally.add(sighting)
-        if seen.refusal not in ("face too small", "blurred"):
-            track.good_frames += 1
-        if seen.person is not None or seen.refusal in ("no model", "below threshold"):
-            score = 0.0 if seen.refusal == "no model" else seen.score
-            track.votes.append(Vote(at_s, seen.person, score))
+    def _decide(self, camera: str, state: _Camera, track: Track) -> list[PresenceChange]:
+        """Act on the newest frame of a face."""
+        sighting = track.sighting
+        at_s, seen = sighting.captured_at_s, sighting.identification
+        add_vote(track, sighting)
         changes: list[PresenceChange] = []
         if seen.person is not None:
             known = state.visit_of(seen.person)
@@ -232,101 +233,105 @@ class Visits:
                 # One frame is enough to stay: only arriving needs several.
                 known.seen(at_s)
                 known.score = seen.score
-            agreeing = self._agreeing(track, seen.person, at_s)
-            if agreeing:
-                track.person = seen.person
-                if track.stranger is not None:
-                    self._drop_stranger(state, track.stranger)
-                if known is None:
-                    visit = Visit(seen.person, self._new_id(), at_s, at_s, at_s, seen.score)
-                    state.visits.append(visit)
-                    changes.append(self._announce(camera, visit, track, agreeing, sighting))
+            votes = votes_for(track, seen.person, at_s, self._settings)
+            if votes:
+                changes += self._name(camera, state, track, seen.person, votes)
         elif track.person is not None:
-            self._hand_over(track, at_s)
+            after = votes_of_successor(track, at_s, self._settings)
+            if after:
+                track.person = None
+                track.votes = deque(after, maxlen=track.votes.maxlen)
+                track.good_frames = len(after)
         if track.person is None and track.stranger is None and seen.person is None:
-            changes += self._judge_stranger(camera, state, track, sighting)
+            changes += self._judge_stranger(camera, state, track)
         self._extend(state, track, at_s)
         return changes
 
-    def _agreeing(self, track: Track, person: str, at_s: float) -> int:
-        """Votes for a person within the window, or 0 when they do not decide."""
-        recent = track.since(at_s - self._settings.window_s)
-        agreeing = sum(vote.person == person for vote in recent)
-        rivals = sum(vote.person not in (None, person) for vote in recent)
-        nobody = sum(vote.person is None and vote.score < CLEAR_SCORE for vote in recent)
-        decided = (
-            agreeing >= self._settings.votes
-            and agreeing >= RIVAL_SHARE * rivals
-            and agreeing * NOBODY_SHARE > nobody
-        )
-        return agreeing if decided else 0
-
-    def _hand_over(self, track: Track, at_s: float) -> None:
-        """Take the person's name off a track on which somebody else has taken their place."""
-        last_named_s = max(
-            (vote.at_s for vote in track.votes if vote.person == track.person), default=-math.inf
-        )
-        after = [vote for vote in track.votes if vote.at_s > last_named_s]
-        if (
-            len(after) >= LONG_FACTOR * self._settings.stranger_votes
-            and at_s - after[0].at_s >= LONG_S
-            and _is_clear(after)
-        ):
-            track.person = None
-            track.votes = deque(after, maxlen=track.votes.maxlen)
-            track.good_frames = len(after)
-
-    def _judge_stranger(
-        self, camera: str, state: _Camera, track: Track, sighting: Sighting
+    def _name(
+        self, camera: str, state: _Camera, track: Track, person: str, votes: int
     ) -> list[PresenceChange]:
-        at_s = sighting.captured_at_s
-        recent = track.since(at_s - STRANGER_WINDOW_S)
-        nobody = [vote for vote in recent if vote.person is None]
-        named = len(recent) - len(nobody)
-        span_s = at_s - nobody[0].at_s if nobody else 0.0
+        """The votes have decided who a face is."""
+        stranger = None if track.person is not None else state.visit_of_track(track)
+        if stranger is not None:
+            state.release(stranger)
+        track.person, track.stranger = person, None
+        if state.visit_of(person) is not None:
+            return []
+        return [self._begin(camera, state, track, person, votes)]
+
+    def _judge_stranger(self, camera: str, state: _Camera, track: Track) -> list[PresenceChange]:
         # Somebody of the family who was here a moment ago may just have turned away: ask for twice as much.
         needed = self._settings.stranger_votes * (2 if _somebody_is_unaccounted_for(state) else 1)
-        soon = len(nobody) >= needed and span_s >= STRANGER_SPAN_S and _is_clear(recent)
-        late = len(nobody) >= LONG_FACTOR * needed and span_s >= LONG_S
-        if not (soon or late) or named * NAMED_SHARE > len(recent):
+        votes = votes_for_stranger(track, track.sighting.captured_at_s, needed)
+        if not votes:
             return []
-        followed = {id(other.stranger) for other in state.tracks if other.stranger is not None}
-        back = next((v for v in state.visits if v.person is None and id(v) not in followed), None)
+        followed = {other.stranger for other in state.tracks}
+        back = next((v for v in state.visits if v.person is None and v.visit_id not in followed), None)
         if back is not None:
-            track.stranger = back
+            track.stranger = back.visit_id
             return []
-        visit = Visit(None, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
-        state.visits.append(visit)
-        track.stranger = visit
-        return [self._announce(camera, visit, track, len(nobody), sighting)]
+        return [self._begin(camera, state, track, None, votes)]
 
-    def _announce(
-        self, camera: str, visit: Visit, track: Track, votes: int, sighting: Sighting
+    def _begin(
+        self, camera: str, state: _Camera, track: Track, person: str | None, votes: int
     ) -> PresenceChange:
-        kind: Literal["arrived", "stranger"] = "stranger" if visit.person is None else "arrived"
-        self._explain(Explanation.of(camera, track.tally, kind, visit.person, visit.visit_id))
-        return PresenceChange(
-            camera,
-            visit.person,
-            kind,
-            sighting.captured_at_s,
-            visit.visit_id,
-            votes,
-            track.good_frames,
-            sighting,
-        )
+        sighting = track.sighting
+        at_s = sighting.captured_at_s
+        visit = Visit(person, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
+        state.visits.append(visit)
+        if person is None:
+            track.stranger = visit.visit_id
+        kind: Literal["arrived", "stranger"] = "stranger" if person is None else "arrived"
+        track.announced = kind
+        self._explain(Explanation.of(camera, track.tally, kind, person, visit.visit_id))
+        return PresenceChange(camera, person, kind, at_s, visit.visit_id, votes, track.good_frames, sighting)
 
     def _extend(self, state: _Camera, track: Track, at_s: float) -> None:
-        if track.person is not None:
-            visit = state.visit_of(track.person)
-            if visit is not None:
-                visit.seen(at_s)
-        if track.stranger is not None:
-            track.stranger.seen(at_s)
+        visit = state.visit_of_track(track)
+        if visit is not None:
+            visit.seen(at_s)
+
+    # --- Ends
+
+    def _end_overdue_at(self, camera: str, state: _Camera, now_s: float) -> list[PresenceChange]:
+        changes: list[PresenceChange] = []
+        for visit in list(state.visits):
+            if state.lost_s is None and now_s - visit.quiet_since_s >= self._settings.departure_s:
+                changes += self._end(camera, state, visit, now_s, Departure.UNSEEN)
+            elif (
+                state.lost_s is not None
+                and visit.outage_s + state.outage_s(visit, now_s) >= self._settings.camera_offline_s
+            ):
+                changes += self._end(camera, state, visit, now_s, Departure.CAMERA_OFFLINE)
+        return changes
+
+    def _end_pictures(self, camera: str, state: _Camera, at_s: float) -> list[PresenceChange]:
+        """End the visits of faces that have turned out to be pictures."""
+        changes: list[PresenceChange] = []
+        for track in [each for each in state.tracks if state.still_faces.is_picture(each.sighting)]:
+            state.tracks.remove(track)
+            visit = state.visit_of_track(track)
+            if visit is not None and all(state.visit_of_track(other) is not visit for other in state.tracks):
+                changes += self._end(camera, state, visit, at_s, Departure.STILL_PICTURE)
+        return changes
+
+    def _end(
+        self, camera: str, state: _Camera, visit: Visit, at_s: float, reason: Departure
+    ) -> list[PresenceChange]:
+        """End a visit. A stranger's end is no event."""
+        state.release(visit)
+        return [] if visit.person is None else [_departed(camera, visit, at_s, reason)]
+
+    def _drop_tracks(self, camera: str, gone: Sequence[Track]) -> None:
+        state = self._cameras[camera]
+        for track in gone:
+            state.tracks.remove(track)
+            if track.person is None and track.stranger is None and track.announced is None:
+                self._explain(Explanation.of(camera, track.tally, "nobody"))
 
 
-def _is_clear(votes: Sequence[Vote]) -> bool:
-    return statistics.median(vote.score for vote in votes) < CLEAR_SCORE
+def _departed(camera: str, visit: Visit, at_s: float, reason: Departure) -> PresenceChange:
+    return PresenceChange(camera, visit.person, "departed", at_s, visit.visit_id, 0, 0, None, reason)
 
 
 def _somebody_is_unaccounted_for(state: _Camera) -> bool:

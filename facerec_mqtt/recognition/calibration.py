@@ -6,8 +6,8 @@ with how similar that face and that template are to the nearest of many other pe
 normalisation, AS-norm: Matejka et al., Interspeech 2017). The unit is the standard deviation of these
 nearest strangers, and a constant.
 
-*Evidence of the family's layers.* They have learnt how each member looks under bad light and at low
-resolution, and are added with a weight to the normalised score.
+*Evidence of the classifier.* It has learnt how each member looks under bad light and at low resolution, and
+is added with a weight to the normalised score.
 
 *Threshold.* The owner states how many of a hundred strangers may be taken for somebody of the family
 (FPIR). The shipped table says which normalised score keeps that rate. What the rebuild itself sees, the
@@ -25,9 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.error_rates import far_for_fpir
+from facerec_mqtt.recognition.error_rates import Scores, far_for_fpir
 
-Scores = NDArray[np.float32]
 # The deviation of a few cosines is a rough guess, about 0.06 for anybody: where it comes out small by
 # chance, a stranger's score comes out large. So much is always added, as a deviation of its own. Chosen on
 # LFW's selection fold and training pictures of children: more of it finds more of the family in poor
@@ -37,8 +36,8 @@ _TRIMMED = 0.1
 _SCORE_AT_A_TENTH = 0.9
 # Measured on 12 people in the wild in families of five with 20 and with 5 photos each: the weight
 # with which most of them are named at the same share of strangers.
-_LAYERS_WEIGHT = 0.5
-_MOST_ODDS = 4.0
+_CLASSIFIER_WEIGHT = 0.5
+_MAX_ODDS = 4.0
 _NEAR = 1.0
 _HIGH = 0.9
 # So many pictures of strangers, or pairs of members, count as much as the shipped table.
@@ -129,20 +128,20 @@ class Calibration:
     scale: float
     """Evidence that multiplies the odds of the calibrated score by e."""
     strangers_odds: float
-    """Log-odds by the layers of a stranger who comes near the threshold."""
+    """Log-odds by the classifier of a stranger who comes near the threshold."""
 
     def evidence(self, normalised: Scores, probabilities: Scores) -> Scores:
-        """Add to the normalised scores by how much more the layers like a face than a stranger's.
+        """Add to the normalised scores how much likelier the classifier finds a face than a stranger's.
 
         Args:
             normalised: (N, P) against the templates.
-            probabilities: (N, P) by the layers, of each person.
+            probabilities: (N, P) by the classifier, of each person.
 
         Returns:
             (N, P) float32, in the unit of the normalised scores.
         """
         odds = log_odds(probabilities) - self.strangers_odds
-        return np.asarray(normalised + _LAYERS_WEIGHT * odds, np.float32)
+        return np.asarray(normalised + _CLASSIFIER_WEIGHT * odds, np.float32)
 
     def scores(self, evidence: Scores) -> Scores:
         """Map evidence to [0, 1], 0.5 at the threshold; the shape stays."""
@@ -150,10 +149,10 @@ class Calibration:
 
 
 def interpolate(photos: Vectors, centres: Vectors, count: int) -> Vectors:
-    """Make up strangers who resemble a member more or less: faces on the way from a photo to a centre.
+    """Synthesise strangers who resemble a member more or less: interpolated between a photo and a centre.
 
-    Real strangers who come near the threshold are too rare to be had; what the family's layers say of
-    these agrees with what they say of real ones.
+    Real strangers who come near the threshold are rare; the classifier's answers to synthetic ones agree with
+    those to real ones.
 
     Args:
         photos: (N, D) unit embeddings of members' photos.
@@ -171,18 +170,18 @@ def interpolate(photos: Vectors, centres: Vectors, count: int) -> Vectors:
 
 
 def log_odds(probabilities: Scores) -> Scores:
-    """Log-odds of probabilities of any shape, cut off where they say no more."""
+    """Log-odds of probabilities of any shape, clipped where they tell no more."""
     likely = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    return np.asarray(np.clip(np.log(likely / (1 - likely)), -_MOST_ODDS, _MOST_ODDS), np.float32)
+    return np.asarray(np.clip(np.log(likely / (1 - likely)), -_MAX_ODDS, _MAX_ODDS), np.float32)
 
 
 def odds_near(threshold: float, normalised: Scores, probabilities: Scores) -> float:
-    """What the layers say of strangers who come near the threshold, as the median of the log-odds.
+    """Median log-odds by the classifier of strangers who come near the threshold.
 
     Args:
         threshold: a normalised score.
         normalised: (N, P) of strangers.
-        probabilities: (N, P) by the layers.
+        probabilities: (N, P) by the classifier.
     """
     best = normalised.argmax(axis=1)
     rows = np.arange(len(best))
@@ -210,7 +209,7 @@ def calibrate(
     strangers: Scores,
     members: Scores,
 ) -> Calibration:
-    """Choose the threshold and the scale; what the layers say of strangers is left at 0.
+    """Choose the threshold and the scale; the strangers' odds are left at 0.
 
     Args:
         fpir: share of strangers who may be taken for somebody, (0, 1).

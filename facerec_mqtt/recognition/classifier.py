@@ -1,7 +1,7 @@
-"""The family's own dense layers on the frozen backbone: an output for each person and one for nobody.
+"""The classifier on the frozen backbone: dense layers with an output for each person and one for nobody.
 
-They are trained with Keras at a rebuild, which takes seconds since the backbone is not touched, and
-evaluated with numpy in the service: three small matrix products, for which no framework is needed.
+It is trained with Keras at a rebuild, which takes seconds since the backbone is not touched, and evaluated
+with numpy in the service: three small matrix products, for which no framework is needed.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from facerec_mqtt.core.records import Vectors
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """Trained layers."""
+    """Trained dense layers."""
 
     kernels: tuple[NDArray[np.float32], ...]
     """(inputs, outputs) of each layer, the first from the embedding."""
@@ -51,10 +51,10 @@ class Classifier:
     def from_arrays(
         cls, arrays: Mapping[str, NDArray[np.float32]], *, inputs: int, people: int
     ) -> "Classifier":
-        """Put a saved head together again.
+        """Put a saved classifier together again.
 
         Args:
-            arrays: may hold others besides the head's own.
+            arrays: may hold others besides the classifier's own.
             inputs: length of an embedding.
             people: how many the model knows.
 

@@ -1,25 +1,14 @@
 """The family's model on disk: written whole or not at all, checked when it is read.
 
-    <model folder>/
-        current                     one line: the version in use
-        versions/<version>/
-            manifest.json           who and what, and the SHA-256 of the other files
-            model.npz               the arrays
-            report.json             what the rebuild found
-            report.html             the same as a page, where it was made
-        cache/                      what a rebuild keeps for the next one
-        rebuild.lock                held while a rebuild runs
-
-`current` is a text file and no symbolic link, so that a network share can hold it. A version appears
-by one renaming of a finished folder, is switched to by one replacement of `current` and goes by one
-renaming before it is deleted: whatever kills a rebuild, the model before it stays whole and in use, and
-what was half done has a name by which the next one clears it away. Everything is readable by its owner
-alone, since embeddings of faces are personal data.
+`model_paths` shows what lies where. `current` is a text file and no symbolic link, so that a network share
+can hold it. A version appears by one renaming of a finished folder, is switched to by one replacement of
+`current` and goes by one renaming before it is deleted: whatever kills a rebuild, the model before it stays
+whole and in use, and what was half done has a name by which the next one clears it away. Everything is
+readable by its owner alone, since embeddings of faces are personal data.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import io
 import json
 import os
@@ -46,15 +35,13 @@ from facerec_mqtt.core.files import (
     write_new,
 )
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.recognition.arrays import read_arrays
+from facerec_mqtt.recognition.manifest import Manifest, parse_manifest
+from facerec_mqtt.recognition.model_paths import ARRAYS, MAX_FILE_BYTES, REPORT, ModelPaths
 
-FORMAT = 1
 VERSIONS_KEPT = 3
 _VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
-# A family of a hundred has less than a megabyte of arrays, and a report of all of its photos a few.
-_MOST_BYTES = 64 * 2**20
-_MOST_POINTER_BYTES = 100
+_MAX_POINTER_BYTES = 100
 _STAMP = "%Y%m%dT%H%M%S"
 
 
@@ -96,9 +83,9 @@ def current_version(model_dir: Path) -> str | None:
     Raises:
         ModelError: `current` cannot be read or names no version.
     """
-    pointer = model_dir / "current"
+    pointer = ModelPaths(model_dir).current
     try:
-        version = read_plain(pointer, _MOST_POINTER_BYTES).decode("ascii", "replace").strip()
+        version = read_plain(pointer, _MAX_POINTER_BYTES).decode("ascii", "replace").strip()
     except UnfitFileError:
         version = ""
     except (FileNotFoundError, NotADirectoryError):
@@ -129,38 +116,29 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
     Raises:
         ModelError: it is damaged, foreign or gone.
     """
-    folder = model_dir / "versions" / version
+    folder = ModelPaths(model_dir).version(version)
     try:
-        manifest = json.loads(read_plain(folder / "manifest.json", _MOST_BYTES))
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            found = manifest.get("format") if isinstance(manifest, dict) else None
+        content = read_plain(ModelPaths(model_dir).manifest(version), MAX_FILE_BYTES)
+        manifest = parse_manifest(content, str(folder))
+        contents = {name: read_plain(folder / name, MAX_FILE_BYTES) for name in (ARRAYS, REPORT)}
+        damaged = manifest.damaged(contents)
+        if damaged is not None:
             raise ModelError(
-                f"The model {folder} has format {found!r}, and this program reads {FORMAT};"
-                " run facerec-mqtt rebuild."
+                f"The model {folder} is damaged ({damaged} is not what was saved);"
+                " run facerec-mqtt rebuild, or go back to an older version."
             )
-        contents = {name: read_plain(folder / name, _MOST_BYTES) for name in ("model.npz", "report.json")}
-        for name, content in contents.items():
-            if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
-                raise ModelError(
-                    f"The model {folder} is damaged ({name} is not what was saved);"
-                    " run facerec-mqtt rebuild, or go back to an older version."
-                )
-        arrays = read_arrays(contents["model.npz"])
-        report = json.loads(contents["report.json"])
-        people = tuple(Person(entry["slug"], entry["name"]) for entry in manifest["people"])
-        for person in people:
-            if not isinstance(person.name, str) or person.slug != slug(person.slug):
-                raise ValueError(f"{str(person.slug)[:40]!r} cannot be the name of a person in topics")
+        arrays = read_arrays(contents[ARRAYS])
+        report = json.loads(contents[REPORT])
         if not isinstance(report, dict):
-            raise ValueError("the report is no JSON object")
+            raise ValueError("the report is not a JSON object")
         if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("an array holds something else than finite float32 numbers")
         return FamilyModel(
             version=version,
-            created=str(manifest["created"]),
-            backbone_digest=str(manifest["backbone"]),
-            cohort_digest=str(manifest["cohort"]),
-            people=people,
+            created=manifest.created,
+            backbone_digest=manifest.backbone,
+            cohort_digest=manifest.cohort,
+            people=manifest.members,
             arrays=arrays,
             report=report,
         )
@@ -169,9 +147,9 @@ def load_version(model_dir: Path, version: str) -> FamilyModel:
             f"The model {folder} cannot be read ({error.strerror}: {Path(str(error.filename)).name});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"The model {folder} is damaged or is no model of this program ({_short(error)});"
+            f"The model {folder} is damaged or is not a model of this program ({_short(error)});"
             " run facerec-mqtt rebuild, or go back to an older version."
         ) from error
 
@@ -195,23 +173,18 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page
     """
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **dict(model.arrays))
+    paths = ModelPaths(model_dir)
     contents = {
-        "model.npz": buffer.getvalue(),
-        "report.json": json.dumps(dict(model.report), ensure_ascii=False, indent=1).encode(),
+        ARRAYS: buffer.getvalue(),
+        REPORT: json.dumps(dict(model.report), ensure_ascii=False, indent=1).encode(),
     }
-    manifest = {
-        "format": FORMAT,
-        "version": model.version,
-        "created": model.created,
-        "backbone": model.backbone_digest,
-        "cohort": model.cohort_digest,
-        "people": [{"slug": person.slug, "name": person.name} for person in model.people],
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
-    }
-    contents["manifest.json"] = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    manifest = Manifest.make(
+        model.version, model.created, model.backbone_digest, model.cohort_digest, model.people, contents
+    )
+    contents[paths.manifest(model.version).name] = manifest.encode()
     if page is not None:
-        contents["report.html"] = page.encode()
-    versions_dir = model_dir / "versions"
+        contents[paths.page(model.version).name] = page.encode()
+    versions_dir = paths.versions
     with writing(model_dir):
         versions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=versions_dir))
@@ -231,7 +204,7 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page
         if version != current_version(model_dir):
             # The new model is saved; one too many is no failure, and the next rebuild tries again.
             with contextlib.suppress(OSError):
-                _delete(versions_dir / version)
+                delete_version(model_dir, version)
 
 
 def use_version(model_dir: Path, version: str) -> None:
@@ -241,12 +214,48 @@ def use_version(model_dir: Path, version: str) -> None:
         ModelError: `current` cannot be written; it names what it named before.
     """
     with writing(model_dir):
-        replace_file(model_dir / "current", f"{version}\n".encode("ascii"))
+        replace_file(ModelPaths(model_dir).current, f"{version}\n".encode("ascii"))
 
 
 def page_of(model_dir: Path, version: str) -> Path:
     """Where the report of a version is as a page, if it was made."""
-    return model_dir / "versions" / version / "report.html"
+    return ModelPaths(model_dir).page(version)
+
+
+def delete_version(model_dir: Path, version: str) -> None:
+    """Delete a version that is not in use; one half deleted is never taken for one.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    folder = ModelPaths(model_dir).version(version)
+    doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder.parent))
+    folder.replace(doomed)
+    shutil.rmtree(doomed)
+
+
+def delete_all_models(model_dir: Path) -> None:
+    """Delete every version and the cache, so that everybody is a stranger to the service.
+
+    Raises:
+        OSError: something cannot be deleted.
+    """
+    # First, so that no version is missed by a service that is just looking for it.
+    ModelPaths(model_dir).current.unlink(missing_ok=True)
+    for version in versions(model_dir):
+        delete_version(model_dir, version)
+    delete_cache(model_dir)
+
+
+def delete_cache(model_dir: Path) -> None:
+    """Delete what rebuilds keep for the next one, which then looks at all photos again.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    cache = ModelPaths(model_dir).cache
+    if cache.is_dir():
+        shutil.rmtree(cache)
 
 
 def versions(model_dir: Path) -> tuple[str, ...]:
@@ -255,7 +264,7 @@ def versions(model_dir: Path) -> tuple[str, ...]:
     Raises:
         ModelError: their folder cannot be read.
     """
-    folder = model_dir / "versions"
+    folder = ModelPaths(model_dir).versions
     try:
         names = [entry.name for entry in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
@@ -276,7 +285,7 @@ def rebuilding(model_dir: Path) -> Iterator[None]:
     """
     with writing(model_dir):
         model_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(model_dir / "rebuild.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(ModelPaths(model_dir).rebuild_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -290,11 +299,7 @@ def rebuilding(model_dir: Path) -> Iterator[None]:
                 " can lock files."
             ) from error
         with writing(model_dir):
-            for leftover in [
-                *(model_dir / "versions").glob(f"{UNFINISHED_PREFIX}*"),
-                *model_dir.glob(f"{UNFINISHED_PREFIX}*"),
-                *(model_dir / "cache").glob(f"{UNFINISHED_PREFIX}*"),
-            ]:
+            for leftover in [*ModelPaths(model_dir).unfinished()]:
                 if leftover.is_dir():
                     shutil.rmtree(leftover)
                 else:
@@ -320,13 +325,6 @@ def writing(model_dir: Path) -> Iterator[None]:
         ) from error
 
 
-def _delete(folder: Path) -> None:
-    """Delete a version so that one half deleted is never taken for one."""
-    doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder.parent))
-    folder.replace(doomed)
-    shutil.rmtree(doomed)
-
-
-def is_emptied(models: Path) -> bool:
-    """Tell whether the last person was forgotten: a model folder without a version, and not a missing one."""
-    return (models / "versions").is_dir() and not versions(models)
+def is_emptied(model_dir: Path) -> bool:
+    """Whether the last person was forgotten: a model folder without a version, and not a missing one."""
+    return ModelPaths(model_dir).versions.is_dir() and not versions(model_dir)

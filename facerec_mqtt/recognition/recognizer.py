@@ -1,7 +1,7 @@
-"""A picture in, who is in it out: detection, alignment, embedding and the family's model put together.
+"""Who is in a picture: detection, alignment, embedding and the family's model put together.
 
 Two judges have to agree. The *templates* say by normalised similarity how far a face is from being a
-stranger's, in a unit whose error rates are known. The *head*, trained on this family, knows its members
+stranger's, in a unit whose error rates are known. The *classifier*, trained on this family, knows its members
 at their worst. Their evidence is added up (`calibration`), but where the two name different people,
 nobody is named.
 """
@@ -15,13 +15,20 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Image, Person, Refusal, Vectors
-from facerec_mqtt.faces.alignment import align
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Cohort, Embedder, load_cohort
-from facerec_mqtt.faces.selection import Backbone, Detector, find_faces
+from facerec_mqtt.faces import (
+    Backbone,
+    Cohort,
+    Detector,
+    Embedder,
+    FaceDetector,
+    align,
+    find_faces,
+    load_cohort,
+)
 from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import FamilyModel
+from facerec_mqtt.settings import RecognitionSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +51,7 @@ class Family:
     normaliser: Normaliser
 
     def identify(self, vectors: Vectors, *, min_margin: float) -> tuple[Identification, ...]:
-        """Say of each face who it is, or that it is nobody enrolled.
+        """Decide of each face who it is, or that it is nobody enrolled.
 
         Args:
             vectors: (N, D) float32 unit embeddings.
@@ -62,7 +69,7 @@ class Family:
         return self._judge(vectors)[0]
 
     def _judge(self, vectors: Vectors) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Scores, and whether templates and layers name the same person: (N, P) and (N,)."""
+        """Scores, and whether templates and classifier name the same person: (N, P) and (N,)."""
         normalised = self.gallery.normalised(vectors, self.normaliser)
         probabilities = self.head.probabilities(vectors)[:, :-1]
         agreed = normalised.argmax(axis=1) == probabilities.argmax(axis=1)
@@ -128,10 +135,38 @@ class Recognizer:
         blank = cls(detector, embedder, embedder.digest, load_cohort(), None, None)
         return blank.with_model(model)
 
+    @classmethod
+    def from_settings(
+        cls, settings: RecognitionSettings, model: FamilyModel | None = None, *, min_side_px: int = 0
+    ) -> "Recognizer":
+        """Open the shipped networks as the settings ask for them.
+
+        Args:
+            settings: of the detector, and the threads.
+            model: the family's; `None` makes everybody nobody.
+            min_side_px: pictures are searched at this side at least: photos, where time matters less.
+
+        Raises:
+            ModelError: a network is missing or damaged, or the model was made with another one.
+        """
+        return cls.load(
+            model,
+            min_detection_score=settings.min_detection_score,
+            max_side_px=max(min_side_px, settings.max_side_px),
+            threads=settings.threads,
+        )
+
     @property
     def model(self) -> FamilyModel | None:
-        """Whom it knows; `None` is nobody."""
+        """The model in use; `None` knows nobody."""
         return self._model
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """What scores are normalised with: the cohort and, with a model, the strangers of the household."""
+        if self._family is None:
+            return Normaliser(self._cohort.centres, self._cohort.top)
+        return self._family.normaliser
 
     def with_model(self, model: FamilyModel | None) -> "Recognizer":
         """The same networks with another model, which costs no more than looking at its arrays.

@@ -27,7 +27,7 @@ _EXPRESSIONS: tuple[Expression, ...] = (NEUTRAL, HALF_SMILE, SMILE, TALKING, NEU
 ENROLLED_STRANGERS = STRANGERS[:8]
 """Those whose photos go into `_strangers/`."""
 UNSEEN_STRANGERS = STRANGERS[8:]
-"""Those of whom the rebuild sees nothing."""
+"""Those that the rebuild never sees."""
 
 
 def varied_light(rng: np.random.Generator) -> Light:

@@ -1,6 +1,6 @@
 """The plots of a report, as SVG that can stand within a page.
 
-Drawn by matplotlib, which is imported when the first is drawn, so that the service never meets it. Text
+Drawn by matplotlib, which is imported when the first is drawn, so that the service never imports it. Text
 stays text, colours are the page's (`COLOURS` names them), and the same numbers give the same bytes.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facerec_mqtt.recognition.error_rates import (
+from facerec_mqtt.recognition import (
     NOBODY,
     Outcomes,
     fpir_of,
@@ -21,7 +21,7 @@ from facerec_mqtt.recognition.error_rates import (
     tpir_of,
     trade_off,
 )
-from facerec_mqtt.training.requirements import unlisted_fonts
+from facerec_mqtt.training import unlisted_fonts
 
 Axes = Any
 """A `matplotlib.axes.Axes`, which cannot be named before it is imported."""
@@ -52,7 +52,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def photos(names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> str:
-    """Bars of photos used and set aside.
+    """Bars of photos used and rejected.
 
     Args:
         names: of the people, from the top.
@@ -71,7 +71,7 @@ def photos(names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> str:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
 
-    return _svg("photos", "Photos used and set aside", draw, 0.9 + 0.34 * len(names))
+    return _svg("photos", "Photos used and rejected", draw, 0.9 + 0.34 * len(names))
 
 
 def scores(outcomes: Outcomes) -> str:

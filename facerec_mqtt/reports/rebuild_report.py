@@ -1,4 +1,4 @@
-"""What a rebuild made of the enrollment folder: for its owner to read, and for programs."""
+"""What a rebuild made of the enrollment folder: one typed value from the rebuild to all who show it."""
 
 import math
 from collections import Counter
@@ -9,81 +9,16 @@ from typing import Any
 import numpy as np
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.recognition.error_rates import NOBODY, Curve, Outcomes, fpir_of, most_confusable
+from facerec_mqtt.recognition import NOBODY, Curve, Outcomes, fpir_of, most_confusable
 from facerec_mqtt.reports.advice import FEW_PHOTOS, Advice, Standing, advise
-from facerec_mqtt.training.comparison import Comparison, Tally
+from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
+from facerec_mqtt.reports.sentences import few_photos, many_strangers_named, no_usable_photo, why_worse
+from facerec_mqtt.reports.summary import model_sentence
+from facerec_mqtt.training import Comparison, Tally, replaces_current
 
 _LOW_TPIR = 0.6
 # With fewer named, and less far over what was asked for, it may be chance.
 _MANY_NAMED, _FAR_OVER = 3, 3
-# What a reason is about, by what it says; the first that fits.
-_KINDS = (
-    ("near-duplicate", "near-duplicate"),
-    ("looks more like", "looks like another"),
-    ("does not look like", "unlike the others"),
-    ("No face", "no face"),
-    ("faces, none of them", "several faces"),
-    ("pixels wide", "face too small"),
-    ("blurred", "blurred"),
-)
-_OTHER_KIND = "unusable file"
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoReport:
-    """What became of one file."""
-
-    file: str
-    """`Anna/001.jpg`."""
-    person: str | None
-    """The person's slug; `None` for a stranger's picture or a file outside of any folder."""
-    reason: str | None
-    """Why it was set aside; `None` when it was used."""
-    note: str | None = None
-    """What its owner may want to know of one that was used."""
-
-    def as_json(self) -> dict[str, Any]:
-        """As reports list it; the note only where there is one."""
-        said = {"file": self.file, "used": self.reason is None, "reason": self.reason}
-        return said if self.note is None else said | {"note": self.note}
-
-
-@dataclass(frozen=True, slots=True)
-class AuditReport:
-    """Whose photos can be used, and why others cannot."""
-
-    people: tuple[Person, ...]
-    """Who has a usable photo."""
-    left_out: tuple[Person, ...]
-    """Who has a folder but no usable photo."""
-    photos: tuple[PhotoReport, ...]
-    notes: tuple[str, ...]
-    """Folders that are not used, each in a sentence."""
-
-    def warnings(self) -> tuple[str, ...]:
-        """What its owner should do, a sentence each."""
-        said = list(self.notes)
-        for person in (*self.people, *self.left_out):
-            own = [photo for photo in self.photos if photo.person == person.slug]
-            used = sum(photo.reason is None for photo in own)
-            if used == 0:
-                said.append(f"{person.name} has no usable photo{first_reason(own)}")
-            elif used < FEW_PHOTOS:
-                said.append(f"{person.name} has only {used} usable photo{'s' * (used > 1)}; add ten or more.")
-        return tuple(said)
-
-    def as_json(self) -> dict[str, Any]:
-        """As `facerec-mqtt enroll check --json` prints it."""
-        details = {}
-        for person in (*self.people, *self.left_out):
-            own = [photo.reason is None for photo in self.photos if photo.person == person.slug]
-            details[person.slug] = {"name": person.name, "used": sum(own), "set_aside": len(own) - sum(own)}
-        return {
-            "people": [person.slug for person in self.people],
-            "details": details,
-            "photos": [photo.as_json() for photo in self.photos],
-            "warnings": list(self.warnings()),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +27,7 @@ class RebuildReport:
 
     version: str
     people: tuple[Person, ...]
-    """Whom the model knows."""
+    """Who the model knows."""
     left_out: tuple[Person, ...]
     """Who has a folder but no usable photo."""
     photos: tuple[PhotoReport, ...]
@@ -106,7 +41,7 @@ class RebuildReport:
     threshold: float
     """The normalised score that a face must reach."""
     outcomes: Outcomes
-    """What models that had not learnt from a photo said of it; see `crossvalidation`."""
+    """Who models that had not learnt from a photo named in it; see `training.cross_validation`."""
     seconds: float
     """Wall time of the whole rebuild."""
     moments: Mapping[str, int] = field(default_factory=dict)
@@ -119,9 +54,42 @@ class RebuildReport:
     """Whether the new model is used even when it is worse."""
 
     @property
+    def switched(self) -> bool:
+        """Whether the new model was put to use."""
+        return replaces_current(self.comparison, force=self.forced)
+
+    @property
     def not_used_because(self) -> str | None:
-        """Why the new model was not switched to; `None` when it was."""
-        return None if self.comparison is None or self.forced else self.comparison.worse
+        """Why the new model was not put to use; `None` when it was."""
+        return None if self.comparison is None or self.switched else why_worse(self.comparison)
+
+    @property
+    def measured_fpir(self) -> float | None:
+        """Share of strangers' pictures that would be given a name; `None` where there are none."""
+        return _rounded(fpir_of(self.outcomes))
+
+    @property
+    def named_strangers(self) -> tuple[tuple[str, Person], ...]:
+        """Strangers' pictures that would be given a name, with whose it would be."""
+        strangers = {photo.file for photo in self.photos if photo.person is None}
+        return tuple(
+            (file, self.people[row])
+            for file, row in zip(self.outcomes.files, self.outcomes.named, strict=True)
+            if row != NOBODY and file in strangers
+        )
+
+    @property
+    def message(self) -> str:
+        """The rebuild in one sentence, for whoever asked for it by MQTT."""
+        if self.comparison is not None and not self.switched:
+            return (
+                f"Model {self.version} is kept but not used, being clearly worse than"
+                f" {self.comparison.version}, which stays in use. {self.not_used_because}"
+                ' Send {"force": true} to use it all the same.'
+            )
+        names = ", ".join(person.name for person in self.people)
+        used = sum(photo.used for photo in self.photos)
+        return model_sentence(self.version, names, used, len(self.photos))
 
     def advice(self) -> tuple[Advice, ...]:
         """What would make the model better, for each of `people`."""
@@ -129,19 +97,19 @@ class RebuildReport:
 
     def warnings(self) -> tuple[str, ...]:
         """What its owner should know, a sentence each."""
-        said = list(self.general_notes())
-        if self.not_used_because is not None:
-            said.append(f"This model is kept but not used, being clearly worse. {self.not_used_because}")
+        warnings = list(self.general_notes())
+        if not self.switched:
+            warnings.append(f"This model is kept but not used, being clearly worse. {self.not_used_because}")
         for person in self.people:
             used = self._count(person, used=True)
             if used < FEW_PHOTOS:
-                said.append(f"{person.name} has only {used} usable photo{'s' * (used > 1)}; add ten or more.")
+                warnings.append(few_photos(person.name, used))
             elif self.tpir.get(person.slug, 1.0) < _LOW_TPIR:
-                said.append(
+                warnings.append(
                     f"{person.name} would be recognised in only {self.tpir[person.slug]:.0%} of the"
-                    " photos; add sharper and more varied ones, and look whether all show the same person."
+                    " photos; add sharper and more varied ones, and check whether all show the same person."
                 )
-        return tuple(said)
+        return tuple(warnings)
 
     def general_notes(self) -> tuple[str, ...]:
         """What its owner should know that concerns nobody in the model, a sentence each."""
@@ -149,7 +117,7 @@ class RebuildReport:
             *self.notes,
             *(
                 f"{person.name} was left out, having no usable photo"
-                f"{self._first_reason(person)} Add some, ten or more, and rebuild."
+                f"{no_usable_photo(photos_of(person.slug, self.photos))} Add some, ten or more, and rebuild."
                 for person in self.left_out
             ),
             *self._strangers_note(),
@@ -161,11 +129,7 @@ class RebuildReport:
         named = int(np.sum(answers != NOBODY))
         if named < _MANY_NAMED or named <= _FAR_OVER * self.fpir * len(answers):
             return ()
-        return (
-            f"Of {len(answers)} strangers' faces {named} would be given a name, far more than the"
-            f" {self.fpir:.1%} that were asked for; put pictures of twenty people who are not family, best"
-            " from your own cameras, into _strangers, and look whether a member is there.",
-        )
+        return (many_strangers_named(named, len(answers), self.fpir),)
 
     def as_json(self) -> dict[str, Any]:
         """As `facerec-mqtt rebuild --json` prints it."""
@@ -186,12 +150,12 @@ class RebuildReport:
             "fpir": self.fpir,
             "threshold": round(self.threshold, 4),
             "tpir": _rounded(sum(self.tpir.values()) / len(self.tpir)) if self.tpir else None,
-            "measured_fpir": _rounded(fpir_of(self.outcomes)),
-            "switched": self.not_used_because is None,
+            "measured_fpir": self.measured_fpir,
+            "switched": self.switched,
             "not_used_because": self.not_used_because,
             "compared_with": None if self.comparison is None else _comparison_as_json(self.comparison),
             "advice": [
-                {"person": person.slug, "text": each.text, "needed": each.needed}
+                {"person": person.slug, "text": each.text, "needed": each.needed, "code": each.step}
                 for person, each in zip(self.people, self.advice(), strict=True)
             ],
             "notes": list(self.general_notes()),
@@ -212,7 +176,7 @@ class RebuildReport:
         return Standing(
             name=person.name,
             used=used,
-            set_aside=self._count(person, used=False),
+            rejected=self._count(person, used=False),
             moments=self.moments.get(person.slug, used),
             tpir=self.tpir.get(person.slug),
             taken_for=(self.people[most[0][0]].name, most[0][1]) if most else None,
@@ -220,27 +184,11 @@ class RebuildReport:
         )
 
     def _count(self, person: Person, *, used: bool) -> int:
-        return sum(photo.person == person.slug and (photo.reason is None) == used for photo in self.photos)
-
-    def _first_reason(self, person: Person) -> str:
-        return first_reason([photo for photo in self.photos if photo.person == person.slug])
-
-
-def first_reason(photos: Sequence[PhotoReport], notes: Sequence[str] = ()) -> str:
-    """The rest of a sentence that says why none of a person's photos can be used, and what else was noted."""
-    why = ": none is to be seen in the folder."
-    if photos:
-        why = f": of {len(photos)}, the first is {photos[0].file}. {photos[0].reason}"
-    return " ".join([why, *notes])
-
-
-def kind_of(reason: str) -> str:
-    """What a photo was set aside for, in two or three words."""
-    return next((kind for words, kind in _KINDS if words in reason), _OTHER_KIND)
+        return sum(photo.used == used for photo in photos_of(person.slug, self.photos))
 
 
 def outcomes_as_json(people: Sequence[Person], outcomes: Outcomes) -> dict[str, Any]:
-    """What was said of each picture, and whom it shows are the hardest to tell apart."""
+    """Who was named in each picture, and which two people are the hardest to tell apart."""
     slugs = [*(person.slug for person in people), None]  # NOBODY, -1, is the last
     pair = most_confusable(outcomes)
     return {
@@ -274,7 +222,8 @@ def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "version": comparison.version,
         "members": counted(comparison.members),
         "strangers": counted(comparison.strangers),
-        "worse": comparison.worse,
+        "worse": why_worse(comparison),
+        "worse_code": None if comparison.worse is None else comparison.worse.code,
     }
 
 

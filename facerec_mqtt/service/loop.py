@@ -1,8 +1,7 @@
-"""The service: cameras in, recognition, visits, MQTT out. Threads live only here.
+"""The service: a loop that takes the newest frame of each camera in turn, with housekeeping between.
 
-One loop does it all in turn: it takes the newest frame of each camera, looks at it, and publishes
-what follows from it. Cameras read in processes of their own and the MQTT client in a thread of its
-own, so that neither waits for the loop nor the loop for them.
+What becomes of a frame is in `pipeline`. Cameras read in processes of their own and the MQTT client in a
+thread of its own, so that neither waits for the loop nor the loop for them.
 """
 
 import logging
@@ -11,82 +10,92 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from facerec_mqtt import __version__
 from facerec_mqtt.cameras import Camera, CameraFailure
+from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
-from facerec_mqtt.core.records import CaptureState, Frame, Person, PresenceChange
-from facerec_mqtt.faces.crops import face_jpeg
-from facerec_mqtt.faces.motion import MotionGate
-from facerec_mqtt.faces.region import Region
-from facerec_mqtt.monitoring.heartbeat import Heartbeat
-from facerec_mqtt.monitoring.metrics import Metrics
-from facerec_mqtt.monitoring.overload import OverloadMonitor, Tally
-from facerec_mqtt.monitoring.prometheus import Endpoint
-from facerec_mqtt.mqtt.commands import Capture, Command, Enable, Rebuild
-from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.presence.explanation import Explanation
-from facerec_mqtt.presence.review import Review
-from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.state_file import StateFile, last_seen, of_people, to_resume
-from facerec_mqtt.presence.visits import Visits
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.service.capture import CaptureController
+from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
+from facerec_mqtt.enrollment import CaptureController
+from facerec_mqtt.faces import MotionGate, Region, face_jpeg
+from facerec_mqtt.history import FILE, HistoryWriter, VisitRecorder
+from facerec_mqtt.monitoring import CameraTotals, CountsReporter, Endpoint, Heartbeat, Metrics
+from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
+from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
+from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.model_manager import ModelManager
-from facerec_mqtt.service.pipeline import CameraPipeline
+from facerec_mqtt.service.persistence import Persistence
+from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
-# Nothing is decided on a frame older than this: whoever it shows may be gone.
-_MAX_FRAME_AGE_S = 1.0
 _IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
-_MEMORY_S = 60.0
+_SAVE_EVERY_S = 60.0
 _CLOCK_STEP_S = 2.0
-_COUNT_S = 5.0
 
 
 class Service:
-    """Runs until it is told to stop."""
+    """Runs until it is stopped."""
 
     def __init__(
         self,
         settings: Settings,
         recognizer: Recognizer,
         publisher: Publisher,
+        clock: WallClock,
         *,
         explain: bool = False,
     ) -> None:
         self._settings = settings
-        self._recognizer = recognizer
         self._publisher = publisher
+        self._clock = clock
         self._explain_all = explain
         self._visits = Visits(settings.recognition, explain=self._explain)
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-        self._pipelines = {
-            camera.slug: CameraPipeline(
+        self._cameras = {
+            camera.slug: WatchedCamera(
                 camera, Camera(camera, self._on_camera_status), MotionGate(), Region(camera.region)
             )
             for camera in settings.cameras
         }
-        self._models = ModelManager(settings)
-        self._captures = CaptureController(settings.enrollment_dir, publisher)
-        self._review = Review(settings.review, settings.recognition.departure_s)
-        self._capacity = OverloadMonitor()
-        self._state_file = StateFile(settings.model_dir, settings.mqtt.node_id)
-        self._metrics = Metrics(self._pipelines, __version__, time.monotonic())
+        self._models = ModelManager(settings, recognizer)
+        self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
+        self._review = Review(settings.review, settings.recognition.departure_s, clock)
+        history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
+        self._history = VisitRecorder(history, settings.mqtt.node_id)
+        self._persistence = Persistence(
+            StateFile(settings.model_dir, settings.mqtt.node_id),
+            self._cameras,
+            publisher,
+            self._presence,
+            self._visits,
+        )
+        metrics = Metrics(self._cameras, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
+        self._counts = CountsReporter(
+            metrics, settings.metrics.interval_s, publisher.publish_metrics, self._endpoint
+        )
+        self._pipeline = FramePipeline(
+            settings.recognition,
+            self._visits,
+            self._presence,
+            self._review,
+            self._captures,
+            metrics,
+            self._publish_changes,
+        )
+        self._metrics = metrics
         self._heartbeat = Heartbeat(settings.heartbeat_file)
-        self._at_zero_s = time.time() - time.monotonic()
-        self._due_s = dict.fromkeys(("housekeeping", "model", "memory", "counts", "metrics"), 0.0)
+        self._clock_set_by_s = 0.0
+        self._due_s = dict.fromkeys(("housekeeping", "model", "state file"), 0.0)
 
     def run(self, stop: threading.Event) -> None:
-        """Watch the cameras until `stop` is set, then say goodbye and end what was started.
+        """Watch the cameras until `stop` is set, then end what was started.
 
         Raises:
             FacerecError: the endpoint for Prometheus cannot be opened.
@@ -102,103 +111,76 @@ class Service:
         self._publish_model_state()
         self._publisher.publish_state(CaptureState())
         self._publish_discovery()
-        for slug, watch in self._pipelines.items():
+        for slug, watched in self._cameras.items():
             self._publisher.publish_camera_status(slug, online=False)
-            self._publisher.publish_camera_enabled(slug, enabled=watch.enabled)
-            watch.camera.start()
-        # What is known by now is told at once on connecting, before "online".
+            self._publisher.publish_camera_enabled(slug, enabled=watched.enabled)
+            watched.camera.start()
+        # What is known by now is published at once on connecting, before "online".
         self._housekeeping(time.monotonic())
         self._publisher.start()
         self._heartbeat.ready()
         try:
             while not stop.is_set():
-                looked = [self._look(watch) for watch in self._pipelines.values()]
+                recognizer = self._models.recognizer
+                news = [self._pipeline.process(watched, recognizer) for watched in self._cameras.values()]
                 self._housekeeping(time.monotonic())
                 self._heartbeat.beat(time.monotonic())
-                if not any(looked):
+                if not any(news):
                     stop.wait(_IDLE_S)
         finally:
             self._end()
 
     def _end(self) -> None:
         self._heartbeat.stopping()
-        # "offline" goes out first: nobody waits for cameras to close before the entities are told.
+        # "offline" goes out first: the entities need not wait until the cameras are closed.
+        online = self._publisher.online
         self._publisher.stop()
-        self._save_state()
+        self._save_state(emptied=online)
         self._captures.stop()
-        self._review.stop(time.monotonic())
-        with ThreadPoolExecutor(len(self._pipelines) + 2) as pool:
+        clock = self._current_clock()
+        self._history.pictured(self._review.stop(time.monotonic()), clock)
+        self._history.stop(clock)
+        with ThreadPoolExecutor(len(self._cameras) + 2) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
-            for watch in self._pipelines.values():
-                pool.submit(watch.camera.stop)
+            for watched in self._cameras.values():
+                pool.submit(watched.camera.stop)
             pool.submit(self._models.stop)
 
-    # --- Frames
+    # --- What has changed
 
-    def _look(self, watch: CameraPipeline) -> bool:
-        """Take a camera's newest frame, if there is one, and act on it."""
-        frame = watch.newest()
-        if frame is None:
-            return False
-        slug, at_s = watch.settings.slug, frame.captured_at_s
-        sightings = None
-        if watch.enabled and time.monotonic() - at_s <= _MAX_FRAME_AGE_S:
-            closely = self._captures.at(slug)
-            sightings = watch.sightings(frame, self._recognizer, self._settings.recognition, closely=closely)
-        # Asked now, since a machine that is short of time may have looked at it for long.
-        if time.monotonic() - at_s > _MAX_FRAME_AGE_S:
-            self._metrics.late(slug)
-            return True
-        watch.taken += 1
-        if not watch.enabled:
-            return True
-        self._review.observe(slug, at_s, sightings, frame.image)
-        if sightings is None:
-            self._metrics.still(slug)
-            self._visits.unchanged(slug, at_s)
-            self._presence.frame(slug, at_s, None)
-            return True
-        self._presence.frame(slug, at_s, len(sightings))
-        self._captures.look(slug, frame, sightings)
-        self._tell(self._visits.observe(slug, at_s, sightings), frame)
-        self._metrics.looked(slug, sightings, time.monotonic() - at_s)
-        return True
+    def _publish_changes(self, changes: Sequence[PresenceChange], image: Image | None = None) -> None:
+        """Publish arrivals, departures and strangers.
 
-    def _tell(self, changes: Sequence[PresenceChange], frame: Frame | None = None) -> None:
-        """Publish what has changed, each with the picture that decided it."""
-        self._review.told(changes)
+        Args:
+            changes: what has happened, in order.
+            image: the frame that the changes were decided on; `None` where all are departures.
+        """
+        # One clock for all: were it set meanwhile, all times would be corrected alike.
+        clock = self._current_clock()
         for change in changes:
             name = None if change.person is None else self._names().get(change.person, change.person)
-            _log.info(
-                "%s %s at %s (%d of %d frames, %s)",
-                name or "A stranger",
-                "was seen" if change.kind == "stranger" else change.kind,
-                change.camera,
-                change.votes,
-                change.frames,
-                change.visit_id,
-            )
+            _log.info("%s", _log_line(change, name))
             # The picture first: an automation that the event starts finds it in place.
-            if change.sighting is not None:
-                self._publisher.publish_face(change.camera, face_jpeg(change.sighting, frame))
+            if change.sighting is not None and image is not None:
+                self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image))
             self._publisher.publish_event(change, name=name, model=self._models.version)
-        self._presence.visits(self._visits.open_visits())
+            self._history.began(change, name, clock)
+        visits = self._visits.open_visits()
+        self._presence.visits(visits)
+        self._history.update(visits, clock, time.monotonic())
         if changes:
-            self._metrics.told(changes)
+            self._metrics.count_changes(changes)
             self._save_state()
 
     def _explain(self, why: Explanation) -> None:
-        """Say why; a name that was refused is said only where the user asked for it."""
+        """Log an explanation; a name that was refused is in it only where the user asked for that."""
+        self._history.explained(why)
         level = logging.INFO if self._explain_all else logging.DEBUG
         if _log.isEnabledFor(level):
-            _log.log(level, "%s", why.sentence(self._names(), tell_all=self._explain_all))
+            _log.log(level, "%s", why.sentence(self._names(), name_all=self._explain_all))
 
-    def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
-        """Take a camera's news from its thread to the loop."""
-        self._camera_status.put((camera, online))
-
-    # --- Everything that is not a frame
+    # --- Housekeeping
 
     def _is_due(self, what: str, now_s: float, every_s: float) -> bool:
         if now_s < self._due_s[what]:
@@ -209,38 +191,37 @@ class Service:
     def _housekeeping(self, now_s: float) -> None:
         if not self._is_due("housekeeping", now_s, _HOUSEKEEPING_S):
             return
-        self._detect_clock_step()
+        self._current_clock()
         self._handle_camera_status()
         self._take_commands()
         self._watch_rebuild()
-        self._captures.due(now_s)
-        self._review.due(now_s)
+        self._captures.end_if_over(now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publish_model_state()
             self._publish_discovery()
-        self._tell(self._visits.due(now_s))
-        for state in self._presence.due(now_s):
+        self._publish_changes(self._visits.end_overdue(now_s))
+        kept = self._review.write_finished(now_s, self._visits.followed())
+        self._history.pictured(kept, self._current_clock())
+        for state in self._presence.take_unpublished(now_s):
             self._publisher.publish_state(state)
-        changed = self._publisher.announced != self._state_file.kept.announced
-        if self._is_due("memory", now_s, _MEMORY_S) or changed:
+        if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
-        came = sum(watch.camera.counters.frames for watch in self._pipelines.values())
-        tally = Tally(came, sum(watch.taken for watch in self._pipelines.values()))
-        if (sentence := self._capacity.judge(tally, now_s)) is not None:
-            _log.warning("%s", sentence)
-        self._count(now_s)
+        totals = {slug: _totals(watched) for slug, watched in self._cameras.items()}
+        self._counts.report(now_s, totals, self._publisher.counts)
 
-    def _count(self, now_s: float) -> None:
-        """Show the counts to whoever asked for them."""
-        publish = self._is_due("metrics", now_s, self._settings.metrics.interval_s)
-        if publish or (self._endpoint is not None and self._is_due("counts", now_s, _COUNT_S)):
-            fared = {slug: watch.camera.counters for slug, watch in self._pipelines.items()}
-            cameras = {slug: (counts.frames, counts.reconnects) for slug, counts in fared.items()}
-            snapshot = self._metrics.snapshot(now_s, cameras, self._publisher.counts)
-            if publish:
-                self._publisher.publish_metrics(snapshot)
-            if self._endpoint is not None:
-                self._endpoint.show(snapshot)
+    def _current_clock(self) -> Clock:
+        """The wall clock: a small box may learn the time minutes after its start."""
+        clock = self._clock.now()
+        step_s = self._clock.set_by_s - self._clock_set_by_s
+        if abs(step_s) > _CLOCK_STEP_S:
+            self._presence.clock_was_set(step_s)
+            self._history.clock_was_set(step_s)
+            self._clock_set_by_s += step_s
+        return clock
+
+    def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
+        """Pass a camera's status from its thread to the loop."""
+        self._camera_status.put((camera, online))
 
     def _handle_camera_status(self) -> None:
         while True:
@@ -248,19 +229,16 @@ class Service:
                 slug, online = self._camera_status.get_nowait()
             except queue.Empty:
                 return
+            now_s = time.monotonic()
             self._publisher.publish_camera_status(slug, online=online)
             if online:
-                self._visits.camera_back(slug, time.monotonic())
+                self._visits.camera_back(slug, now_s)
             else:
-                self._visits.camera_lost(slug, time.monotonic())
+                self._visits.camera_lost(slug, now_s)
                 self._presence.camera_lost(slug)
 
     def _take_commands(self) -> None:
-        while True:
-            try:
-                command: Command = self._publisher.commands.get_nowait()
-            except queue.Empty:
-                return
+        while (command := self._publisher.commands.take(time.monotonic())) is not None:
             match command:
                 case Rebuild(force=force):
                     try:
@@ -270,71 +248,32 @@ class Service:
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture():
-                    enabled = self._pipelines[command.camera].enabled
-                    self._captures.start(command, self._recognizer, enabled=enabled)
+                    enabled = self._cameras[command.camera].enabled
+                    self._captures.start(command, self._models.recognizer, enabled=enabled)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
-        watch = self._pipelines[camera]
-        if watch.enabled != enabled:
-            _log.info("Recognition at %s is switched %s", watch.settings.name, "on" if enabled else "off")
-        watch.enabled = enabled
+        watched, now_s = self._cameras[camera], time.monotonic()
+        if watched.enabled != enabled:
+            _log.info("Recognition at %s is switched %s", watched.settings.name, "on" if enabled else "off")
+        watched.enabled = enabled
         if not enabled:
             self._captures.camera_off(camera)
-            self._tell(self._visits.end_camera(camera, time.monotonic()))
-            self._presence.frame(camera, time.monotonic(), 0)
+            self._publish_changes(self._visits.end_camera(camera, now_s))
+            self._presence.count_frame(camera, now_s, 0)
         self._publisher.publish_camera_enabled(camera, enabled=enabled)
         self._save_state()
 
     def _restore_state(self) -> None:
-        """Take up what an earlier run has kept."""
-        memory = self._state_file.recall()
-        self._publisher.recall(memory.announced)
-        for slug, watch in self._pipelines.items():
-            watch.enabled = slug not in memory.switched_off
-        known = self._names()
-        if not known:
-            self._presence.set_people(memory.people)
-        for camera in memory.cameras - set(self._pipelines):
-            self._publisher.remove_camera(camera)
-        gone = [person.slug for person in memory.people if known and person.slug not in known]
-        self._remove(gone)
+        """Restore what an earlier run has saved."""
         now_s = time.monotonic()
-        self._at_zero_s = at_zero_s = time.time() - now_s
-        for slug, seen in memory.last_seen.items():
-            self._presence.recall(slug, seen.camera, seen.epoch_s - at_zero_s, seen.score)
-        for visit in to_resume(memory.visits, known, self._pipelines, at_zero_s, now_s):
-            self._visits.resume(visit, now_s)
-        self._presence.visits(self._visits.open_visits())
+        clock = self._current_clock()
+        self._persistence.restore(self._models.people, clock, now_s)
+        self._history.start(self._visits.open_visits(), self._names(), clock)
 
-    def _detect_clock_step(self) -> None:
-        """Notice when the wall clock is set: a small box may learn the time minutes after its start."""
-        at_zero_s = time.time() - time.monotonic()
-        if abs(at_zero_s - self._at_zero_s) > _CLOCK_STEP_S:
-            self._presence.clock_was_set(at_zero_s - self._at_zero_s)
-            self._at_zero_s = at_zero_s
-
-    def _save_state(self) -> None:
-        """Keep for the next run what it is to know."""
-        off = frozenset(slug for slug, watch in self._pipelines.items() if not watch.enabled)
-        known = replace(
-            self._state_file.kept,
-            switched_off=off,
-            cameras=frozenset(self._pipelines),
-            announced=self._publisher.announced,
-        )
-        if people := tuple(self._people()):  # a model that is damaged or away makes us forget nobody
-            at_zero_s = time.time() - time.monotonic()
-            seen = last_seen(self._presence.people, at_zero_s)
-            visits = of_people(self._visits.open_visits(), at_zero_s)
-            known = replace(known, people=people, last_seen=seen, visits=visits)
-        self._state_file.keep(known)
-
-    def _remove(self, people: Sequence[str]) -> None:
-        """Take people, given by slug, off the broker; whose the faces are that it keeps, nobody knows."""
-        for slug in people:
-            self._publisher.remove_person(slug)
-        if people:
-            self._publisher.remove_faces()
+    def _save_state(self, *, emptied: bool = False) -> None:
+        """Save for the next run what it is to know."""
+        clock = self._current_clock()
+        self._persistence.save(self._models.people, clock, time.monotonic(), emptied=emptied)
 
     # --- The model
 
@@ -342,28 +281,25 @@ class Service:
         return {person.slug: person.name for person in self._people()}
 
     def _people(self) -> Sequence[Person]:
-        model = self._recognizer.model
-        return () if model is None else model.people
+        return self._models.people or ()
 
     def _reload_model(self) -> bool:
-        """Take over the model that is current on disk; a damaged one changes nothing.
+        """Load the model that is current on disk; a damaged one changes nothing.
 
         Returns:
             Whether anything is new.
         """
         fault = self._models.fault
-        recognizer = self._models.newer(self._recognizer)
-        if recognizer is None:
+        newer = self._models.newer()
+        if newer is None:
             return self._models.fault != fault
-        people = () if recognizer.model is None else recognizer.model.people
-        # The departures of those who are no longer enrolled still carry their names.
-        self._tell(self._visits.set_people([person.slug for person in people], time.monotonic()))
-        gone = {person.slug for person in self._people()} - {person.slug for person in people}
-        self._remove(sorted(gone))
-        self._recognizer = recognizer
-        self._presence.set_people(people)
+        people = () if newer.model is None else newer.model.people
+        # The departures of those who are no longer enrolled still carry their names, so before it is in use.
+        self._publish_changes(self._visits.set_people([person.slug for person in people], time.monotonic()))
+        self._models.use(newer)
+        self._persistence.enrol(people)
+        self._history.set_people([person.slug for person in people])
         if self._models.version is None:
-            self._state_file.keep(replace(self._state_file.kept, people=(), last_seen={}, visits=()))
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:
             names = ", ".join(person.name for person in people)
@@ -383,12 +319,25 @@ class Service:
         self._publisher.publish_result("rebuild", ok=result.ok, message=message)
 
     def _publish_model_state(self) -> None:
-        self._publisher.publish_state(self._models.state(self._recognizer.model))
+        self._publisher.publish_state(self._models.state())
 
     def _publish_discovery(self) -> None:
         self._save_state()
         if self._settings.mqtt.discovery:
-            cameras = [(slug, watch.settings.name) for slug, watch in self._pipelines.items()]
-            people, images = self._state_file.kept.people, self._settings.privacy.publish_images
+            cameras = [(slug, watch.settings.name) for slug, watch in self._cameras.items()]
+            people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
+
+
+def _totals(watched: WatchedCamera) -> CameraTotals:
+    counters = watched.camera.counters
+    return CameraTotals(counters.frames, counters.reconnects, watched.taken)
+
+
+def _log_line(change: PresenceChange, name: str | None) -> str:
+    who = name or "A stranger"
+    if change.kind == "departed":
+        return f"{who} departed from {change.camera} ({change.reason}, {change.visit_id})"
+    event = "was seen" if change.kind == "stranger" else "arrived"
+    return f"{who} {event} at {change.camera} ({change.votes} of {change.frames} frames, {change.visit_id})"

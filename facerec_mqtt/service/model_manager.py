@@ -1,4 +1,4 @@
-"""The family's model as the service has it: the one that is current on disk, rebuilds, and how both fare.
+"""The family's model as the service has it: the one that is current on disk, and rebuilds of it.
 
 What follows from another model for visits, presence and Home Assistant is the service's.
 """
@@ -7,12 +7,11 @@ import logging
 from dataclasses import replace
 
 from facerec_mqtt.core.errors import CommandError, ModelError
-from facerec_mqtt.core.records import ModelState
-from facerec_mqtt.recognition.model_store import FamilyModel, current_version, is_emptied, load_current
-from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.core.records import ModelState, Person
+from facerec_mqtt.recognition import FamilyModel, Recognizer, current_version, is_emptied, load_version
 from facerec_mqtt.reports.summary import model_message, summary
 from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess, RebuildResult
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -22,54 +21,90 @@ class ModelManager:
 
     Args:
         settings: where the photos and the models are.
+        recognizer: what loads models; without one for a start.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, recognizer: Recognizer) -> None:
         self._settings = settings
-        self._version: str | None = None
+        self._recognizer = recognizer
+        self._is_known = recognizer.model is not None
         self._model_fault: str | None = None
         self._rebuild: RebuildProcess | None = None
         self._rebuild_fault: str | None = None
-        self._seen: tuple[str | None, int] | None = None
+        self._reported: tuple[str | None, int] | None = None
+
+    @property
+    def recognizer(self) -> Recognizer:
+        """With the model in use."""
+        return self._recognizer
+
+    @property
+    def model(self) -> FamilyModel | None:
+        """The model in use; `None` when there is none."""
+        return self._recognizer.model
 
     @property
     def version(self) -> str | None:
-        """Of the model that was taken over last; `None` when there is none."""
-        return self._version
+        """Of the model in use; `None` when there is none."""
+        return None if self.model is None else self.model.version
+
+    @property
+    def people(self) -> tuple[Person, ...] | None:
+        """Who is enrolled; empty once the last person was forgotten.
+
+        `None` while nobody can tell: there is no model yet, or none that could be loaded since the start.
+        """
+        if not self._is_known:
+            return None
+        return () if self.model is None else self.model.people
 
     @property
     def fault(self) -> str | None:
         """Why the last rebuild failed, or why the model on disk cannot be used."""
         return self._rebuild_fault or self._model_fault
 
-    def newer(self, recognizer: Recognizer) -> Recognizer | None:
-        """Take over the model that is current on disk; a damaged one changes nothing but the fault.
-
-        Args:
-            recognizer: the one in use.
+    def newer(self) -> Recognizer | None:
+        """Load the model that is current on disk; a damaged one changes nothing but the fault.
 
         Returns:
-            The one to use from now on; `None` where that is still the same.
+            What is to be used from now on, without a model where the last person was forgotten; `None` where
+            that is still the same.
         """
-        folder = self._settings.model_dir
         try:
-            version = current_version(folder)
-            if version == self._version:
-                self._model_fault = None
-                return None
-            if version is None and not is_emptied(folder):
-                raise ModelError(
-                    f'The model folder "{folder}" is gone; the model in memory stays '
-                    "in use until there is one again."
-                )
-            newer = recognizer.with_model(load_current(folder))
+            newer = self._load_newer()
         except ModelError as error:
             if str(error) != self._model_fault:
                 self._model_fault = str(error)
                 _log.error("%s", error)
             return None
-        self._model_fault, self._rebuild_fault, self._version = None, None, version
+        self._model_fault = None
         return newer
+
+    def use(self, recognizer: Recognizer) -> None:
+        """Use what `newer` has loaded."""
+        self._recognizer = recognizer
+        self._is_known, self._rebuild_fault = True, None
+
+    def _load_newer(self) -> Recognizer | None:
+        """Load the model that is current on disk, unless it is in use.
+
+        Raises:
+            ModelError: it cannot be used.
+        """
+        folder = self._settings.model_dir
+        # Read once, so that the version that is compared is the one that is loaded.
+        version = current_version(folder)
+        if version is not None:
+            if version == self.version:
+                return None
+            return self._recognizer.with_model(load_version(folder, version))
+        if is_emptied(folder):
+            return None if self.people == () else self._recognizer.with_model(None)
+        if self.model is None:
+            return None
+        raise ModelError(
+            f'The model folder "{folder}" is gone; the model in memory stays in use until there is one again.'
+        )
 
     def rebuild(self, *, force: bool) -> None:
         """Start a rebuild.
@@ -84,28 +119,28 @@ class ModelManager:
             rebuild.start()
         except OSError as error:
             raise CommandError(f"The rebuild cannot be started ({error.strerror}).") from error
-        self._rebuild, self._rebuild_fault, self._seen = rebuild, None, None
+        self._rebuild, self._rebuild_fault, self._reported = rebuild, None, None
         _log.info('Rebuilding the model from "%s"', self._settings.enrollment_dir)
 
     def has_moved(self) -> bool:
-        """Tell whether the rebuild is further than when this was asked last."""
-        if self._rebuild is None or (self._rebuild.stage, self._rebuild.percent) == self._seen:
+        """Whether the rebuild has progressed since the last call."""
+        if self._rebuild is None or (self._rebuild.stage, self._rebuild.percent) == self._reported:
             return False
-        self._seen = self._rebuild.stage, self._rebuild.percent
+        self._reported = self._rebuild.stage, self._rebuild.percent
         return True
 
     def ended(self) -> RebuildResult | None:
-        """How the rebuild has ended; `None` while it runs, and once this was told."""
+        """How the rebuild has ended, once; `None` while it runs, and after that."""
         result = None if self._rebuild is None else self._rebuild.poll()
         if result is not None:
             self._rebuild = None
         return result
 
     def settle(self, result: RebuildResult) -> str:
-        """Note what a rebuild has said, once the model that it may have made is taken over.
+        """Note how a rebuild has ended, once the model that it may have made is loaded.
 
         Returns:
-            The answer to whoever asked for it.
+            The answer to the command.
         """
         self._rebuild_fault = None if result.ok else result.message
         match result:
@@ -115,15 +150,11 @@ class ModelManager:
                 _log.warning("%s", result.message)
         return result.message
 
-    def state(self, model: FamilyModel | None) -> ModelState:
-        """Make the state that is published.
-
-        Args:
-            model: the one in use; `None` when there is none.
-        """
+    def state(self) -> ModelState:
+        """Make the state that is published."""
         if self._rebuild is None:
-            return model_state(model, None, self.fault)
-        state = model_state(model, self._rebuild.percent, self.fault)
+            return model_state(self.model, None, self.fault)
+        state = model_state(self.model, self._rebuild.percent, self.fault)
         return replace(state, stage=self._rebuild.stage, seconds_left=self._rebuild.seconds_left)
 
     def stop(self) -> None:

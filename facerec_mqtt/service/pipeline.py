@@ -1,25 +1,39 @@
-"""One camera as the service's loop sees it: its newest frame, and the faces in it."""
+"""A frame's way through the service, from the camera to what is published.
 
-from dataclasses import dataclass, field
+    camera -> region -> motion -> faces, recognised -> tracks, visits -> pictures for review -> published
+
+`FramePipeline.process` is all of it, for one frame of one camera.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from facerec_mqtt.cameras import Camera
-from facerec_mqtt.core.records import Frame, Sighting
-from facerec_mqtt.faces.motion import MotionGate
-from facerec_mqtt.faces.region import Region
-from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.settings.schema import CameraSettings, RecognitionSettings
+from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
+from facerec_mqtt.enrollment import CaptureController
+from facerec_mqtt.faces import MotionGate, Region
+from facerec_mqtt.monitoring import Metrics
+from facerec_mqtt.presence import Presence, Review, Visits
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.settings import CameraSettings, RecognitionSettings
+
+MAX_FRAME_AGE_S = 1.0
+"""Nothing is decided on a frame older than this: whoever it shows may be gone."""
+Publish = Callable[[Sequence[PresenceChange], Image | None], None]
+"""Publishes what has changed, with the picture of the frame that decided it."""
 
 
 @dataclass(slots=True, eq=False)
-class CameraPipeline:
-    """One camera and what the loop remembers of it."""
+class WatchedCamera:
+    """One camera, and what the loop keeps of it."""
 
     settings: CameraSettings
     camera: Camera
     gate: MotionGate
     region: Region
     enabled: bool = True
-    last_frame_s: float = field(default=-1.0)
+    last_frame_s: float = -1.0
     taken: int = 0
     """Frames that were in time."""
 
@@ -30,37 +44,83 @@ class CameraPipeline:
             self.last_frame_s = frame.captured_at_s
         return frame
 
-    def sightings(
-        self, frame: Frame, recognizer: Recognizer, recognition: RecognitionSettings, *, closely: bool
-    ) -> tuple[Sighting, ...] | None:
-        """The faces in a frame.
+
+@dataclass(frozen=True, slots=True)
+class FramePipeline:
+    """The stages that all cameras share."""
+
+    settings: RecognitionSettings
+    visits: Visits
+    presence: Presence
+    review: Review
+    captures: CaptureController
+    metrics: Metrics
+    publish: Publish
+
+    def process(self, watched: WatchedCamera, recognizer: Recognizer) -> bool:
+        """Take a camera's newest frame, and act on it.
 
         Args:
-            frame: the whole frame.
+            watched: the camera.
             recognizer: who knows the family.
-            recognition: when faces are looked for and named.
-            closely: look also when nothing has moved.
 
         Returns:
-            `None` where nothing has moved since the last one, and nobody looked.
+            Whether there was a new one.
         """
-        part = self.region.cut(frame)
-        moved = not recognition.motion or self.gate.moved(part)
-        if not (moved or closely):
+        frame = watched.newest()
+        if frame is None:
+            return False
+        slug, at_s = watched.settings.slug, frame.captured_at_s
+        sightings = None
+        if watched.enabled and _is_in_time(at_s):
+            sightings = self._sightings(watched, frame, recognizer)
+        if not _is_in_time(
+            at_s
+        ):  # again, since a machine that is short of time may have searched it for long
+            self.metrics.count_late(slug)
+            return True
+        watched.taken += 1
+        if not watched.enabled:
+            return True
+        if sightings is None:
+            self.visits.unchanged(slug, at_s)
+            self.presence.count_frame(slug, at_s, None)
+            self.metrics.count_still(slug)
+            return True
+        changes = self.visits.observe(slug, at_s, sightings)
+        self.review.add(slug, self.visits.in_view(slug), frame.image)
+        self.captures.offer(slug, frame, sightings)
+        self.presence.count_frame(slug, at_s, len(sightings))
+        self.publish(changes, frame.image)
+        self.metrics.count_searched(slug, sightings, time.monotonic() - at_s)
+        return True
+
+    def _sightings(
+        self, watched: WatchedCamera, frame: Frame, recognizer: Recognizer
+    ) -> tuple[Sighting, ...] | None:
+        """The faces in a frame; `None` where nothing has moved, so that it was not searched."""
+        slug = watched.settings.slug
+        part = watched.region.cut(frame)
+        moved = not self.settings.motion or watched.gate.moved(part)
+        if not (moved or self.visits.must_search(slug, frame.captured_at_s) or self.captures.is_at(slug)):
             return None
         found = recognizer.recognise(
             part.image,
-            min_face_px=self.settings.min_face_px,
-            min_sharpness=recognition.min_sharpness,
-            min_margin=recognition.min_margin,
+            min_face_px=watched.settings.min_face_px,
+            min_sharpness=self.settings.min_sharpness,
+            min_margin=self.settings.min_margin,
         )
         return tuple(
             Sighting(
-                camera=self.settings.slug,
+                camera=slug,
                 captured_at_s=frame.captured_at_s,
-                detection=self.region.back(frame, face.detection),
+                detection=watched.region.to_whole_frame(frame, face.detection),
                 identification=face.identification,
                 face=face.face,
             )
             for face in found
         )
+
+
+def _is_in_time(captured_at_s: float) -> bool:
+    return time.monotonic() - captured_at_s <= MAX_FRAME_AGE_S

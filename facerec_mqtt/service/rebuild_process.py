@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import IO, ClassVar
 
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.faces import is_chatter
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 _NICENESS = 15
@@ -181,7 +182,7 @@ class RebuildProcess:
 
     def _on_error(self, line: bytes) -> None:
         text = line.decode(errors="replace").strip()
-        if text:
+        if text and not is_chatter(line):
             _log.debug("rebuild: %s", text)
             self._last_error = text[:300]
 
@@ -203,7 +204,7 @@ def _read(pipe: IO[bytes] | None) -> tuple[bytes, bool]:
 
 
 def _reason(status: int, last_error: str) -> str:
-    """Why a child that has not said it itself has ended."""
+    """Why a child ended that sent no result."""
     if status < 0:
         ended = f"The rebuild was ended by signal {-status}, possibly out of memory."
     else:

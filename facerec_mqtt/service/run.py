@@ -7,11 +7,12 @@ import signal
 import threading
 
 from facerec_mqtt import __version__
+from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.recognition.recognizer import Recognizer
+from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.loop import Service
 from facerec_mqtt.service.publisher import Publisher
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def run_service(settings: Settings, *, explain: bool = False) -> int:
 
     Args:
         settings: all of them.
-        explain: say of each face why it was announced as it was, or why it was not.
+        explain: log for each face why it was announced as it was, or why it was not.
 
     Raises:
         FacerecError: no camera is set, or a shipped network cannot be loaded.
@@ -42,16 +43,12 @@ def run_service(settings: Settings, *, explain: bool = False) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    recognizer = Recognizer.load(
-        None,
-        min_detection_score=settings.recognition.min_detection_score,
-        max_side_px=settings.recognition.max_side_px,
-        threads=settings.recognition.threads,
-    )
+    recognizer = Recognizer.from_settings(settings.recognition)
+    clock = WallClock(zone_or_machines(os.environ))
     slugs = [camera.slug for camera in settings.cameras]
-    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs)
+    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs, clock=clock)
     names = ", ".join(camera.name for camera in settings.cameras)
     _log.info("facerec-mqtt %s watches %s", __version__, names)
-    Service(settings, recognizer, publisher, explain=explain).run(stop)
+    Service(settings, recognizer, publisher, clock, explain=explain).run(stop)
     _log.info("facerec-mqtt has stopped")
     return 0

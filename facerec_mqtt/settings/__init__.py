@@ -1,1 +1,32 @@
 """The settings: what they are, where they come from, and what is wrong with one."""
+
+from facerec_mqtt.settings.loading import load_settings
+from facerec_mqtt.settings.logs import configure_logging
+from facerec_mqtt.settings.messages import reason
+from facerec_mqtt.settings.schema import (
+    PREFIX,
+    CameraSettings,
+    HistorySettings,
+    MqttSettings,
+    PrivacySettings,
+    RecognitionSettings,
+    ReviewSettings,
+    Settings,
+)
+from facerec_mqtt.settings.validation import Slug, first_problem
+
+__all__ = [
+    "PREFIX",
+    "CameraSettings",
+    "HistorySettings",
+    "MqttSettings",
+    "PrivacySettings",
+    "RecognitionSettings",
+    "ReviewSettings",
+    "Settings",
+    "Slug",
+    "configure_logging",
+    "first_problem",
+    "load_settings",
+    "reason",
+]

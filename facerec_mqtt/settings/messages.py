@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in one sentence, and what is called most like a name that nobody knows."""
+"""What is wrong with a setting, in one sentence, and the known name that is nearest to an unknown one."""
 
 import difflib
 import re
@@ -12,9 +12,9 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def reason(error: Any) -> str:
-    """What one of pydantic's errors says, in our words and without a full stop."""
-    said = error["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
-    return re.sub("valid dictionary or instance of .*", "JSON object", said)
+    """One of pydantic's errors in plain words, without a full stop."""
+    text = error["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
+    return re.sub("valid dictionary or instance of .*", "JSON object", text)
 
 
 def describe_error(error: Any, prefix: str, known: Collection[str], known_of_camera: Collection[str]) -> str:

@@ -1,58 +1,24 @@
-"""The settings: what they are, their defaults, and reading them. The only reader of the environment.
+"""The settings: what they are, their defaults and their limits, in groups."""
 
-Every setting is an environment variable `FACEREC_<NAME>`, or a line of a `.env` file; the environment
-wins. A group's settings are joined by two underscores: `FACEREC_MQTT__HOST`. Cameras are a JSON list.
-"""
-
-import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
-from pydantic_settings import PydanticBaseSettingsSource as Source
-from pydantic_settings import SettingsError as SourceError
+from pydantic import Field, field_validator, model_validator
 
-from facerec_mqtt.core.errors import FacerecError, SettingsError
+from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.slugs import slug
-from facerec_mqtt.settings.env_file import read_settings_file
-from facerec_mqtt.settings.messages import describe_error, nearest
+from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
 
 PREFIX = "FACEREC_"
 SourceKind = Literal["rtsp", "http", "file", "folder", "device"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
-OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 TopicPath = Annotated[str, Field(pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=200)]
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-
-class CameraSettings(_Group):
+class CameraSettings(Group):
     """One camera; an element of the JSON list `FACEREC_CAMERAS`."""
 
     name: str
@@ -65,6 +31,8 @@ class CameraSettings(_Group):
     """Login of the camera."""
     password: OptionalSecret = None
     """Its password, as it is: nothing needs to be escaped."""
+    password_file: OptionalPath = None
+    """File that holds the password instead, alone, as a Docker secret does."""
     fps: float = Field(default=5.0, gt=0, le=60)
     """Pictures a second that are looked at, at most."""
     min_face_px: float = Field(default=40.0, ge=16, le=1000)
@@ -145,7 +113,7 @@ class CameraSettings(_Group):
 
     @property
     def kind(self) -> SourceKind:
-        """How the camera is read, told from its URL."""
+        """How the camera is read, by its URL."""
         if self.url.startswith(("rtsp://", "rtsps://")):
             return "rtsp"
         if "://" in self.url:
@@ -166,7 +134,7 @@ class CameraSettings(_Group):
         return f"{scheme}://{login}@{rest}"
 
 
-class MqttSettings(_Group):
+class MqttSettings(Group):
     """The broker, and how we appear on it."""
 
     host: str = Field(default="localhost", min_length=1)
@@ -177,6 +145,8 @@ class MqttSettings(_Group):
     """Login at the broker; empty for an anonymous one."""
     password: OptionalSecret = None
     """Its password."""
+    password_file: OptionalPath = None
+    """File that holds the password instead, alone, as a Docker secret does: /run/secrets/mqtt_password."""
     tls: bool = False
     """Speak TLS; the broker's certificate is checked."""
     tls_ca: OptionalPath = None
@@ -219,7 +189,7 @@ class MqttSettings(_Group):
         return self
 
 
-class RecognitionSettings(_Group):
+class RecognitionSettings(Group):
     """When a face is given a name, and when a visit begins and ends."""
 
     fpir: float = Field(default=0.01, ge=0.0001, le=0.2)
@@ -236,6 +206,8 @@ class RecognitionSettings(_Group):
     """Good frames of nobody known before a stranger is reported."""
     departure_s: float = Field(default=60.0, ge=1, le=86400)
     """Unseen for this long, somebody has departed."""
+    camera_offline_s: float = Field(default=900.0, ge=1, le=604_800)
+    """While a camera is offline nobody departs; after this long everybody it saw last does."""
     motion: bool = True
     """Look for faces only while something moves."""
     min_detection_score: float = Field(default=0.6, ge=0.1, le=0.99)
@@ -246,7 +218,7 @@ class RecognitionSettings(_Group):
     """Processor threads for the networks."""
 
 
-class PrivacySettings(_Group):
+class PrivacySettings(Group):
     """What leaves the program."""
 
     publish_images: bool = True
@@ -255,7 +227,7 @@ class PrivacySettings(_Group):
     """Let the broker keep the last one."""
 
 
-class ReviewSettings(_Group):
+class ReviewSettings(Group):
     """Pictures of strangers and of doubtful visits, for the owner to look at. They stay on this machine."""
 
     enabled: bool = False
@@ -268,8 +240,15 @@ class ReviewSettings(_Group):
     """Older ones are deleted."""
 
 
-class MetricsSettings(_Group):
-    """What is counted, and who is told."""
+class HistorySettings(Group):
+    """What is kept of visits: who came, when and where. It stays on this machine."""
+
+    days: int = Field(default=30, ge=0, le=3650)
+    """Visits are kept for so many days, in history.db in the model folder; 0 keeps none, and no file."""
+
+
+class MetricsSettings(Group):
+    """What is counted, and where it is published."""
 
     interval_s: int = Field(default=60, ge=1, le=86400)
     """The counts are published by MQTT this often."""
@@ -279,26 +258,15 @@ class MetricsSettings(_Group):
     """On this address; by default this machine alone is answered. There is no login."""
 
 
-class LoggingSettings(_Group):
+class LoggingSettings(Group):
     """What is written to standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least important level that is written."""
 
 
-class Settings(BaseSettings):
+class Settings(Group):
     """All settings of the program."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter="__",
-        env_ignore_empty=True,
-        frozen=True,
-        extra="ignore",  # other programs' lines in the file; unknown names of ours: `_unknown_names`
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-        nested_model_default_partial_update=True,
-    )
 
     cameras: tuple[CameraSettings, ...] = ()
     """The cameras, as a JSON list."""
@@ -307,28 +275,14 @@ class Settings(BaseSettings):
     enrollment_dir: Path = Path("enrollment")
     """One folder of photos a person, named as the person."""
     heartbeat_file: OptionalPath = None
-    """Touched every few seconds while the service is well; for health checks."""
+    """Touched every few seconds while the service runs normally; for health checks."""
     mqtt: MqttSettings = MqttSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
     review: ReviewSettings = ReviewSettings()
+    history: HistorySettings = HistorySettings()
     metrics: MetricsSettings = MetricsSettings()
     logging: LoggingSettings = LoggingSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: Source,
-        env_settings: Source,
-        dotenv_settings: Source,
-        file_secret_settings: Source,  # noqa: ARG003
-    ) -> tuple[Source, ...]:
-        """Take the file's values as they stand: pydantic would replace `${NAME}` in a password."""
-        if isinstance(dotenv_settings, DotEnvSettingsSource) and isinstance(dotenv_settings.env_file, Path):
-            lines = read_settings_file(dotenv_settings.env_file)
-            dotenv_settings.env_vars = {name.lower(): value for name, value in lines.items() if value}
-        return init_settings, env_settings, dotenv_settings
 
     @field_validator("cameras")
     @classmethod
@@ -342,57 +296,3 @@ class Settings(BaseSettings):
                 )
             seen[camera.slug] = camera.name
         return cameras
-
-
-def load_settings(env_file: Path | None = None) -> Settings:
-    """Read the settings from the environment and a `.env` file.
-
-    Args:
-        env_file: the file; by default `.env` in the current folder, where there is one.
-
-    Raises:
-        SettingsError: a name is unknown or a value is wrong; the message names all of them, one a line,
-            and holds no secret.
-    """
-    if env_file is not None and not env_file.is_file():
-        raise SettingsError(f"The settings file {env_file} does not exist; give the path of an existing one.")
-    path = env_file or Path(".env")
-    complaints = [*_unknown_names(path)]
-    if not complaints:
-        try:
-            # Only our own names of the file: another program's settings may stand in it too.
-            return Settings(_env_file=path)  # type: ignore[call-arg]
-        except ValidationError as error:
-            complaints = [
-                describe_error(item, PREFIX, setting_names(), CameraSettings.model_fields)
-                for item in error.errors(include_url=False)
-            ]
-        except SourceError as error:
-            cause = error.__cause__
-            where = f" at character {cause.pos + 1}" if isinstance(cause, json.JSONDecodeError) else ""
-            name = next((part for part in str(error).split('"') if part in Settings.model_fields), "?")
-            complaints = [f"{PREFIX}{name.upper()} is not valid JSON{where}; see config.example.env."]
-    raise SettingsError("\n".join(complaints)) from None
-
-
-def setting_names() -> dict[str, object]:
-    """Every environment variable that sets something, in the order of the documentation, with its default."""
-    return dict(_names(Settings, PREFIX))
-
-
-def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _names(field.annotation, f"{prefix}{name.upper()}__")
-        else:
-            yield prefix + name.upper(), field.default
-
-
-def _unknown_names(env_file: Path) -> Iterator[str]:
-    known = setting_names()
-    groups = {name.split("__")[0] for name in known if "__" in name}
-    given = dict.fromkeys(os.environ, "the environment")
-    given |= dict.fromkeys(read_settings_file(env_file), str(env_file))
-    for name, source in given.items():
-        if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
-            yield f"Unknown setting {name} in {source}; did you mean {nearest(name.upper(), known)}?"

@@ -1,1 +1,40 @@
-"""Photos' embeddings to a family's model: fitting, judging it, comparing it with the one in use."""
+"""From photos' embeddings to a family's model: fitting it, judging it, comparing it with the one in use.
+
+- `augmentation`: photos as a camera would have taken them
+- `fit`: the training set, and the one way from it to a model
+- `classifier_trainer`: the only module that imports TensorFlow
+- `cross_validation`, `learning_curve`: how well the model does on photos that were held out
+- `comparison`: whether it is clearly worse than the one in use
+- `requirements`: whether TensorFlow can run here
+"""
+
+from facerec_mqtt.training.augmentation import VERSIONS, augment
+from facerec_mqtt.training.comparison import (
+    Comparison,
+    Tally,
+    WorseCode,
+    compare_with_current,
+    replaces_current,
+)
+from facerec_mqtt.training.cross_validation import cross_validate
+from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
+from facerec_mqtt.training.learning_curve import learning_curves
+from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow, unlisted_fonts
+
+__all__ = [
+    "VERSIONS",
+    "Comparison",
+    "Tally",
+    "Trainer",
+    "TrainingSet",
+    "WorseCode",
+    "augment",
+    "compare_with_current",
+    "cross_validate",
+    "fit",
+    "has_tensorflow",
+    "learning_curves",
+    "replaces_current",
+    "require_tensorflow",
+    "unlisted_fonts",
+]

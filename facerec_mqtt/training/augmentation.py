@@ -1,7 +1,7 @@
 """A good photo as a camera above a door would have taken it: small, blurred, dark, noisy, compressed.
 
-The family's layers learn from these versions too, so that they know each person at the quality at
-which they will see them. The mirror image is not among them: the backbone sees it anyway.
+The classifier is trained on these versions too, so that it knows each person at the quality at which it
+will see them. The mirror image is not among them: the backbone sees it anyway.
 """
 
 import cv2

@@ -1,4 +1,4 @@
-"""Trains the family's own dense layers with Keras, at a rebuild; TensorFlow is imported here alone."""
+"""Trains the classifier with Keras, at a rebuild; TensorFlow is imported here alone."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.classifier import Classifier
+from facerec_mqtt.recognition import Classifier
 from facerec_mqtt.training.requirements import unlisted_fonts
 
 HIDDEN = (128, 64)
@@ -26,7 +26,7 @@ _SPARE_OUTPUTS = 8
 
 
 class ClassifierTrainer:
-    """Trains layers with Keras; of several trainings only the first has to make its graph."""
+    """Trains classifiers with Keras; of several trainings only the first has to make its graph."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
@@ -45,17 +45,17 @@ class ClassifierTrainer:
         *,
         people: int,
     ) -> Classifier:
-        """Train the family's layers.
+        """Train a classifier.
 
         Every person is drawn equally often, however many photos they have, and nobody as often as half of
         all people together. Besides the strangers among `vectors`, nobody is what lies around the cohort's
-        centres. The same input gives the same layers.
+        centres. The same input gives the same classifier.
 
         Args:
             vectors: (N, D) float32 unit embeddings of all photos and of their augmented versions.
             labels: (N,) row of the person, `people` for a stranger.
-            held_out: (N,) true where a vector is not trained on but says which state of the layers is
-                kept; may be all false, and then it is the last.
+            held_out: (N,) true where a vector is not trained on but says which state of the classifier
+                is kept; may be all false, and then it is the last.
             nobody: (M, D) float32 unit centres of other people's embeddings.
             people: how many are enrolled.
         """
@@ -70,8 +70,8 @@ class ClassifierTrainer:
         checked, truth = vectors[held_out], labels[held_out]
         states, losses = [], []
         for _ in range(_STEPS // _CHECK_EVERY):
-            network.learn(*draw.batches(_CHECK_EVERY))
-            states.append(network.layers(people + 1))
+            network.train(*draw.batches(_CHECK_EVERY))
+            states.append(network.classifier(people + 1))
             if len(truth) >= _MIN_HELD_OUT:
                 losses.append(_loss(states[-1].probabilities(checked), truth))
         return states[int(np.argmin(losses))] if losses else states[-1]
@@ -83,7 +83,7 @@ class _Network:
 
     layers_in_keras: Any
     steps: Any
-    """Takes (S, B, D) faces and (S, B) labels, and learns from them in S steps."""
+    """Takes (S, B, D) faces and (S, B) labels, and trains on them in S steps."""
     variables: tuple[Any, ...]
     """All that changes, the optimizer's and the dropout's too."""
     beginning: tuple[NDArray[Any], ...]
@@ -124,15 +124,15 @@ class _Network:
         return cls(network, steps, variables, beginning)
 
     def reset(self) -> None:
-        """Forget all that was learnt."""
+        """Go back to the untrained weights."""
         for variable, value in zip(self.variables, self.beginning, strict=True):
             variable.assign(value)
 
-    def learn(self, faces: Vectors, targets: NDArray[np.int64]) -> None:
-        """Learn from (S, B, D) faces and (S, B) labels in S steps."""
+    def train(self, faces: Vectors, targets: NDArray[np.int64]) -> None:
+        """Train on (S, B, D) faces and (S, B) labels in S steps."""
         self.steps(faces, targets)
 
-    def layers(self, outputs: int) -> Classifier:
+    def classifier(self, outputs: int) -> Classifier:
         """Copy the layers with their first outputs out of Keras, the rescaling of the input included."""
         weights = [np.array(weight, np.float32) for weight in self.layers_in_keras.get_weights()]
         scale = np.float32(np.sqrt(weights[0].shape[0]))

@@ -1,36 +1,33 @@
-"""Whether a new model is clearly worse than the one in use, judged on pictures that neither has learnt from.
+"""Whether a new model is clearly worse than the one in use, judged on photos that neither has learnt from.
 
-A model answers brilliantly about photos that it was made of. So each model is asked only about pictures
-that were held out from it: about those that its own rebuild held out in turn, what that rebuild wrote
-down; about those that came later, what it says now. A picture that only one of the two was asked about
-counts for neither.
+A model answers brilliantly about photos that it was made of. So each model is judged only on photos that were
+held out from it: on those that its own rebuild held out in turn, by what that rebuild wrote into its report;
+on those that came later, by what it answers now. A photo that only one of the two was judged on counts for
+neither.
 
-The comparison is paired: only pictures about which the two differ say anything. Of these, chance would
-let each model win half (McNemar's exact test). Clearly worse is what chance explains in fewer than one of
-twenty cases *and* what is large enough to matter; see `compare`.
+The comparison is paired: only photos about which the two differ count. Of these, chance would let each
+model win half (McNemar's exact test). Clearly worse is what chance explains in fewer than one of twenty
+cases *and* what is large enough to matter; see `compare`.
 
-What the model in use said of its own photos when they were held out from it stands in its report. About
-photos that have come since it is asked now, since it has never seen them; except about those of a moment
-that it knows another photo of, which would be easier for it than for the new one, and about a folder where
-most of what it knew has gone: that may be there still, under other names.
+The model in use is not asked about a new photo of a moment of which it knows another photo, which would be
+easier for it than for the new one; nor about new photos of a person most of whose known photos have gone:
+they may be there still, under other names.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from math import comb
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.faces.embedding import Cohort
-from facerec_mqtt.recognition.error_rates import Outcomes
-from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.recognition.recognizer import prepare
+from facerec_mqtt.faces import Cohort
+from facerec_mqtt.recognition import Outcomes, SavedReport, load_current, prepare
 from facerec_mqtt.training.fit import TrainingSet
 
 LEVEL = 0.05
@@ -41,7 +38,7 @@ MATTERS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said of one picture that it had not learnt from."""
+    """Who a model named in one photo that it had not learnt from."""
 
     true: str | None
     """Slug of the person in it; `None` for somebody who is not enrolled."""
@@ -81,6 +78,26 @@ class Tally:
         return Tally(self.pictures, self.won, self.lost, self.right_before).is_worse(LEVEL)
 
 
+class WorseCode(StrEnum):
+    """In which way a model is clearly worse, as JSON has it (`worse_code`)."""
+
+    PEOPLE_LOST = "people_lost"
+    STRANGERS_NAMED = "strangers_named"
+    MEMBERS_MISSED = "members_missed"
+    MEMBER_MISSED = "member_missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Worse:
+    """In which way a model is clearly worse."""
+
+    code: WorseCode
+    tally: Tally
+    """The photos that show it; of no photos where people are lost."""
+    people: tuple[str, ...] = ()
+    """Names of those who are lost, or of the one who is missed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A new model beside the one in use."""
@@ -88,11 +105,21 @@ class Comparison:
     version: str
     """Of the model in use."""
     members: Tally
-    """Pictures of people whom both know."""
+    """Pictures of people that both know."""
     strangers: Tally
     """Pictures of people who are not enrolled."""
-    worse: str | None
-    """In which way the new one is clearly worse, in a sentence; `None` when it is not."""
+    worse: Worse | None
+    """In which way the new one is clearly worse; `None` when it is not."""
+
+
+def replaces_current(comparison: Comparison | None, *, force: bool) -> bool:
+    """Whether a new model is put to use: not when it is clearly worse than the one in use, unless forced.
+
+    Args:
+        comparison: `None` where no model is in use, or none that can be used.
+        force: use it even when it is worse.
+    """
+    return force or comparison is None or comparison.worse is None
 
 
 def compare(
@@ -109,8 +136,8 @@ def compare(
 
     The new one is clearly worse when
 
-    - somebody whom the model in use knows still has a folder, but no usable photo any more; or
-    - it names strangers whom the model in use does not; or
+    - somebody the model in use knows still has a folder, but no usable photo any more; or
+    - it names strangers that the model in use does not; or
     - it names members less often, all together or one of them, and does not name fewer strangers for it.
 
     The last two are judged at `LEVEL` (for a single member, divided by their number) and have to reach
@@ -121,8 +148,8 @@ def compare(
         version: of the model in use.
         before: its answers, by file; see `Answer`.
         after: the new one's.
-        both_know: display names of the people whom both models know, by slug.
-        lost_people: display names of people whom the model in use knows, and the new one does not although
+        both_know: display names of the people that both models know, by slug.
+        lost_people: display names of people that the model in use knows, and the new one does not although
             they have a folder.
         fpir_before: share of strangers who may be taken for somebody, as stated for the model in use.
         fpir_after: as stated for the new one.
@@ -141,22 +168,17 @@ def compare(
     members, strangers = tally(both_know), tally([None])
     worse = None
     if lost_people:
-        names = " and ".join(sorted(lost_people))
-        worse = f"{names} would not be known any more, having a folder but no usable photo."
+        worse = Worse(WorseCode.PEOPLE_LOST, tally([]), tuple(sorted(lost_people)))
     elif fpir_after <= fpir_before and strangers.is_worse(LEVEL):
-        worse = (
-            f"Of {strangers.pictures} strangers' pictures it gives a name to"
-            f" {strangers.pictures - strangers.right}, and the model {version} to"
-            f" {strangers.pictures - strangers.right_before}."
-        )
+        worse = Worse(WorseCode.STRANGERS_NAMED, strangers)
     elif fpir_after >= fpir_before and not strangers.is_better():
         if members.is_worse(LEVEL):
-            worse = _fewer(members, "the family's photos", version)
+            worse = Worse(WorseCode.MEMBERS_MISSED, members)
         else:
             for slug, name in both_know.items():
                 own = tally([slug])
                 if own.is_worse(LEVEL / len(both_know)):
-                    worse = _fewer(own, f"{name}'s photos", version)
+                    worse = Worse(WorseCode.MEMBER_MISSED, own, (name,))
                     break
     return Comparison(version, members, strangers, worse)
 
@@ -168,13 +190,6 @@ def chance_of(lost: int, won: int) -> float:
     """
     differ = lost + won
     return float(sum(comb(differ, number) for number in range(lost, differ + 1)) / 2**differ)
-
-
-def _fewer(tally: Tally, what: str, version: str) -> str:
-    return (
-        f"Of {tally.pictures} of {what} that neither model had learnt from it recognises {tally.right},"
-        f" and the model {version} {tally.right_before}."
-    )
 
 
 def compare_with_current(
@@ -193,7 +208,7 @@ def compare_with_current(
     Args:
         model_dir: where the model in use is.
         training_set: what the new one is made of.
-        outcomes: what was said of its photos when they were held out from it.
+        outcomes: who it named in its photos when they were held out from it.
         left_out: who has a folder, but no usable photo.
         backbone_digest: of the backbone that the photos were embedded with.
         cohort: of the backbone's scores.
@@ -211,20 +226,21 @@ def compare_with_current(
         family = prepare(model, backbone_digest, cohort)
     except ModelError:
         return None
+    report = SavedReport.of(model.report)
     shown = _shown(training_set)
-    later = _later(training_set, model.report)
-    said = family.identify(np.asarray(training_set.vectors[later, 0], np.float32), min_margin=min_margin)
+    later = _later(training_set, shown, report)
+    answers = family.identify(np.asarray(training_set.vectors[later, 0], np.float32), min_margin=min_margin)
     now = {
-        training_set.files[photo]: Answer(shown[training_set.files[photo]], identification.person)
-        for photo, identification in zip(later, said, strict=True)
+        training_set.files[photo]: Answer(shown[training_set.files[photo]], answer.person)
+        for photo, answer in zip(later, answers, strict=True)
     }
     return compare(
         model.version,
-        _held_out(model.report) | now,
+        _held_out(report) | now,
         _answers(training_set.people, outcomes, shown),
         both_know={person.slug: person.name for person in training_set.people if person in model.people},
         lost_people=[person.name for person in left_out if person in model.people],
-        fpir_before=float(model.report.get("fpir", fpir)),
+        fpir_before=fpir if report.fpir is None else report.fpir,
         fpir_after=fpir,
     )
 
@@ -235,32 +251,28 @@ def _shown(training_set: TrainingSet) -> dict[str, str | None]:
     return {file: slugs[label] for file, label in zip(training_set.files, training_set.labels, strict=True)}
 
 
-def _later(training_set: TrainingSet, report: Mapping[str, Any]) -> NDArray[np.int64]:
+def _later(
+    training_set: TrainingSet, shown: Mapping[str, str | None], report: SavedReport
+) -> NDArray[np.int64]:
     """Which photos the model of this report has not seen, nor any other of their moment."""
-    listed = {photo["file"]: bool(photo["used"]) for photo in report.get("photos", ())}
-    if not any(listed.values()):
+    listed = {photo.file: photo for photo in report.photos}
+    if not any(photo.used for photo in report.photos):
         return np.zeros(0, np.int64)  # what it was made of is not known
-    before = Counter(_folder(file) for file, used in listed.items() if used)
-    still = Counter(_folder(file) for file in training_set.files if listed.get(file))
+    before = Counter(report.person_in(photo) for photo in report.photos if photo.used)
+    still = Counter(shown[file] for file in training_set.files if file in listed and listed[file].used)
     known = np.array([file in listed for file in training_set.files], np.bool_)
-    sure = np.array(
-        [2 * still[folder] >= before[folder] for folder in map(_folder, training_set.files)], np.bool_
-    )
+    sure = np.array([2 * still[shown[file]] >= before[shown[file]] for file in training_set.files], np.bool_)
     return np.flatnonzero(~known & sure & ~np.isin(training_set.moments, training_set.moments[known]))
 
 
-def _folder(file: str) -> str:
-    return file.split("/")[0]
-
-
-def _held_out(report: Mapping[str, Any]) -> dict[str, Answer]:
-    """What a model said of photos that were held out from it, as its report has it."""
-    folders = {entry["name"]: slug for slug, entry in report.get("details", {}).items()}
+def _held_out(report: SavedReport) -> dict[str, Answer]:
+    """Who a model named in the photos that were held out from it."""
+    people = {photo.file: report.person_in(photo) for photo in report.photos}
     return {
-        each["file"]: Answer(each["person"], each["named"])
-        for each in report.get("outcomes", ())
+        each.file: Answer(each.person, each.named)
+        for each in report.outcomes
         # A member's photo is there a second time, judged by a model that did not know the member.
-        if folders.get(_folder(each["file"])) == each["person"]
+        if each.file in people and people[each.file] == each.person
     }
 
 

@@ -1,4 +1,4 @@
-"""How a family's model fares on photos that it has not learnt from.
+"""How well a family's model performs on photos that it has not learnt from.
 
 Whole models are made for it, each as the one that is kept:
 
@@ -6,8 +6,8 @@ Whole models are made for it, each as the one that is kept:
   learnt from the other parts judges each. Photos of one moment are never on both sides, since
   near-duplicates make any model look good.
 - *Strangers' pictures.* They are divided likewise, and each part is judged by a model without it.
-- *Members as strangers.* One after the other is left out of the model, photos, template, layers and
-  all, and is then a stranger to it. Of more than `MOST_LEFT_OUT` members several are left out at once.
+- *Members as strangers.* One after the other is left out of the model, photos, template, classifier
+  output, and is then a stranger to it. Of more than `MOST_LEFT_OUT` members several are left out at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,19 +15,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
-from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.recognition import NOBODY, Family, Outcomes
 from facerec_mqtt.training.fit import TrainingSet
 
 PARTS = 4
 MOST_LEFT_OUT = 5
-Learner = Callable[[TrainingSet], Family]
+Fitter = Callable[[TrainingSet], Family]
 """Makes a model of photos."""
 
 
 def cross_validate(
     training_set: TrainingSet,
-    learn: Learner,
+    fit: Fitter,
     *,
     min_margin: float,
     progress: Callable[[float], None] = lambda _share: None,
@@ -36,14 +35,14 @@ def cross_validate(
 
     Args:
         training_set: all used photos.
-        learn: makes each of the models.
+        fit: makes each of the models.
         min_margin: the least lead over the runner-up, [0, 1].
-        progress: told the share that is done, [0, 1].
+        progress: called with the share that is done, [0, 1].
 
     Returns:
         A row for each member's photo, except of those with one shooting moment only, for each stranger's
         picture, and once more for each member's photo, with nobody as the truth, where there is another
-        member to be taken for. A person whom the model did not know has score 0 in it.
+        member to be taken for. A person unknown to the model has score 0 in it.
     """
     part = training_set.parts(PARTS)
     people = len(training_set.people)
@@ -55,7 +54,7 @@ def cross_validate(
     outcomes = []
     for done, (judged, labels) in enumerate(rounds):
         if judged.any():
-            family = learn(training_set.only(~judged))
+            family = fit(training_set.only(~judged))
             outcomes.append(_judge(training_set, judged, labels, family, min_margin))
         progress((done + 1) / len(rounds))
     return _joined(outcomes, people)

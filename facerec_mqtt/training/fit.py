@@ -1,7 +1,7 @@
-"""What a family's model learns from embeddings: templates, layers and the threshold.
+"""Fit a family's model to embeddings: templates, the classifier and the threshold.
 
 One way from photos to a model, for the one that is kept and for those that only judge it
-(`crossvalidation`): what holds for these holds for that.
+(`cross_validation`): what holds for these holds for that.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Person, Vectors
-from facerec_mqtt.faces.embedding import Cohort
-from facerec_mqtt.recognition.calibration import (
+from facerec_mqtt.faces import Cohort
+from facerec_mqtt.recognition import (
+    Classifier,
+    Family,
     Gallery,
     Normaliser,
     Scores,
@@ -22,18 +24,16 @@ from facerec_mqtt.recognition.calibration import (
     odds_near,
     template,
 )
-from facerec_mqtt.recognition.classifier import Classifier
-from facerec_mqtt.recognition.recognizer import Family
 
 _EARLY_STOP_PARTS = 5
-_LEAST_FOR_EARLY_STOP = 10
-_MOST_STRANGERS = 500
+_MIN_FOR_EARLY_STOP = 10
+_MAX_STRANGERS = 500
 _STRANGER_PARTS = 4
-_MADE_UP = 6000
+_SYNTHETIC = 6000
 
 
 class Trainer(Protocol):
-    """Makes the family's layers; `head.ClassifierTrainer` is one."""
+    """Trains the classifier; `classifier_trainer.ClassifierTrainer` is one."""
 
     def __call__(
         self,
@@ -44,12 +44,12 @@ class Trainer(Protocol):
         *,
         people: int,
     ) -> Classifier:
-        """As `head.ClassifierTrainer`."""
+        """As `ClassifierTrainer`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """What all used photos have to teach."""
+    """All used photos as embeddings, with who they show."""
 
     people: tuple[Person, ...]
     """Whose rows the labels are."""
@@ -114,17 +114,17 @@ class TrainingSet:
         return part
 
 
-def learn(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) -> Family:
-    """Make a model of photos that were found good.
+def fit(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) -> Family:
+    """Fit a model to usable photos.
 
     Args:
         training_set: with at least one photo of each person.
         cohort: of the backbone's scores.
         fpir: share of strangers who may be taken for somebody, (0, 1).
-        train: makes the layers.
+        train: trains the classifier.
     """
     people, versions = len(training_set.people), training_set.vectors.shape[1]
-    head = train(
+    classifier = train(
         training_set.vectors.reshape(-1, training_set.vectors.shape[-1]),
         np.repeat(training_set.labels, versions),
         np.repeat(_held_out(training_set), versions),
@@ -132,7 +132,7 @@ def learn(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer
         people=people,
     )
     templates = np.stack([template(training_set.clean(row)) for row in range(people)])
-    strangers = _spaced(training_set.clean(people), _MOST_STRANGERS)
+    strangers = _spaced(training_set.clean(people), _MAX_STRANGERS)
     plain = Normaliser(cohort.centres, cohort.top)
     normaliser = plain.extended(strangers)
     gallery = Gallery.of(templates, normaliser)
@@ -143,16 +143,21 @@ def learn(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer
         strangers=_score_strangers(templates, strangers, plain),
         members=_score_members(training_set, gallery, normaliser),
     )
-    made_up = interpolate(training_set.vectors[training_set.labels < people, 0], cohort.centres, _MADE_UP)
-    scored, liked = gallery.normalised(made_up, normaliser), head.probabilities(made_up)[:, :-1]
-    calibration = replace(calibration, strangers_odds=odds_near(calibration.threshold, scored, liked))
-    return Family(training_set.people, gallery, head, calibration, normaliser)
+    members = training_set.vectors[training_set.labels < people, 0]
+    synthetic = interpolate(members, cohort.centres, _SYNTHETIC)
+    odds = odds_near(
+        calibration.threshold,
+        gallery.normalised(synthetic, normaliser),
+        classifier.probabilities(synthetic)[:, :-1],
+    )
+    calibration = replace(calibration, strangers_odds=odds)
+    return Family(training_set.people, gallery, classifier, calibration, normaliser)
 
 
 def _held_out(training_set: TrainingSet) -> NDArray[np.bool_]:
-    """(N,) true for the moments that say which state of the layers is kept."""
+    """(N,) true for the moments that say which state of the classifier is kept."""
     part = training_set.parts(_EARLY_STOP_PARTS)
-    many = np.bincount(training_set.labels, minlength=len(training_set.people) + 1) >= _LEAST_FOR_EARLY_STOP
+    many = np.bincount(training_set.labels, minlength=len(training_set.people) + 1) >= _MIN_FOR_EARLY_STOP
     return np.asarray((part == 0) & many[training_set.labels])
 
 

@@ -1,16 +1,14 @@
 """Would more photos help? How many pictures are recognised with a template of one, two, four ... photos.
 
-Only the templates are made anew, since this takes no time; the family's layers, which add a little to
-what templates recognise, keep out of it. The curve shows where it rises, not where the model stands.
+Only the templates are made again, since this takes no time; the classifier, which adds a little to what
+templates recognise, is left out. The curve shows where it rises, not where the model stands.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.calibration import Gallery, template
-from facerec_mqtt.recognition.error_rates import Curve
-from facerec_mqtt.recognition.recognizer import Family
+from facerec_mqtt.recognition import Curve, Family, Gallery, template
 from facerec_mqtt.training.fit import TrainingSet
 
 _DRAWS = 8

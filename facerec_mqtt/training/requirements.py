@@ -1,7 +1,7 @@
-"""Whether TensorFlow can run here, told before it is imported.
+"""Whether TensorFlow can run here, checked before it is imported.
 
 TensorFlow's wheels for x86-64 are compiled with AVX. Without it the import ends the process with
-"Illegal instruction" and no word of why; virtual machines hide AVX often.
+"Illegal instruction" and no reason; virtual machines often hide AVX.
 Importing Keras or matplotlib also writes a list of fonts, which is not to stay on disk.
 """
 
@@ -59,12 +59,12 @@ def unlisted_fonts() -> Iterator[None]:
     in a fraction of one.
 
     Raises:
-        OSError: there is no room for a temporary folder.
+        OSError: there is no space for a temporary folder.
     """
     if "matplotlib.font_manager" in sys.modules:
         yield
         return
-    # Where the disk is full it says at length that the list could not be kept, which it is not to be.
+    # On a full disk it logs at length that the list could not be kept, which it is not to be.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     before = os.environ.get(_FOLDER)
     with tempfile.TemporaryDirectory(prefix="facerec-mqtt-") as folder:

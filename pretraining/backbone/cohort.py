@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import AlignedFace, Vectors
-from facerec_mqtt.faces.embedding import BACKBONE_FILE, COHORT_FILE, Embedder
-from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, template
+from facerec_mqtt.faces import Embedder
+from facerec_mqtt.faces.embedding import BACKBONE_FILE, COHORT_FILE
+from facerec_mqtt.recognition import Gallery, Normaliser, Scores, template
 from pretraining.backbone.corpus import MARGIN_PX, SELECTION_FOLD, Corpus
 
 SHARES = {"utk": 0.35, "aaf": 0.25, "celeba": 0.2, "lfw": 0.15, "dfdc": 0.05}

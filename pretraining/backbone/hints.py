@@ -2,7 +2,7 @@
 
 An embedding says 256 things of a picture; two maps say 16,000, each about a place. A 1×1 convolution
 takes our map to the teacher's channels; it is read where the teacher's cells lie in the turned, shifted
-and perhaps mirrored guise, and compared with the teacher's map of the untouched picture. These
+and possibly mirrored form, and compared with the teacher's map of the untouched picture. These
 convolutions are no part of the backbone.
 """
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import AlignedFace, Image, Vectors
-from facerec_mqtt.faces.embedding import BACKBONE_FILE, DIMENSIONS, Embedder
+from facerec_mqtt.faces import Embedder
+from facerec_mqtt.faces.embedding import BACKBONE_FILE, DIMENSIONS
 from pretraining.backbone.augment import augment
 from pretraining.backbone.corpus import MARGIN_PX, MORPHS, TEACHER_FILE, Corpus
 from pretraining.backbone.keras_network import build_backbone

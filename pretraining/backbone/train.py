@@ -56,7 +56,7 @@ GRADIENT_NORM = 5.0
 EMA_MOMENTUM = 0.995
 HINTS_WEIGHT = 1.0
 HINTS_ALONE = 100
-"""Steps in which the hints' heads find their feet, and the network does not hear of them."""
+"""Steps in which the hints' heads settle, while the network is not trained by them."""
 MEASURED = 500
 """Pictures from which the teacher's channels are scaled."""
 WARM_UP = 0.03

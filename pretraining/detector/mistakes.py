@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces import FaceDetector
 from pretraining.detector.prepare import overlap
 from pretraining.detector.scenes import Source
 

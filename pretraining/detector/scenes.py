@@ -234,7 +234,7 @@ class Composer:
         return tint(rng, np.ascontiguousarray(picture))
 
     def person(self, rng: np.random.Generator, chip_share: float) -> tuple[np.ndarray, np.ndarray, bool]:
-        """A picture with a face, perhaps mirrored, its faces (main one first), whether it is a tight chip."""
+        """A picture with a face, mirrored or not, its faces (main one first), whether it is a tight chip."""
         kind = rng.random()
         name = "lfw"
         if kind < chip_share and "chips" in self.sources:

@@ -67,7 +67,7 @@ class Run:
         partial.replace(path)
 
     def freeze_statistics(self, composer: Composer) -> None:
-        """Measure the normalisation's statistics anew and keep them from now on; the average begins anew."""
+        """Measure the normalisation's statistics again and keep them from now on; the average restarts."""
         layers = [layer for layer in self.model.layers if isinstance(layer, Normalisation)]
         for number in range(STATISTICS_BATCHES):
             for layer in layers:
@@ -79,7 +79,7 @@ class Run:
         self.average = [np.array(weight) for weight in self.model.get_weights()]
 
     def keep_frozen(self) -> None:
-        """Let the model know; what was compiled before is compiled anew."""
+        """Let the model know; what was compiled before is compiled again."""
         for layer in self.model.layers:
             if isinstance(layer, Normalisation):
                 layer.frozen = self.frozen

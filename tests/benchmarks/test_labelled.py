@@ -1,4 +1,4 @@
-"""Labelled pictures that others measure on: what is odd is left out or told, and never counted wrongly."""
+"""Labelled pictures that others measure on: what is odd is left out or reported, never miscounted."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,13 +49,13 @@ def test_pairs_without_their_pictures_are_left_out_and_counted(
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     pairs = read_pairs(table, tmp_path, 7, finds_nothing)
     assert (len(pairs.same), pairs.left_out) == (20, 2)
-    told = capsys.readouterr().err
-    assert "99.jpg cannot be read as a picture" in told
-    assert "2 of 22 pairs are left out" in told
+    reported = capsys.readouterr().err
+    assert "99.jpg cannot be read as a picture" in reported
+    assert "2 of 22 pairs are left out" in reported
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("", "gives 0 pairs"),
         ("fold\tsame\ta\tb\n7\tperhaps\tAnna/1.jpg\tTom/1.jpg", "line 2: KeyError('perhaps')"),
@@ -65,12 +65,12 @@ def test_pairs_without_their_pictures_are_left_out_and_counted(
         ("fold\tsame\ta\tb\n" + "6\t1\tAnna/1.jpg\tTom/1.jpg\n" * 20, "gives 0 pairs"),
     ],
 )
-def test_a_table_that_gives_no_figure_is_refused(tmp_path: Path, content: str, told: str) -> None:
+def test_a_table_that_gives_no_figure_is_refused(tmp_path: Path, content: str, reported: str) -> None:
     write_pairs(tmp_path, ["1", "0"])
     (tmp_path / "pairs.tsv").write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit) as refused:
         read_pairs(tmp_path / "pairs.tsv", tmp_path, 7, finds_nothing)
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
 
 
 def test_without_folders_the_file_names_say_who_is_shown() -> None:

@@ -97,7 +97,7 @@ def test_a_killed_server_is_logged_once_and_its_return_too(
         record.getMessage() for record in caplog.records if record.name.startswith("facerec_mqtt.cameras")
     ]
     assert said[:2] == [
-        'Camera "Door" gives 320x240 pixels',
+        'Camera "Door" is online: 320x240 pixels',
         'Camera "Door" has ended its stream. Retrying indefinitely',
     ]
     assert re.fullmatch(r'Camera "Door" is back after \d+ s', said[2])
@@ -232,7 +232,7 @@ def test_a_camera_that_swallows_everything_delays_no_other(clip: Path) -> None:
         assert silent.failures == [FailureKind.SLOW]
 
 
-def test_a_probe_tells_size_and_rate(start_rtsp: StartRtsp, clip: Path) -> None:
+def test_a_probe_returns_size_and_rate(start_rtsp: StartRtsp, clip: Path) -> None:
     server = start_rtsp({"/front": [clip]}, login=("basic", "cam", PASSWORD))
     facts = probe(settings(server.url("/front"), username="cam", password=PASSWORD))
     assert (facts.width, facts.height, facts.fps) == (320, 240, CLIP_FPS)

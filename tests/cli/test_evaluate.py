@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.cli.main import main
+from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS
 from facerec_mqtt.rendering.photos import write_photos
 from tests.support.service import Home
@@ -66,13 +67,15 @@ def test_family_and_strangers_are_scored_and_who_is_not_in_the_model_is_a_strang
     assert answer["fpir"] <= 0.25
     assert answer["stated_fpir"] == 0.01
     assert any("Postman is not in the model" in note for note in answer["notes"])
-    reasons = {photo["file"]: photo["reason"] for photo in answer["photos"] if not photo["used"]}
-    assert reasons.keys() == {"Tom/letter.jpg", "Tom/wall.png"}
-    assert reasons["Tom/wall.png"] == "No face was found in it."
+    codes = {photo["file"]: photo["reason_code"] for photo in answer["photos"] if not photo["used"]}
+    assert codes == {
+        "Tom/letter.jpg": RejectionCode.NOT_A_PICTURE,
+        "Tom/wall.png": RejectionCode.NO_FACE,
+    }
     assert not any("learnt from" in note for note in answer["notes"])
 
 
-def test_what_is_set_aside_unseen_counts_for_whose_folder_it_is_in(
+def test_what_is_rejected_unseen_counts_for_whose_folder_it_is_in(
     rebuilt: Home, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "pictures"
@@ -84,8 +87,8 @@ def test_what_is_set_aside_unseen_counts_for_whose_folder_it_is_in(
         (folder / name / "letter.jpg").write_text("not a picture")
     assert evaluate("--folder", folder, home=rebuilt) == 0
     rows = [line.strip("│ ").split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
-    set_aside = {cells[0].strip(): cells[2].strip() for cells in rows}
-    assert set_aside == {"Anna": "1", "Tom": "0", "not enrolled": "4"}
+    rejected = {cells[0].strip(): cells[2].strip() for cells in rows}
+    assert rejected == {"Anna": "1", "Tom": "0", "not enrolled": "4"}
 
 
 def test_the_page_is_written_for_its_owner_alone(page_and_answer: tuple[Path, Mapping[str, Any]]) -> None:
@@ -103,7 +106,7 @@ def test_photos_that_the_model_has_learnt_from_are_called_flattering(
     shutil.copytree(rebuilt.enrollment / "Anna", tmp_path / "pictures" / "Anna")
     assert evaluate("--folder", tmp_path / "pictures", home=rebuilt) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "8 of the pictures were looked at for enrollment" in shown
+    assert "8 of the pictures were used for enrollment" in shown
     assert "Recognised:" in shown
 
 
@@ -153,7 +156,7 @@ def test_without_a_model_or_a_picture_that_can_be_judged_there_is_one_sentence(
     assert "There is no model" in capsys.readouterr().err
 
 
-def test_a_page_that_cannot_be_written_is_told_and_what_was_there_stays(
+def test_a_page_that_cannot_be_written_is_reported_and_what_was_there_stays(
     rebuilt: Home, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("mine")

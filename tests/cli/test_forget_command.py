@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.enrollment.forget import mentions
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.enrollment.traces import mentions
+from facerec_mqtt.history import has_visits
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
-from tests.support.broker import PATIENCE_S, Broker
+from tests.support.broker import PATIENCE_S, Broker, wait_until
 from tests.support.forget import ANNA, files_in
 from tests.support.service import Home, RunningService, clean_environment, program, run_program
 from tests.support.traces import secrets_of, traces_of
@@ -68,6 +70,35 @@ def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(own_home: Home, answer
     assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
 
 
+def test_a_rebuild_that_ends_while_the_question_is_open_leaves_no_model_that_knows_the_person(
+    own_home: Home,
+) -> None:
+    data = own_home.models.parent
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        program("forget", "Anna"),
+        env=clean_environment(**own_home.environment(FACEREC_MQTT__PORT="1")),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=data,
+    ) as asking:
+        assert asking.stdout is not None
+        question = b""
+        while b"Type yes" not in question:
+            question += asking.stdout.read(1)
+        made = run_program("rebuild", "--force", environment=own_home.environment())
+        assert made.returncode == 0, made.stderr
+        secrets = secrets_of(data, own_home.enrollment)
+        os.write(ours, b"yes\n")
+        answer, errors = asking.communicate(timeout=600)
+    os.close(ours)
+    os.close(theirs)
+    assert asking.returncode == 0, errors
+    assert b"Anna is forgotten on this machine." in answer
+    assert traces_of(data, secrets) == []
+
+
 def test_yes_does_not_lose_the_others_when_their_photos_are_not_there(own_home: Home, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     before = files_in(own_home.models)
@@ -92,9 +123,10 @@ def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Br
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait(lambda m: m.topic.endswith("/event") and b'"anna"' in m.payload, PATIENCE_S)
         assert naming_anna(broker.retained())
+        wait_until(lambda: has_visits(own_home.models, Person("anna", "Anna")))
         done = forget_command(own_home, "--yes", **broker.environment())
         assert done.returncode == 0, done.stderr
-        assert "The running service has taken the person off MQTT and Home Assistant." in done.stdout
+        assert "The running service has removed the person from MQTT and Home Assistant." in done.stdout
         ear.wait(lambda m: m.topic.endswith("/event") and b'"departed"' in m.payload, PATIENCE_S)
         assert naming_anna(broker.retained()) == []
         assert service.terminate() == 0
@@ -147,7 +179,7 @@ def test_without_a_running_service_the_command_tidies_the_broker_itself(
     assert "facerec/person/tom/state" in kept
 
 
-def test_a_broker_that_is_not_there_is_told_by_the_service_when_it_is(
+def test_a_broker_that_is_not_there_is_cleaned_by_the_service_when_it_is(
     own_home: Home, broker: Broker, tmp_path: Path
 ) -> None:
     settings = own_home.environment(
@@ -159,7 +191,7 @@ def test_a_broker_that_is_not_there_is_told_by_the_service_when_it_is(
     done = forget_command(own_home, "--yes", FACEREC_MQTT__PORT="1")
     assert done.returncode == 0, done.stderr
     assert "nothing answers there" in done.stdout
-    assert "is removed when the service next connects; until then its memory" in done.stdout
+    assert "is removed when the service next connects; until then its state" in done.stdout
     memory = own_home.models / "memory-home.json"
     assert traces_of(own_home.models.parent, [b"anna"]) == [str(memory.relative_to(own_home.models.parent))]
     assert naming_anna(broker.retained())

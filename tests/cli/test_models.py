@@ -147,7 +147,7 @@ def test_the_table_has_versions_in_full_and_times_as_the_clock_on_the_wall(
 
 
 @pytest.mark.parametrize("command", [("list",), ("rollback",)])
-def test_versions_that_may_not_be_read_are_told_of(
+def test_versions_that_may_not_be_read_are_reported(
     tmp_path: Path,
     forbid: Callable[[Path], None],
     capsys: pytest.CaptureFixture[str],
@@ -249,7 +249,7 @@ def test_a_list_takes_no_version(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "takes no version" in capsys.readouterr().err
 
 
-def test_a_rebuild_that_would_lose_somebody_is_told_by_mqtt_and_used_only_when_forced(
+def test_a_rebuild_that_would_lose_somebody_is_reported_by_mqtt_and_used_only_when_forced(
     home: Home, film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     enrollment = tmp_path / "enrollment"

@@ -19,7 +19,7 @@ try:
         os.write(2, b"chatter of a library")
         {}
 finally:
-    os.write(2, b"said afterwards")
+    os.write(2, b"written afterwards")
 """
 
 
@@ -47,7 +47,7 @@ def test_a_bar_is_not_torn_by_what_libraries_write(ending: str) -> None:
     assert "Looking at the photos" in shown
     assert "50%" in shown
     assert "chatter" not in shown
-    assert "said afterwards" in shown
+    assert "written afterwards" in shown
     assert ("it went wrong" in shown) is ending.startswith("raise")
 
 
@@ -55,7 +55,32 @@ def test_where_there_is_no_terminal_each_stage_is_a_line() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format("pass")], capture_output=True, text=True, check=True
     )
-    assert done.stderr == "Looking at the photos ...\nchatter of a librarysaid afterwards"
+    assert done.stderr == "Looking at the photos ...\nchatter of a librarywritten afterwards"
+
+
+CHATTER = """INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1796023885.379468    1432 cudart_stub.cc:31] Could not find cuda drivers on your machine.
+"""
+
+
+def test_what_tensorflow_writes_of_itself_is_left_out_and_its_errors_are_not() -> None:
+    error = "E0000 00:00:1796023885.379468    1432 cuda_dnn.cc:31] Cannot do it"
+    program = (
+        "import os, sys\n"
+        "from facerec_mqtt.cli.output import progress_on_terminal\n"
+        "with progress_on_terminal() as progress:\n"
+        "    progress('Looking at the photos', 0.5)\n"
+        f"    os.write(2, {CHATTER + error!r}.encode())\n"
+        "    raise ValueError('it went wrong')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    shown = done.stderr.splitlines()
+    assert shown[0] == "Looking at the photos ..."
+    assert shown[1].startswith(error)
+    assert done.stderr.rstrip().endswith("it went wrong")
+    assert "INFO" not in done.stderr
+    assert "absl" not in done.stderr
 
 
 def test_the_service_gets_every_stage_and_the_time_left_by_the_stages_own_pace(

@@ -42,6 +42,7 @@ def test_annotated_copies_of_pictures_with_one_name_lie_side_by_side(home: Home,
     for _ in range(2):  # a second time replaces what the first has written
         done = run_program("predict", "--model-dir", home.models, "--save-annotated", drawn, *pictures)
         assert done.returncode == 0, done.stderr
+        assert done.stderr == ""  # LiteRT's own lines included
     copies = sorted(path.name for path in drawn.iterdir())
     assert copies == ["001-2.annotated.jpg", "001.annotated.jpg"]
     assert (drawn / copies[0]).read_bytes() != (drawn / copies[1]).read_bytes()

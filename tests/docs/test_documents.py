@@ -14,7 +14,8 @@ from facerec_mqtt import __version__
 from facerec_mqtt.cli.main import _parser
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.settings.schema import PREFIX, MqttSettings, load_settings, setting_names
+from facerec_mqtt.settings.loading import load_settings, setting_names
+from facerec_mqtt.settings.schema import PREFIX, MqttSettings
 from tests.support.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("facerec_mqtt/**/*.md")])
@@ -146,7 +147,7 @@ def test_the_entities_of_the_automations_exist(page: str) -> None:
     assert named <= known
 
 
-def test_the_changelog_tells_of_this_version() -> None:
+def test_the_changelog_has_this_version() -> None:
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 

@@ -94,12 +94,12 @@ def test_light_telephone_and_announcement_do_what_our_pages_say(home_assistant: 
 
         assert not ear.on("test/phone")
         service.see(None)
-        told = json.loads(ear.wait_for("test/phone").payload)
-        assert told["title"] == "Front door"
+        sent = json.loads(ear.wait_for("test/phone").payload)
+        assert sent["title"] == "Front door"
         # The address carries its own permission, so that the telephone need not log in.
         site = json.loads((home_assistant.folder / "ha.json").read_text())["url"]
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(site + told["image"], timeout=30) as answer:
+        with opener.open(site + sent["image"], timeout=30) as answer:
             assert answer.read() == picture()
         service.leave()
         service.see(None)

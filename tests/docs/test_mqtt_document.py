@@ -1,4 +1,4 @@
-"""docs/MQTT.md against what a real broker hears."""
+"""docs/MQTT.md against what a real broker receives."""
 
 import json
 import re
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from paho.mqtt.client import topic_matches_sub
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import (
     CameraState,
     CaptureState,
+    Departure,
     ModelState,
     Person,
     PersonState,
@@ -21,9 +23,10 @@ from facerec_mqtt.monitoring.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.commands import Capture, CommandIntake, parse_capture, parse_rebuild
 from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.mqtt.payloads import Clock
+from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.service.publisher import Publisher
-from facerec_mqtt.settings.schema import PrivacySettings, setting_names
+from facerec_mqtt.settings.loading import setting_names
+from facerec_mqtt.settings.schema import PrivacySettings
 from tests.support.broker import Broker
 from tests.support.paths import ROOT
 from tests.support.sightings import face
@@ -56,7 +59,7 @@ def example(kind: str) -> dict[str, Any]:
 
 def arrival() -> PresenceChange:
     now_s = time.monotonic()
-    return PresenceChange("Front door", "anna", "arrived", now_s, "V", 3, 3, face("anna", at_s=now_s))
+    return PresenceChange("front_door", "anna", "arrived", now_s, "V", 3, 3, face("anna", at_s=now_s))
 
 
 def counted() -> Snapshot:
@@ -64,16 +67,16 @@ def counted() -> Snapshot:
     return metrics.snapshot(1.0, {"front_door": (0, 0)}, BrokerCounts(0, 0, 0))
 
 
-def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_quality(
+def test_a_broker_receives_exactly_the_documented_topics_with_their_retention_and_quality(
     broker: Broker,
 ) -> None:
     publisher = Publisher(broker.settings(), PrivacySettings(), cameras=["front_door"])
     publisher.publish_discovery(
         discovery_payload(broker.settings(), [("front_door", "Front door")], [ANNA], "1")[1]
     )
-    publisher.publish_camera_status("Front door", True)
-    publisher.publish_camera_enabled("Front door", True)
-    publisher.publish_state(CameraState("Front door", (), 0, 0, 0.0, None))
+    publisher.publish_camera_status("front_door", True)
+    publisher.publish_camera_enabled("front_door", True)
+    publisher.publish_state(CameraState("front_door", (), 0, 0, 0.0, None))
     publisher.publish_state(PersonState(ANNA, False, None, None, None))
     publisher.publish_state(ModelState("missing", None, None, (), None, None))
     publisher.publish_state(CaptureState())
@@ -82,16 +85,16 @@ def test_a_broker_hears_exactly_the_documented_topics_with_their_retention_and_q
         publisher.start()
         ear.wait_for("facerec/status", b"online")
         publisher.publish_event(arrival(), name="Anna", model=None)
-        publisher.publish_face("Front door", b"jpeg")
+        publisher.publish_face("front_door", b"jpeg")
         publisher.publish_result("rebuild", True, "done")
         ear.wait_for("facerec/command/result")
-        heard = {message.topic: message.qos for message in ear.messages}
+        received = {message.topic: message.qos for message in ear.messages}
     with broker.ear() as late:
         late.settle()
         retained = {message.topic for message in late.messages}
     publisher.stop()
     documented = rows("What the service publishes")
-    assert heard == {filled(topic): int(quality) for topic, _, quality, _ in documented}
+    assert received == {filled(topic): int(quality) for topic, _, quality, _ in documented}
     assert retained == {filled(topic) for topic, kept, _, _ in documented if kept == "yes"}
 
 
@@ -119,6 +122,11 @@ def test_the_example_of_the_metrics_has_all_keys_of_a_camera() -> None:
     assert {*camera["refused"]} == {*published["front_door"]["refused"]}
 
 
+def test_every_reason_for_a_departure_is_explained() -> None:
+    section = DOCUMENT.split("#### Why a visit has ended\n", 1)[1].split("\n#", 1)[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == ["reason", *Departure]
+
+
 def test_every_key_of_an_event_is_explained() -> None:
     section = DOCUMENT.split("### Event\n", 1)[1].split("###", 1)[0]
     explained = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
@@ -127,8 +135,8 @@ def test_every_key_of_an_event_is_explained() -> None:
 
 def test_the_documented_commands_are_those_that_are_taken() -> None:
     listened = {topic.strip("`") for topic, _ in rows("What the service listens to")}
-    intake = CommandIntake("facerec", ["front_door"])
-    assert {topic.replace("<camera>", "+") for topic in listened} == {*intake.topics, "homeassistant/status"}
+    intake = CommandIntake(Topics(), ["front_door"])
+    assert {topic.replace("<camera>", "+") for topic in listened} == {*intake.filters, "homeassistant/status"}
     texts = {topic.strip("`"): text for topic, text in rows("What the service listens to")}
     (force,) = re.findall(r"`(\{.*?\})`", texts["facerec/command/rebuild"])
     assert parse_rebuild(force.encode()).force
@@ -158,7 +166,7 @@ def listened(topic: str) -> bool:
     return topic in {filled(row[0]) for row in rows("What the service listens to")}
 
 
-def test_node_red_is_told_of_topics_and_keys_that_there_are() -> None:
+def test_node_red_uses_topics_and_keys_that_there_are() -> None:
     flow: Any = example("node_red")
     nodes = {node["id"]: node for node in flow}
     (visits,) = [node for node in flow if node["type"] == "mqtt in"]
@@ -172,7 +180,7 @@ def test_node_red_is_told_of_topics_and_keys_that_there_are() -> None:
     assert set(keys.split(", ")) <= set(example("event"))
 
 
-def test_openhab_is_told_of_topics_and_keys_that_there_are() -> None:
+def test_openhab_uses_topics_and_keys_that_there_are() -> None:
     things = re.search(r"```openhab\n(.*?)```", DOCUMENT, re.DOTALL)
     assert things is not None
     states = re.findall(r'(?:state|availability)Topic="(.*?)"', things[1])

@@ -15,7 +15,7 @@ import pytest
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.demo.drawn_camera import FRAMES_PER_SECOND, drawn_camera, film_visit
 from facerec_mqtt.demo.listener import event_line, listener
-from facerec_mqtt.mqtt.connection import Connected, Received, Signal, close_connection, open_connection
+from facerec_mqtt.mqtt.connection import Received, Signal, connection
 from facerec_mqtt.rendering import FAMILY
 from tests.support.broker import PATIENCE_S, Broker
 from tests.support.service import clean_environment, program, run_program
@@ -130,24 +130,22 @@ def test_an_event_is_one_line_for_people(event: dict[str, object], line: str) ->
     assert event_line(event | common) == line
 
 
-def test_the_listener_hears_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
+def test_the_listener_receives_events_and_can_leave_nothing_retained_behind(broker: Broker) -> None:
     settings = broker.settings()
-    signals: SimpleQueue[Signal] = SimpleQueue()
-    service = open_connection(settings, "service", signals.put)
-    assert wait_for(signals, Connected) == Connected(None)
-    with listener(settings, clear=True) as listening:
-        service.publish("facerec/status", b"online", qos=1, retain=True)
-        service.publish("elsewhere/camera/hall/event", b"{}", qos=1)
-        service.publish("facerec/camera/hall/event", b'{"event_type": "arrived"}', qos=1)
-        first = next(listening.events(time.monotonic() + PATIENCE_S))
-        assert first == {"event_type": "arrived"}
-        assert listening.topics == {"facerec/status"}
-    service.subscribe([("facerec/#", 1), ("marker", 1)])
-    service.publish("marker", b"", qos=1)
-    heard = wait_for(signals, Received)
-    assert isinstance(heard, Received)
-    assert heard.topic == "marker"
-    close_connection(service)
+    with connection(settings, "service") as opened:
+        service = opened.client
+        with listener(settings, clear=True) as listening:
+            service.publish("facerec/status", b"online", qos=1, retain=True)
+            service.publish("elsewhere/camera/hall/event", b"{}", qos=1)
+            service.publish("facerec/camera/hall/event", b'{"event_type": "arrived"}', qos=1)
+            first = next(listening.events(time.monotonic() + PATIENCE_S))
+            assert first == {"event_type": "arrived"}
+            assert listening.topics == {"facerec/status"}
+        service.subscribe([("facerec/#", 1), ("marker", 1)])
+        service.publish("marker", b"", qos=1)
+        received = wait_for(opened.signals, Received)
+        assert isinstance(received, Received)
+        assert received.topic == "marker"
 
 
 def test_the_drawn_camera_begins_its_film_at_the_first_request() -> None:

@@ -55,8 +55,8 @@ def test_the_family_arrives_and_departs_and_a_stranger_stays_a_stranger(
         departed = wait_for_event(ear, "departed", "anna")
         assert service.terminate() == 0
         ear.wait_for("facerec/status", b"offline")
-        told = {(event["event_type"], event.get("person")) for event in events(ear)}
-    assert told <= {(kind, who) for kind in ("arrived", "departed") for who in ("anna", "tom")} | {
+        published = {(event["event_type"], event.get("person")) for event in events(ear)}
+    assert published <= {(kind, who) for kind in ("arrived", "departed") for who in ("anna", "tom")} | {
         ("stranger", None)
     }
     assert arrived["name"] == "Anna"
@@ -218,7 +218,7 @@ def test_a_retained_command_is_ignored(home: Home, film: Path, broker: Broker, t
             assert "retain" in json.loads(answer.payload)["message"]
 
 
-def test_a_broker_that_comes_later_is_told_everything(
+def test_a_broker_that_comes_later_receives_everything(
     home: Home, film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     broker.stop()
@@ -241,7 +241,7 @@ def wait_for_line(log_file: Path, word: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_wrong_broker_password_is_told_once_and_never_shown(
+def test_a_wrong_broker_password_is_reported_once_and_never_shown(
     home: Home, film: Path, broker_with_password: Broker, tmp_path: Path
 ) -> None:
     settings = home.environment(camera(film), **broker_with_password.environment()) | {
@@ -291,7 +291,9 @@ def test_a_camera_that_is_switched_off_sees_nobody(home: Home, broker: Broker, t
         assert [event["event_type"] for event in events(ear)][:2] == ["arrived", "departed"]
 
 
-def test_the_broker_tells_of_a_killed_service(home: Home, film: Path, broker: Broker, tmp_path: Path) -> None:
+def test_the_broker_publishes_the_end_of_a_killed_service(
+    home: Home, film: Path, broker: Broker, tmp_path: Path
+) -> None:
     settings = home.environment(camera(film), **broker.environment())
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait_for("facerec/status", b"online")

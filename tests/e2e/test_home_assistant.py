@@ -52,7 +52,7 @@ BEFORE_ANYBODY_IS_SEEN: dict[str, str | None] = {
 
 
 def fired(topic: str, payload: str) -> dict[str, object]:
-    """An action that the test can hear."""
+    """An action that the test can observe."""
     return {"action": "mqtt.publish", "data": {"topic": f"test/{topic}", "payload": payload}}
 
 
@@ -78,7 +78,7 @@ def on_device(home: HomeAssistant, verb: str, subject: str, topic: str) -> dict[
     return {"mode": "queued", "triggers": [trigger], "actions": [fired(topic, f"{subject} {verb}")]}
 
 
-def heard(ear: Ear, topic: str) -> list[str]:
+def received(ear: Ear, topic: str) -> list[str]:
     return [message.text for message in ear.on(f"test/{topic}")]
 
 
@@ -129,7 +129,7 @@ def test_an_arrival_fires_all_three_kinds_of_automation_and_so_does_the_next(
             probe={
                 "triggers": [{"trigger": "mqtt", "topic": "facerec/camera/+/event"}],
                 "conditions": "{{ trigger.payload_json.event_type == 'probe' }}",
-                "actions": [fired("probe", "heard")],
+                "actions": [fired("probe", "received")],
             },
         )
         # Home Assistant takes a moment to subscribe to the topic of all cameras.
@@ -153,18 +153,18 @@ def test_an_arrival_fires_all_three_kinds_of_automation_and_so_does_the_next(
         home_assistant.expect({f"{DEVICE}front_door_stranger": "off"})
         service.see("jose_nunez")
         service.see("anna")
-        ear.wait(lambda _: len(heard(ear, "entity")) == 5)
-        ear.wait(lambda _: len(heard(ear, "device")) == 2)
-        ear.wait(lambda _: len(heard(ear, "topic")) == 2)
-        assert heard(ear, "entity") == [
+        ear.wait(lambda _: len(received(ear, "entity")) == 5)
+        ear.wait(lambda _: len(received(ear, "device")) == 2)
+        ear.wait(lambda _: len(received(ear, "topic")) == 2)
+        assert received(ear, "entity") == [
             "arrived anna",
             "departed anna",
             "stranger None",
             "arrived jose_nunez",
             "arrived anna",
         ]
-        assert heard(ear, "topic") == ["Anna", "Anna"]
-        assert heard(ear, "stranger") == ["stranger seen"]
+        assert received(ear, "topic") == ["Anna", "Anna"]
+        assert received(ear, "stranger") == ["stranger seen"]
 
 
 def test_entities_are_unavailable_only_while_the_service_or_their_camera_is_away(
@@ -313,8 +313,8 @@ def test_after_restarts_in_any_order_every_state_is_true_and_no_automation_fires
             home_assistant.wait(lambda now: not [entity for entity in now if "jose" in entity])
             service.see("anna")
             home_assistant.expect({f"{DEVICE}anna": "on"})
-            ear.wait(lambda _: len(heard(ear, "entity")) == 2)
-        assert heard(ear, "entity") == ["arrived anna", "arrived anna"]
+            ear.wait(lambda _: len(received(ear, "entity")) == 2)
+        assert received(ear, "entity") == ["arrived anna", "arrived anna"]
 
 
 def test_the_prefix_and_the_birth_topic_can_be_set(home_assistant: HomeAssistant) -> None:

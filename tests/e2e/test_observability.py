@@ -1,4 +1,4 @@
-"""What the running service tells of itself: counts, explanations, and that it is well."""
+"""What the running service reports of itself: counts, explanations, and that it is alive."""
 
 import json
 import socket
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.broker import Broker, Message, free_port
-from tests.support.heartbeats import heard
+from tests.support.heartbeats import received
 from tests.support.service import Home, RunningService, program
 
 PATIENCE_S = 90.0
@@ -25,7 +25,7 @@ def metrics_with(ear: Any, camera: str, what: str) -> dict[str, Any]:
     return counts
 
 
-def test_the_service_counts_explains_and_tells_systemd_that_it_is_well(
+def test_the_service_counts_explains_and_notifies_systemd(
     home: Home, film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -46,9 +46,9 @@ def test_the_service_counts_explains_and_tells_systemd_that_it_is_well(
             address = f"http://127.0.0.1:{port}/metrics"
             with urllib.request.urlopen(address, timeout=10) as answer:
                 scraped = answer.read().decode()
-            # The last word needs room: few words wait in a socket.
+            # The last message needs space: few wait in a socket.
             systemd.setblocking(False)
-            said = heard(systemd)
+            said = received(systemd)
             systemd.settimeout(PATIENCE_S)
             assert service.terminate() == 0
             while (word := systemd.recv(100)) == b"WATCHDOG=1":

@@ -1,7 +1,9 @@
 """What a restart of the real program leaves as it was."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -142,7 +144,7 @@ def test_a_model_that_is_gone_takes_nobodys_entities_away(
     settings = settings_without_a_model(broker, tmp_path)
     if remembered:
         seen = {"anna": LastSeen("front_door", 1795453331.0, 0.9)}
-        StateFile(tmp_path / "models", "home").keep(
+        StateFile(tmp_path / "models", "home").save(
             ServiceState(frozenset(), (Person("anna", "Anna"),), seen)
         )
     with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "log"):
@@ -156,3 +158,59 @@ def test_a_model_that_is_gone_takes_nobodys_entities_away(
             assert (state["name"], state["camera"]) == ("Anna", "front_door")
             topics = [message.topic for message in ear.messages]
             assert topics.index("facerec/person/anna/state") < topics.index("facerec/status")
+
+
+def names_tom(text: bytes) -> bool:
+    """Whether Tom is named; "automation" does not name him."""
+    return re.search(rb"(?<![a-z])tom(?![a-z])", text.lower()) is not None
+
+
+def damage(version: Path) -> None:
+    (version / "model.npz").write_bytes(b"half")
+
+
+def make_of_other_networks(version: Path) -> None:
+    manifest = json.loads((version / "manifest.json").read_bytes())
+    (version / "manifest.json").write_text(json.dumps(manifest | {"backbone": "0" * 64}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "discovery"), [(damage, False), (make_of_other_networks, True)], ids=["damaged", "foreign"]
+)
+def test_who_is_left_out_after_a_start_with_a_refused_model_is_taken_off_the_broker(
+    home: Home, broker: Broker, tmp_path: Path, spoil: Callable[[Path], None], discovery: bool
+) -> None:
+    (tmp_path / "film").mkdir()
+    write_film(tmp_path / "film", ["Tom"])
+    enrollment = home.models.parent / "enrollment"
+    shutil.copytree(home.enrollment, enrollment)
+    camera = {"name": "front_door", "url": str(tmp_path / "film"), "fps": 5}
+    settings = home.environment(camera, **broker.environment()) | {
+        "FACEREC_ENROLLMENT_DIR": str(enrollment),
+        "FACEREC_MQTT__DISCOVERY": str(discovery),
+        "FACEREC_PRIVACY__RETAIN_IMAGES": "true",
+    }
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "first") as service:
+        ear.wait(lambda m: m.topic == EVENT and b'"tom"' in m.payload)
+        assert service.terminate() == 0
+    kept = broker.retained()
+    assert {"facerec/person/tom/state", "facerec/camera/front_door/face"} <= kept.keys()
+    spoil(home.models / "versions" / home.report["version"])
+    cv2.imwrite(str(tmp_path / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
+    settings["FACEREC_CAMERAS"] = json.dumps([camera | {"url": str(tmp_path / "hall.jpg")}])
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log" / "second") as service:
+        ear.wait(lambda m: m.topic == "facerec/model/state" and b'"failed"' in m.payload)
+        ear.wait_for("facerec/status", b"online")
+        assert "facerec/person/tom/state" in broker.retained()  # a refused model takes nobody away
+        shutil.rmtree(enrollment / "Tom")
+        ear.say("facerec/command/rebuild", '{"force": true}')
+        ear.wait_for("facerec/person/tom/state", b"")
+        ear.wait_for("facerec/camera/front_door/face", b"")
+        if discovery:
+            config = "homeassistant/device/home/config"
+            ear.wait(lambda m: m.topic == config and not m.retained and not names_tom(m.payload))
+        assert service.terminate() == 0
+    kept = broker.retained()
+    assert [topic for topic, payload in kept.items() if names_tom(topic.encode() + b" " + payload)] == []
+    assert "facerec/person/anna/state" in kept
+    assert not names_tom(StateFile(home.models, "home").path.read_bytes())

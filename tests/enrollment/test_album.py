@@ -37,7 +37,7 @@ def test_the_rebuild_learns_from_one_folder_and_says_nothing_of_the_other(tmp_pa
     album.add("test", b"two", NOON, "door")
     roster = read_enrollment_folder(tmp_path)
     assert [photo.file for photo in roster.photos] == ["Anna/20261123-120000-345_door.jpg"]
-    assert (roster.notes, roster.set_aside) == ((), ())
+    assert (roster.notes, roster.rejected) == ((), ())
     assert [photo.file for photo in read_enrollment_folder(tmp_path / "_test").photos] == [
         "Anna/20261123-120000-345_door.jpg"
     ]
@@ -83,13 +83,13 @@ def test_a_second_spelling_of_a_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(EnrollmentError, match="cannot be written"):
         Album.open(tmp_path, "Anna")
 
 
-def test_a_file_in_the_place_of_the_folder_is_told_of(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "Anna").write_text("a file")
     with pytest.raises(EnrollmentError, match="cannot be written"):
         Album.open(tmp_path, "Anna")

@@ -13,7 +13,7 @@ import pytest
 
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.enrollment.photos import examine, shipped_networks
+from facerec_mqtt.enrollment.photos import analyse, shipped_networks
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame
 from tests.support.broker import Broker, Ear
 from tests.support.paths import SHARED
@@ -89,7 +89,7 @@ def test_the_pictures_of_one_session_can_be_learnt_from(alone: Path, tmp_path: P
     networks = shipped_networks()
     for path in (*learn, *test):
         assert path.stat().st_mode & 0o777 == 0o600
-        assert examine(path.read_bytes(), networks).reason is None
+        assert analyse(path.read_bytes(), networks).rejection is None
 
 
 @pytest.mark.skipif(not (DATA / "video").is_dir(), reason="needs the clips of ../shared/data/video")
@@ -102,7 +102,7 @@ def test_a_real_person_in_a_film_is_enrolled(tmp_path: Path) -> None:
     assert len(outcome_of(done)["learn"]) >= 4
     networks = shipped_networks()
     for path in (tmp_path / "Ada Known").iterdir():
-        assert examine(path.read_bytes(), networks).reason is None
+        assert analyse(path.read_bytes(), networks).rejection is None
 
 
 def test_while_a_second_person_is_in_view_nobody_is_enrolled(together: Path, tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def answers(ear: Ear) -> list[Mapping[str, Any]]:
 
 
 def wait_for_answer(ear: Ear, word: str) -> Mapping[str, Any]:
-    heard = ear.wait(lambda m: m.topic == "facerec/command/result" and word in m.text, PATIENCE_S)
-    answer: Mapping[str, Any] = json.loads(heard.payload)
+    received = ear.wait(lambda m: m.topic == "facerec/command/result" and word in m.text, PATIENCE_S)
+    answer: Mapping[str, Any] = json.loads(received.payload)
     return answer
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import AlignedFace, Detection
-from facerec_mqtt.enrollment.capture_session import Answer, PhotoSession, Seen
+from facerec_mqtt.enrollment.capture_session import Assessment, FrameSelector, Seen
 
 FACE_PX = 100.0
 SHARP = 60.0
@@ -45,13 +45,13 @@ class Shoot:
 
     def __init__(self, count: int = 8, seconds: float = 60.0) -> None:
         self.now_s = 1000.0
-        self.session = PhotoSession("Anna", count, seconds, self.now_s, embed)
-        self.answers: list[Answer] = []
+        self.session = FrameSelector("Anna", count, seconds, self.now_s, embed)
+        self.answers: list[Assessment] = []
         self.taken_s: dict[str, list[float]] = {"learn": [], "test": []}
 
-    def show(self, *faces: Seen) -> Answer:
+    def show(self, *faces: Seen) -> Assessment:
         self.now_s += STEP_S
-        answer = self.session.look(self.now_s, faces)
+        answer = self.session.assess(self.now_s, faces)
         self.answers.append(answer)
         if answer.part is not None:
             self.taken_s[answer.part].append(self.now_s)
@@ -110,7 +110,7 @@ def test_a_side_that_is_missing_is_asked_for_and_then_taken() -> None:
     shoot = Shoot(count=8)
     shoot.show_all(seen(look=number // 3) for number in range(12))
     asked = shoot.show(seen(look=20))
-    assert asked == Answer("Turn your head a little to your left.", None)
+    assert asked == Assessment("Turn your head a little to your left.", None)
     assert shoot.show(seen(0.2, look=20)).part == "learn"
 
 
@@ -120,7 +120,7 @@ def test_a_turn_to_the_wrong_side_is_not_what_was_asked_for() -> None:
     shoot.show(seen(-0.2, look=20))
     assert shoot.session.taken == 5
     shoot.show_all(seen(-0.2, look=30) for _ in range(4))
-    assert shoot.answers[-1] == Answer("Turn your head a little to your left.", None)
+    assert shoot.answers[-1] == Assessment("Turn your head a little to your left.", None)
 
 
 @pytest.mark.parametrize(
@@ -134,18 +134,20 @@ def test_a_turn_to_the_wrong_side_is_not_what_was_asked_for() -> None:
 )
 def test_a_useless_frame_is_not_taken_and_the_reason_is_said(face: Seen, hint: str) -> None:
     shoot = Shoot()
-    assert shoot.show(face) == Answer(hint, None)
+    assert shoot.show(face) == Assessment(hint, None)
     assert shoot.show(seen()).part == "learn"
 
 
 def test_nobody_in_view_is_said() -> None:
-    assert Shoot().show() == Answer("No face is in view; stand before the camera.", None)
+    assert Shoot().show() == Assessment("No face is in view; stand before the camera.", None)
 
 
 def test_while_two_are_in_view_nothing_is_taken() -> None:
     shoot = Shoot().show_all(())
     for _ in range(20):
-        assert shoot.show(seen(), seen(person=1)) == Answer("2 faces are in view; only Anna may be.", None)
+        assert shoot.show(seen(), seen(person=1)) == Assessment(
+            "2 faces are in view; only Anna may be.", None
+        )
     assert shoot.session.taken == 0
     assert shoot.show(seen()).part == "learn"
 
@@ -183,6 +185,6 @@ def test_what_is_lacking_at_the_end_is_named() -> None:
 
 
 def test_a_session_ends_when_its_time_is_over_and_not_before() -> None:
-    session = PhotoSession("Anna", 20, 30.0, 1000.0, embed)
+    session = FrameSelector("Anna", 20, 30.0, 1000.0, embed)
     assert not session.over(1029.9)
     assert session.over(1030.0)

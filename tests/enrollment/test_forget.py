@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
-from facerec_mqtt.enrollment.forget import find_traces, forget, mentions, remove_from_state
-from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
+from facerec_mqtt.enrollment.forget import forget
+from facerec_mqtt.enrollment.traces import find_traces, mentions
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile, remove_person
 from facerec_mqtt.recognition.model_store import is_emptied, load_current, versions
 from tests.support import killed_forgets
 from tests.support.forget import ANNA, TOM, files_in, leave_anna_alone
@@ -34,8 +36,8 @@ def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
     assert len(versions(where.models)) == 2  # the first, of Tom alone, and the new one
     assert len(list((where.enrollment / "Tom").iterdir())) == 6
     assert [path.name for path in where.review.rglob("*.png")] == ["tom.png"]
-    memory = StateFile(where.models, "home").recall()
-    assert memory == ServiceState(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
+    state = StateFile(where.models, "home").state
+    assert state == ServiceState(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
     assert {path.name for path in where.enrollment.iterdir()} == {"Tom"}
 
 
@@ -94,18 +96,18 @@ def test_whatever_ends_the_rebuild_the_photos_are_back(family: Path, error: Base
     where = killed_forgets.places(family)
     before = files_in(family)
 
-    def end() -> None:
+    def end(_must_know: Collection[str]) -> None:
         assert not (where.enrollment / "Anna").exists()
         assert read_enrollment_folder(where.enrollment).notes == ()
         raise error
 
     with pytest.raises(type(error)):
-        forget(where, find_traces(where, "Anna"), end, killed_forgets.recognizer)
+        forget(where, "Anna", end, killed_forgets.recognizer)
     assert files_in(family) == before
     assert not (where.enrollment / ".forgetting").exists()
 
 
-def test_photos_that_were_set_aside_before_are_put_back_too(family: Path) -> None:
+def test_photos_that_were_moved_aside_before_are_put_back_too(family: Path) -> None:
     where = killed_forgets.places(family)
     before = files_in(where.enrollment)
     aside = where.enrollment / ".forgetting"
@@ -121,19 +123,19 @@ def test_photos_that_were_set_aside_before_are_put_back_too(family: Path) -> Non
     assert not aside.exists()
 
 
-def test_photos_that_were_set_aside_before_stay_where_newer_ones_have_their_place(family: Path) -> None:
+def test_photos_that_were_moved_aside_before_stay_where_newer_ones_have_their_place(family: Path) -> None:
     where = killed_forgets.places(family)
     write_photos(where.enrollment / ".forgetting" / "Anna", 1, 3, first=80)
     for photo in (where.enrollment / "Tom").iterdir():
         photo.write_text("no picture")
     before = files_in(where.enrollment)
-    with pytest.raises(EnrollmentError, match="set aside stays in") as caught:
+    with pytest.raises(EnrollmentError, match="moved aside stay in") as caught:
         killed_forgets.forget_anna(family)
     assert f'"{where.enrollment / ".forgetting" / "Anna"}"' in str(caught.value)
     assert files_in(where.enrollment) == before
 
 
-def test_photos_that_cannot_all_be_set_aside_are_put_back(family: Path) -> None:
+def test_photos_that_cannot_all_be_moved_aside_are_put_back(family: Path) -> None:
     where = killed_forgets.places(family)
     (where.enrollment / ".forgetting").mkdir()
     (where.enrollment / ".forgetting" / "_test").write_text("in the way")
@@ -183,31 +185,24 @@ def test_a_folder_of_test_pictures_that_must_stay_does_not_stop_it(family: Path,
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_what_the_broker_was_not_told_the_service_can_still_tell_it(family: Path, alone: bool) -> None:
+def test_who_is_still_to_be_removed_from_the_broker_is_left_to_the_service(family: Path, alone: bool) -> None:
     where = killed_forgets.places(family)
     if alone:
         leave_anna_alone(family)
-    memory = StateFile(where.models, "home")
+    file = StateFile(where.models, "home")
     entities = {"person_anna": {"platform": "binary_sensor"}}
-    memory.keep(replace(memory.recall(), announced=entities))
-    forget(
-        where,
-        find_traces(where, "Anna"),
-        lambda: killed_forgets.make_model(family),
-        killed_forgets.recognizer,
-    )
-    assert remove_from_state(where.models, ANNA, told=False)
-    kept = StateFile(where.models, "home").recall()
-    assert kept.people == (
-        (TOM,) if alone else (ANNA, TOM)
-    )  # without a model, they would be taken for enrolled
-    assert kept.announced == entities
-    assert set(kept.last_seen) == {"tom"}
-    assert not remove_from_state(where.models, ANNA)
+    file.save(replace(file.state, announced=entities))
+    killed_forgets.forget_on_disk(family)
+    assert remove_person(where.models, ANNA, from_broker=True)
+    state = StateFile(where.models, "home").state
+    assert (state.people, state.removed) == ((TOM,), frozenset({"anna"}))
+    assert state.announced == entities
+    assert set(state.last_seen) == {"tom"}
+    assert not remove_person(where.models, ANNA, from_broker=False)
     assert traces_of(where.models, [b"anna"]) == []
 
 
-def test_somebody_of_whom_there_is_no_trace_cannot_be_forgotten(family: Path) -> None:
+def test_somebody_without_a_trace_cannot_be_forgotten(family: Path) -> None:
     with pytest.raises(EnrollmentError, match=r'anybody called "Ana"; known are: Anna, Tom\.'):
         find_traces(killed_forgets.places(family), "Ana")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.enrollment.forget import find_traces
+from facerec_mqtt.enrollment.traces import find_traces
 from facerec_mqtt.recognition.model_store import load_current, versions
 from tests.support import killed_forgets
 from tests.support.forget import TOM, files_in, leave_anna_alone
@@ -15,7 +15,7 @@ from tests.support.pattern_world import write_photos
 
 
 @pytest.mark.parametrize("with_photos", [True, False])
-def test_others_whom_only_the_model_knows_are_not_lost(family: Path, with_photos: bool) -> None:
+def test_others_that_only_the_model_knows_are_not_lost(family: Path, with_photos: bool) -> None:
     where = killed_forgets.places(family)
     shutil.rmtree(where.enrollment / "Tom")
     if not with_photos:
@@ -63,7 +63,7 @@ def test_somebody_without_a_usable_photo_is_not_lost(family: Path) -> None:
     assert str(caught.value) == (
         "Anna is not forgotten and nothing was removed, since no model can be made without Anna: Eve would be"
         " left out, having no usable photo: none is to be seen in the folder. Add some, or, if Eve"
-        " shall go as well, remove that folder and rebuild first."
+        " is to be removed too, remove that folder and rebuild first."
     )
     assert files_in(where.enrollment) == before
     model = load_current(where.models)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError
+from facerec_mqtt.core.rejections import RejectionCode, RemarkCode
 from facerec_mqtt.enrollment.photos import Networks
 from facerec_mqtt.enrollment.rebuild import check_enrollment, rebuild
 from facerec_mqtt.recognition.model_store import (
@@ -62,7 +63,14 @@ def test_the_family_is_known_afterwards_and_strangers_are_not(tmp_path: Path) ->
     assert answer["people"] == ["anna", "jose_nunez"]
     assert answer["details"]["jose_nunez"]["name"] == "José Núñez"
     assert answer["details"]["anna"]["tpir"] > 0.8
-    assert {"file": "Anna/000.png", "used": True, "reason": None} in answer["photos"]
+    assert answer["photos"][0] == {
+        "file": "Anna/000.png",
+        "folder": "Anna",
+        "person": "anna",
+        "used": True,
+        "reason": None,
+        "reason_code": None,
+    }
     assert len(answer["photos"]) == 22
     model = load_current(models)
     assert model is not None
@@ -78,7 +86,7 @@ def test_a_family_of_one_with_one_photo_works_and_is_warned(tmp_path: Path) -> N
     assert report.warnings() == ("Anna has only 1 usable photo; add ten or more.",)
 
 
-def test_a_second_rebuild_looks_at_new_photos_only_and_gives_the_same_model_for_the_same_folder(
+def test_a_second_rebuild_analyses_new_photos_only_and_gives_the_same_model_for_the_same_folder(
     tmp_path: Path,
 ) -> None:
     enrollment, models = tmp_path / "enrollment", tmp_path / "models"
@@ -104,26 +112,28 @@ def test_a_second_rebuild_looks_at_new_photos_only_and_gives_the_same_model_for_
     assert versions(models) == (first.version, again.version, changed.version)
 
 
-def test_bad_photos_are_set_aside_with_their_reasons_and_never_fatal(tmp_path: Path) -> None:
+def test_bad_photos_are_rejected_with_their_reasons_and_never_fatal(tmp_path: Path) -> None:
     enrollment = tmp_path / "enrollment"
     write_photos(enrollment / "Anna", 1, 5)
     good = (enrollment / "Anna" / "000.png").read_bytes()
     bad = {
-        "text.jpg": b"a letter",
-        "short.png": good[:-2000],
-        "pixel.png": bytes(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1]),
-        "empty.jpg": b"",
-        "photo.heic": b"anything",
-        "landscape.png": bytes(cv2.imencode(".png", picture_of())[1]),
-        "two.png": bytes(cv2.imencode(".png", picture_of(1, 2))[1]),
+        "text.jpg": (b"a letter", RejectionCode.NOT_A_PICTURE),
+        "short.png": (good[:-2000], RejectionCode.CUT_SHORT),
+        "pixel.png": (
+            bytes(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1]),
+            RejectionCode.PICTURE_TOO_SMALL,
+        ),
+        "empty.jpg": (b"", RejectionCode.EMPTY_FILE),
+        "photo.heic": (b"anything", RejectionCode.NOT_A_PICTURE),
+        "landscape.png": (bytes(cv2.imencode(".png", picture_of())[1]), RejectionCode.NO_FACE),
+        "two.png": (bytes(cv2.imencode(".png", picture_of(2, 3))[1]), RejectionCode.SEVERAL_FACES),
     }
-    for name, data in bad.items():
+    for name, (data, _) in bad.items():
         (enrollment / "Anna" / name).write_bytes(data)
     report = rebuild_patterns(enrollment, tmp_path / "models")
-    aside = {photo.file: photo.reason for photo in report.photos if photo.reason is not None}
-    assert aside.keys() == {f"Anna/{name}" for name in bad}
-    assert all(reason.endswith(".") and "\n" not in reason for reason in aside.values())
-    assert sum(photo.reason is None for photo in report.photos) == 5
+    rejected = {photo.file: photo.rejection.code for photo in report.photos if photo.rejection is not None}
+    assert rejected == {f"Anna/{name}": code for name, (_, code) in bad.items()}
+    assert sum(photo.used for photo in report.photos) == 5
 
 
 def test_a_person_without_a_usable_photo_is_left_out_and_named(tmp_path: Path) -> None:
@@ -163,7 +173,7 @@ def test_where_nobody_can_be_enrolled_the_old_model_stays(folder: str, tmp_path:
     assert versions(models) == (version,)
 
 
-def test_a_disk_that_takes_no_more_is_told_and_the_old_model_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_old_model_stays(tmp_path: Path) -> None:
     enrollment, models = tmp_path / "enrollment", tmp_path / "models"
     write_photos(enrollment / "Anna", 1, 5)
     version = old_model(models)
@@ -218,7 +228,7 @@ def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
     assert len(versions(tmp_path / "models")) == 1
 
 
-def test_what_was_looked_at_before_an_interruption_is_not_looked_at_again(tmp_path: Path) -> None:
+def test_what_was_analysed_before_an_interruption_is_not_analysed_again(tmp_path: Path) -> None:
     enrollment, models = tmp_path / "enrollment", tmp_path / "models"
     write_photos(enrollment / "Anna", 1, 5)
 
@@ -237,7 +247,7 @@ def test_what_was_looked_at_before_an_interruption_is_not_looked_at_again(tmp_pa
     assert networks.detector.looked_at == 0
 
 
-def test_photos_that_vanished_are_forgotten(tmp_path: Path) -> None:
+def test_photos_that_vanished_leave_the_cache(tmp_path: Path) -> None:
     enrollment, models = tmp_path / "enrollment", tmp_path / "models"
     write_photos(enrollment / "Anna", 1, 5)
     rebuild_patterns(enrollment, models)
@@ -261,7 +271,7 @@ def check_patterns(enrollment: Path, models: Path, networks: Networks | None = N
     ).as_json()
 
 
-def test_a_check_says_of_each_photo_what_a_rebuild_says_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_check_reports_of_each_photo_what_a_rebuild_reports_and_changes_nothing(tmp_path: Path) -> None:
     enrollment, models = tmp_path / "enrollment", tmp_path / "models"
     write_photos(enrollment / "Anna", 1, 8)
     write_photos(enrollment / "Tom", 2, 8)
@@ -273,12 +283,16 @@ def test_a_check_says_of_each_photo_what_a_rebuild_says_and_changes_nothing(tmp_
     answer = json.loads(json.dumps(check_patterns(enrollment, models)))
     assert contents(enrollment) == before
     assert load_current(models) is None
-    aside = {photo["file"]: photo["reason"] for photo in answer["photos"] if not photo["used"]}
-    assert aside.keys() == {"Tom/wrong.png", "Anna/nobody.png", "Tom/copy.png", "Tom/letter.jpg"}
-    assert "looks more like Anna" in aside["Tom/wrong.png"]
-    assert "not look like the other photos of Anna" in aside["Anna/nobody.png"]
-    assert "near-duplicate of Tom/000.png" in aside["Tom/copy.png"]
-    assert "not a picture" in aside["Tom/letter.jpg"]
+    rejected = {photo["file"]: photo["reason_code"] for photo in answer["photos"] if not photo["used"]}
+    assert rejected == {
+        "Tom/wrong.png": RejectionCode.LOOKS_LIKE_ANOTHER,
+        "Anna/nobody.png": RejectionCode.UNLIKE_THE_OTHERS,
+        "Tom/copy.png": RejectionCode.DUPLICATE_OF,
+        "Tom/letter.jpg": RejectionCode.NOT_A_PICTURE,
+    }
+    reasons = {photo["file"]: photo["reason"] for photo in answer["photos"]}
+    assert reasons["Tom/wrong.png"].startswith("It looks more like Anna than like the other photos of Tom;")
+    assert reasons["Tom/copy.png"] == "It is a near-duplicate of Tom/000.png, which is used."
     assert answer["details"] == {
         "anna": {"name": "Anna", "used": 8, "set_aside": 1},
         "tom": {"name": "Tom", "used": 8, "set_aside": 3},
@@ -300,10 +314,10 @@ def test_a_members_photo_among_the_strangers_is_found(tmp_path: Path) -> None:
     (strangers / "copy.png").write_bytes((enrollment / "Tom" / "000.png").read_bytes())
     cv2.imwrite(str(strangers / "anna.png"), picture_of(1, picture=50))
     answer = check_patterns(enrollment, models)
-    remarks = {photo["file"]: photo.get("note") or photo["reason"] for photo in answer["photos"]}
-    assert {file: said for file, said in remarks.items() if said is not None} == {
-        "_strangers/anna.png": "It resembles Anna; if that is who it shows, move it into that folder.",
-        "_strangers/copy.png": "It is a near-duplicate of Tom/000.png, which is used; delete the wrong one.",
+    codes = {photo["file"]: photo.get("note_code") or photo["reason_code"] for photo in answer["photos"]}
+    assert {file: code for file, code in codes.items() if code is not None} == {
+        "_strangers/anna.png": RemarkCode.RESEMBLES,
+        "_strangers/copy.png": RejectionCode.DUPLICATE_OF_MEMBER,
     }
     (warning,) = answer["warnings"]
     assert warning.startswith("_strangers/anna.png resembles Anna; if that is who it shows, move it")

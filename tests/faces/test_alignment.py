@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import FACE_SIDE_PX, Detection
-from facerec_mqtt.faces.alignment import TEMPLATE, align, similarity
+from facerec_mqtt.faces.alignment import TEMPLATE, align, sharpness, similarity
 
 
 def turned(angle: float, scale: float, shift: tuple[float, float]) -> np.ndarray:
@@ -55,6 +55,36 @@ def test_a_face_beyond_the_edge_is_cut_out_all_the_same() -> None:
     picture = np.full((600, 600, 3), 90, np.uint8)
     face = align(picture, Detection((-300, -300, 500, 500), turned(0, 8, (-350, -300)), 0.9))
     assert face.image.min() == face.image.max() == 90
+
+
+def drawn_face(blur_px: float = 0.0) -> np.ndarray:
+    """Edges on a bright ground, as a face in good light has them: float, 0 to 255."""
+    picture = np.full((112, 112, 3), 190.0, np.float32)
+    for x, y in TEMPLATE:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 6, (20.0,) * 3, -1)
+    return cv2.GaussianBlur(picture, (0, 0), blur_px or 0.8)
+
+
+@pytest.mark.parametrize("light", [0.7, 0.5, 0.35])
+def test_dusk_is_not_blur_and_blur_is_blur_at_dusk(light: float) -> None:
+    noise = np.random.default_rng(1).normal(0.0, 0.5, (112, 112, 1))
+
+    def seen(blur_px: float, light: float) -> float:
+        return sharpness((drawn_face(blur_px) * light + noise).clip(0, 255).astype(np.uint8))
+
+    assert seen(0.0, light) > 0.6 * seen(0.0, 1.0)
+    assert seen(0.0, light) > 3 * seen(3.0, light)
+
+
+def test_in_good_light_sharpness_is_the_variance_of_the_laplacian() -> None:
+    face = drawn_face().astype(np.uint8)
+    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    assert sharpness(face) == pytest.approx(cv2.Laplacian(grey, cv2.CV_64F).var(), rel=1e-4)
+
+
+@pytest.mark.parametrize("level", [0, 40, 255])
+def test_a_face_without_any_edge_is_not_sharp(level: int) -> None:
+    assert sharpness(np.full((112, 112, 3), level, np.uint8)) == 0.0
 
 
 def test_a_blurred_face_is_less_sharp() -> None:

@@ -134,13 +134,13 @@ def test_what_is_no_picture_is_refused(detector: FaceDetector, image: Image) -> 
         detector.detect(image)
 
 
-def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nothing\.tflite cannot be read"):
         FaceDetector.load(tmp_path / "nothing.tflite")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", bytes(range(256)) * 400])
-def test_a_damaged_file_is_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_reported_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "detector.tflite"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"detector\.tflite is not a working LiteRT network"):

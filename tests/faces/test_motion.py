@@ -1,6 +1,7 @@
 """The motion gate opens for what moves, and for nothing else for long."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 
@@ -131,6 +132,36 @@ def test_after_a_while_without_frames_it_opens_since_who_was_there_may_have_gone
     assert not gate.moved(Frame("door", 11.8, porch()))
     seen = answers(gate, (porch() for _ in range(20)), 14.0)
     assert seen == [True] * 11 + [False] * 9
+
+
+def with_clock(picture: Image, digits_px: int, at_s: float, bottom: bool = False) -> Image:
+    """The picture with date and time in white digits, as cameras write them."""
+    text = (datetime(2026, 11, 30, 9, 58, 30) + timedelta(seconds=at_s)).strftime("%Y-%m-%d %H:%M:%S")
+    row = picture.shape[0] - 6 if bottom else digits_px + 6
+    scale, thick = digits_px / 22, max(1, round(digits_px / 11))
+    written = cv2.putText(picture.copy(), text, (8, row), cv2.FONT_HERSHEY_SIMPLEX, scale, (255,) * 3, thick)
+    return np.asarray(written, np.uint8)
+
+
+@pytest.mark.parametrize("bottom", [False, True])
+@pytest.mark.parametrize("digits_px", [16, 32, 48])
+def test_a_clock_in_the_picture_does_not_keep_it_open_and_a_visitor_does_open_it(
+    digits_px: int, bottom: bool
+) -> None:
+    gate = MotionGate()
+    scenes = (noisy(with_clock(porch(), digits_px, i / FPS, bottom), 2.0, i) for i in range(300))
+    seen = answers(gate, scenes)
+    assert not any(seen[50:])
+    visitor = with_clock(with_visitor(porch(), 200), digits_px, 60.0, bottom)
+    assert gate.moved(Frame("door", 60.0, visitor))
+
+
+def test_what_moves_in_the_line_of_a_clock_is_movement() -> None:
+    gate = MotionGate()
+    answers(gate, (with_clock(porch(), 48, i / FPS) for i in range(100)))
+    walk = (with_visitor(with_clock(porch(), 48, 20 + i / FPS), 100 + 12 * i, 16) for i in range(10))
+    moved = [np.roll(image, -150, axis=0) for image in walk]  # its head is where the clock was
+    assert any(answers(gate, iter(moved), 20.0))
 
 
 def test_another_size_of_picture_opens_and_is_learned() -> None:

@@ -1,4 +1,4 @@
-"""Only the region is looked at, and what is found there is told in pixels of the whole picture."""
+"""Only the region is searched, and what is found there is given in pixels of the whole picture."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_the_region_is_cut_out() -> None:
 def test_a_detection_is_moved_back() -> None:
     region = Region((0.25, 0.1, 0.75, 1.0))
     found = Detection((1, 2, 11, 12), np.full((5, 2), 5, np.float32), 0.9)
-    back = region.back(frame(), found)
+    back = region.to_whole_frame(frame(), found)
     assert back.box == (51, 12, 61, 22)
     assert np.array_equal(back.landmarks, np.tile([55, 15], (5, 1)))
 

@@ -1,4 +1,4 @@
-"""What brokers and the lines to them do wrong: no event is lost, none comes twice, and it is said once."""
+"""What brokers and the lines to them do wrong: no event is lost, none comes twice, and it is logged once."""
 
 import heapq
 import json
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.mqtt.connection import DOUBTED_DELAY_S, Outage, ReconnectPolicy
+from facerec_mqtt.mqtt.failures import Fault, Outage
 from facerec_mqtt.mqtt.outbox import MAX_WAITING
+from facerec_mqtt.service.reconnect import DOUBTED_DELAY_S, ReconnectPolicy
+from facerec_mqtt.settings.schema import MqttSettings
 from tests.support.broker import (
     LOGIN_CONFIG,
     PASSWORD,
@@ -26,12 +28,13 @@ from tests.support.broker import (
 )
 from tests.support.disk import fill
 from tests.support.faulty_line import FaultyLine
-from tests.support.publishers import AWAY, HERE, arrival, let_answer, running, wait_for_log
+from tests.support.publisher import AWAY, HERE, arrival, let_answer, running, wait_for_log
 from tests.support.service import Home, RunningService
 from tests.support.service_runs import camera, events, wait_for_event
 
 EVENTS = "facerec/camera/front_door/event"
 HOUR_S = 3600.0
+TWIN = MqttSettings(client_id="twin")
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -66,17 +69,17 @@ def test_what_happens_while_the_broker_is_killed_comes_once_and_with_its_true_ti
             broker.start()
             mended_at = time.time()
             with broker.ear() as ear:
-                line.mend()
+                line.restore()
                 departed = wait_for_event(ear, "departed", "anna")
                 arrived = wait_for_event(ear, "arrived", "anna")
                 wait_until(lambda: [kind for kind, _ in said(ear)].count("departed") >= 2)
-                told = said(ear)
+                published = said(ear)
             assert service.terminate() == 0
     assert departed["visit_id"] == before["visit_id"]
     assert cut_at < departed["epoch"] < arrived["epoch"] + 60
     assert cut_at < arrived["epoch"] < mended_at
-    assert len(told) == len(set(told))
-    assert ("arrived", before["visit_id"]) not in told
+    assert len(published) == len(set(published))
+    assert ("arrived", before["visit_id"]) not in published
     assert service.log.count("Trying again until it is back") == 1
 
 
@@ -92,12 +95,12 @@ def test_what_a_dead_line_has_swallowed_is_sent_again_and_comes_once(
             line.swallow()
             publisher.publish_event(arrival(time.monotonic(), "V2"), name="Anna", model=None)
             publisher.publish_state(HERE)
-            # Nobody is told that the broker is gone; only its silence tells.
+            # No side learns that the broker is gone but by its silence.
             wait_until(lambda: not publisher.online)
             publisher.publish_event(arrival(time.monotonic(), "V3"), name="Anna", model=None)
             publisher.publish_state(AWAY)
             assert visits_on(ear) == ["V1"]
-            line.mend()
+            line.restore()
             ear.wait(lambda m: b'"V3"' in m.payload)
             wait_until(lambda: bool(ear.on("facerec/person/anna/state")))
         ear.settle()
@@ -116,7 +119,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
             wait_for_log(caplog, "Trying again")
             for number in range(MAX_WAITING + 44):
                 publisher.publish_event(arrival(time.monotonic(), f"V{number}"), name="Anna", model=None)
-            line.mend()
+            line.restore()
             last = f'"V{MAX_WAITING + 43}"'.encode()
             ear.wait(lambda m: last in m.payload)
         assert visits_on(ear) == [f"V{number}" for number in range(44, MAX_WAITING + 44)]
@@ -124,7 +127,7 @@ def test_of_more_than_can_wait_the_newest_come_and_the_others_are_counted_once(
     assert len(warnings_of(caplog)) == 2  # nothing answers; so many are dropped
 
 
-def test_a_password_that_is_changed_is_said_once_and_what_waits_comes_when_it_is_right_again(
+def test_a_password_that_is_changed_is_logged_once_and_what_waits_comes_when_it_is_right_again(
     broker_with_password: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = broker_with_password
@@ -155,7 +158,7 @@ def set_password(broker: Broker, password: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_a_broker_that_lets_us_write_nothing_is_told_once_where_it_says_so(
+def test_a_broker_that_lets_us_write_nothing_is_reported_once_where_it_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str
 ) -> None:
     folder = tmp_path / "broker"
@@ -166,9 +169,9 @@ def test_a_broker_that_lets_us_write_nothing_is_told_once_where_it_says_so(
         broker.stop()
         with running(broker.settings(protocol=protocol)) as publisher:
             for number in range(8):
-                publisher.publish_camera_status(f"camera {number}", True)
+                publisher.publish_camera_status(f"camera_{number}", True)
             publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)
-            # What waits is sent, and refused, in one go; only then it is sure to be told in one line.
+            # What waits is sent, and refused, in one go; only then it is sure to be logged in one line.
             broker.start()
             wait_until(lambda: publisher.online)
             if protocol == "5":
@@ -216,7 +219,7 @@ def has_a_full_disk(broker: Broker) -> bool:
     return "No space left on device" in (broker.folder / "mosquitto.log").read_text()
 
 
-def test_an_expired_certificate_is_said_once_and_trusted_again_when_it_is_renewed(
+def test_an_expired_certificate_is_logged_once_and_trusted_again_when_it_is_renewed(
     tmp_path: Path, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "broker"
@@ -269,21 +272,18 @@ def expired_certificate(certificates: Certificates, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("reason", ["another client has our client id", "the connection broke"])
-def test_two_services_with_one_client_id_neither_fight_hotly_nor_talk_of_it_for_ever(
-    caplog: pytest.LogCaptureFixture, reason: str
+@pytest.mark.parametrize("fault", [Fault.TAKEN_OVER, Fault.BROKE])
+def test_two_services_with_one_client_id_neither_fight_hotly_nor_log_it_indefinitely(
+    caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(logging.INFO)
-    outage = Outage(f"broker: {reason}", "client id" in reason)
-    connected_s = list(
-        fight([ReconnectPolicy("broker", "twin"), ReconnectPolicy("broker", "twin")], outage, HOUR_S)
-    )
+    connected_s = list(fight([ReconnectPolicy(TWIN), ReconnectPolicy(TWIN)], Outage(fault), HOUR_S))
     late = [at_s for at_s in connected_s if at_s > 300]
     assert late, "they give up, and nobody is connected"
     assert min(b - a for a, b in pairwise(late[::2])) > DOUBTED_DELAY_S / 2
     assert len(connected_s) < 240
     lines = [record.getMessage() for record in caplog.records]
-    assert len([line for line in lines if "client id" in line]) == 2  # each says it once
+    assert len([line for line in lines if "client id" in line]) == 2  # each logs it once
     assert len(lines) <= 14
 
 
@@ -306,8 +306,8 @@ def test_when_the_other_service_is_gone_the_fight_is_over_and_forgotten(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    taken = Outage("broker: another client has our client id", True)
-    one = ReconnectPolicy("broker", "twin")
+    taken = Outage(Fault.TAKEN_OVER)
+    one = ReconnectPolicy(TWIN)
     assert one.connected(0.0) is None
     delay_s = one.lost(taken, 1.0)
     for _ in range(8):
@@ -318,5 +318,5 @@ def test_when_the_other_service_is_gone_the_fight_is_over_and_forgotten(
     assert steady_s is not None
     one.steady(steady_s)
     assert "connected again" in caplog.messages[-1]
-    assert one.lost(Outage("broker: the connection broke", False), 1000.0) < 1.0
+    assert one.lost(Outage(Fault.BROKE), 1000.0) < 1.0
     assert one.connected(1001.0) is None

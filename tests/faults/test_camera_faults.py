@@ -61,7 +61,7 @@ def test_a_line_that_fails_in_the_middle_is_noticed_and_loses_only_that_time(
         before = door.frame()
         {"swallow": line.swallow, "garble": line.garble}[fault]()
         door.wait_until_reported(True, False)
-        line.mend()
+        line.restore()
         door.wait_until_reported(True, False, True)
         after = door.frames(5)
         assert_live(after[0], after[-1])
@@ -154,7 +154,7 @@ def test_a_camera_that_was_away_for_an_hour_was_asked_rarely_and_is_found_within
 
 
 def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_after_it() -> None:
-    visits = Visits(RecognitionSettings(departure_s=60), new_id=lambda: "V1")
+    visits = Visits(RecognitionSettings(departure_s=60, camera_offline_s=2 * HOUR_S), new_id=lambda: "V1")
     said = [
         change.kind
         for number in range(5)
@@ -162,10 +162,10 @@ def test_nobody_departs_in_the_hour_that_a_camera_is_away_and_everybody_does_aft
     ]
     assert said == ["arrived"]
     visits.camera_lost(DOOR, 10.0)
-    assert visits.due(10.0 + HOUR_S) == ()
+    assert visits.end_overdue(10.0 + HOUR_S) == ()
     visits.camera_back(DOOR, 10.0 + HOUR_S)
-    assert visits.due(10.0 + HOUR_S + 40) == ()
-    (departed,) = visits.due(10.0 + HOUR_S + 60)
+    assert visits.end_overdue(10.0 + HOUR_S + 40) == ()
+    (departed,) = visits.end_overdue(10.0 + HOUR_S + 60)
     assert (departed.kind, departed.visit_id) == ("departed", "V1")
 
 
@@ -186,7 +186,7 @@ def test_the_death_of_the_other_cameras_delays_no_frame_and_no_event(
         with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log") as service:
             for name in cameras:
                 ear.wait_for(f"facerec/camera/{name}/status", b"online", PATIENCE_S)
-            with broker.ear() as later:  # is told "online" of all first
+            with broker.ear() as later:  # receives "online" of all first
                 frozen.pause()
                 swallowing.swallow()
                 garbling.garble()
@@ -264,7 +264,7 @@ def test_half_a_message_is_no_sign_of_life(tmp_path: Path, monkeypatch: pytest.M
     assert door.failures[0] is FailureKind.SILENT
 
 
-def test_an_error_of_who_is_told_of_a_camera_does_not_end_its_supervision(
+def test_an_error_in_the_status_callback_of_a_camera_does_not_end_its_supervision(
     clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reported: list[bool] = []

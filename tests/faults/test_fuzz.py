@@ -16,12 +16,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
+import pillow_heif
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import CommandError, ModelError, PictureError, SettingsError
-from facerec_mqtt.core.images import MAX_PIXELS, decode_picture
+from facerec_mqtt.core.images import MAX_PIXELS, decode_picture, taken_at
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
 from facerec_mqtt.enrollment.photos import PhotoCache
@@ -32,11 +35,12 @@ from facerec_mqtt.mqtt.commands import (
     CommandIntake,
     Enable,
     Rebuild,
-    Refusal,
+    Refused,
     parse_capture,
     parse_enabled,
     parse_rebuild,
 )
+from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.recognition.arrays import read_arrays
 from facerec_mqtt.recognition.model_store import (
@@ -46,7 +50,7 @@ from facerec_mqtt.recognition.model_store import (
     new_version,
     save_model,
 )
-from facerec_mqtt.settings.schema import load_settings
+from facerec_mqtt.settings.loading import load_settings
 from tests.support.pattern_world import pattern_networks
 
 CAMERAS = ("front_door", "garden")
@@ -137,11 +141,11 @@ def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payloa
 def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours(
     topic: str, payload: bytes, retained: bool
 ) -> None:
-    taken = CommandIntake("facerec", CAMERAS).take(topic, payload, retained, 100.0)
-    assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refusal)
+    taken = CommandIntake(Topics(), CAMERAS).take(topic, payload, retained, 100.0)
+    assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refused)
     if retained:
-        assert taken is None or isinstance(taken, Refusal)
-    if isinstance(taken, Refusal):
+        assert taken is None or isinstance(taken, Refused)
+    if isinstance(taken, Refused):
         assert json.loads(payloads.encode(payloads.result(taken.command, False, taken.message)))
 
 
@@ -151,7 +155,7 @@ def test_an_announcement_that_the_broker_kept_may_be_anything(payload: bytes) ->
     announcements = Announcements("facerec")
     announcements.announce({"components": {}})
     announcements.recall(components_of(payload))
-    for message in (announcements.whole(), announcements.farewell()):
+    for message in (announcements.whole(), announcements.removal()):
         assert json.loads(payloads.encode(message))["components"] is not None
     assert all(topic.startswith("facerec/") for topic in announcements.orphans())
 
@@ -182,10 +186,30 @@ def pictures() -> list[bytes]:
     exif = b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block
     progressive = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     lossless = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
-    return [*encoded, jpeg[:2] + exif + jpeg[2:], progressive, lossless]
+    return [*encoded, jpeg[:2] + exif + jpeg[2:], progressive, lossless, *pictures_of_other_kinds(image)]
 
 
-@EXAMPLES
+def pictures_of_other_kinds(image: NDArray[np.uint8]) -> list[bytes]:
+    picture = PIL.Image.fromarray(image)
+    heic = io.BytesIO()
+    pillow_heif.encode("RGB", picture.size, picture.tobytes(), heic, quality=50)
+    found = [heic.getvalue()]
+    saves: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("AVIF", {}),
+        ("GIF", {}),
+        ("BMP", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "jpeg"}),
+    )
+    for kind, options in saves:
+        buffer = io.BytesIO()
+        picture.save(buffer, kind, **options)
+        found.append(buffer.getvalue())
+    return found
+
+
+@settings(EXAMPLES, max_examples=400)
 @given(mutated(pictures()) | st.binary(max_size=200))
 def test_a_picture_is_decoded_or_refused_in_one_sentence(data: bytes) -> None:
     for enough_px in (None, 16):
@@ -198,6 +222,8 @@ def test_a_picture_is_decoded_or_refused_in_one_sentence(data: bytes) -> None:
         assert image.ndim == 3
         assert image.shape[2] == 3
         assert image.shape[0] * image.shape[1] <= MAX_PIXELS
+    at = taken_at(data)
+    assert at is None or isinstance(at, float)
 
 
 # --- What lies in the model folder
@@ -347,7 +373,7 @@ def test_a_version_is_loaded_or_refused_even_where_its_digests_fit(
 def test_a_memory_is_recalled_or_as_none(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "memory-home.json").write_bytes(content)
-        memory = StateFile(Path(name), "home").recall()
+        memory = StateFile(Path(name), "home").state
     for identifier in (
         *(person.slug for person in memory.people),
         *(s.camera for s in memory.last_seen.values()),
@@ -387,4 +413,20 @@ def test_a_settings_file_is_read_or_refused_and_shows_no_password(content: bytes
             said = str(error)
         else:
             said = repr(read)
+    assert CANARY not in said
+
+
+@EXAMPLES
+@given(st.binary(max_size=300) | mutated([CANARY.encode()]))
+@example(CANARY.encode())
+def test_a_secrets_file_is_read_or_refused_and_not_shown(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path, secret = Path(name) / "env", Path(name) / "secret"
+        path.write_text(f"FACEREC_MQTT__USERNAME=u\nFACEREC_MQTT__PASSWORD_FILE={secret}\n")
+        secret.write_bytes(content)
+        try:
+            said = repr(load_settings(path))
+        except SettingsError as error:
+            said = str(error)
+            assert_one_sentence(error)
     assert CANARY not in said

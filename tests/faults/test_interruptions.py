@@ -71,7 +71,7 @@ def test_a_rebuild_that_is_killed_at_any_moment_leaves_a_model_that_works_and_th
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.9])
-def test_a_disk_that_is_full_sooner_or_later_is_told_in_one_sentence_and_the_old_model_stays(
+def test_a_disk_that_is_full_sooner_or_later_is_reported_in_one_sentence_and_the_old_model_stays(
     share: float, enrollment: Path, old: Path
 ) -> None:
     kept = versions(old)

@@ -48,8 +48,8 @@ RESULT = "facerec/command/result"
 # until it comes to its end; after each, says what a service would find.
 KILLED_AT_EACH_STEP = """
 import json, os, pathlib, signal, sys
+from facerec_mqtt.presence.state_file import ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current
-from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile
 from tests.support.patterns_rebuild import rebuild_patterns
 
 WRITING = os.O_WRONLY | os.O_RDWR
@@ -60,7 +60,7 @@ def act():
     if what == "rebuild":
         rebuild_patterns(enrollment, models)
     else:
-        StateFile(models, "home").keep(ServiceState(frozenset({"garden"})))
+        StateFile(models, "home").save(ServiceState(frozenset({"garden"})))
 
 def killed_at(step):
     count = 0
@@ -85,7 +85,7 @@ while was_killed:
     model = load_current(models)
     print(json.dumps({
         "version": model and model.version,
-        "switched_off": sorted(StateFile(models, "home").recall().switched_off),
+        "switched_off": sorted(StateFile(models, "home").state.switched_off),
     }))
 """
 
@@ -127,33 +127,33 @@ def test_a_rebuild_that_is_killed_at_any_step_leaves_a_whole_model_and_the_next_
 
 
 def test_a_memory_whose_writing_is_killed_at_any_step_is_the_old_or_the_new_one(tmp_path: Path) -> None:
-    StateFile(tmp_path, "home").keep(ServiceState(frozenset({"front_door"})))
+    StateFile(tmp_path, "home").save(ServiceState(frozenset({"front_door"})))
     found = [after["switched_off"] for after in kill_at_each_step("memory", tmp_path, tmp_path)]
     assert found[0] == ["front_door"]
     assert found[-1] == ["garden"]
     assert all(switched_off in (["front_door"], ["garden"]) for switched_off in found)
 
 
-def test_a_memory_that_cannot_be_written_is_said_once_and_written_when_it_can(
+def test_a_state_file_that_cannot_be_written_is_logged_once_and_written_when_it_can(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     folder = tmp_path / "models"
     folder.write_text("in the way")
-    memory = StateFile(folder, "home")
+    file = StateFile(folder, "home")
     for camera_name in ("attic", "cellar", "garden"):
-        memory.keep(ServiceState(frozenset({camera_name})))
+        file.save(ServiceState(frozenset({camera_name})))
     assert len(caplog.messages) == 1
     assert "cannot be written" in caplog.messages[0]
     folder.unlink()
-    memory.keep(memory.kept)
+    file.save(file.state)
     assert "can be written again" in caplog.messages[1]
-    assert StateFile(folder, "home").recall() == ServiceState(frozenset({"garden"}))
-    memory.keep(memory.kept)
+    assert StateFile(folder, "home").state == ServiceState(frozenset({"garden"}))
+    file.save(file.state)
     assert len(caplog.messages) == 2
 
 
-def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_told_and_the_service_goes_on(
+def test_a_rebuild_that_is_killed_or_has_too_little_memory_is_reported_and_the_service_goes_on(
     home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())
@@ -394,12 +394,12 @@ sys.exit(main())
 
 
 def spread_s(ear: Ear) -> float:
-    """Between the earliest and the latest time that an event has told."""
+    """Between the earliest and the latest time that an event gives."""
     epochs = [event["epoch"] for event in events(ear)]
     return float(max(epochs) - min(epochs))
 
 
-def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
+def test_a_clock_that_jumps_loses_no_visit_and_publishes_none_twice(
     home: Home, annas_film: Path, broker: Broker, tmp_path: Path
 ) -> None:
     environment = home.environment(camera(annas_film), **broker.environment())
@@ -412,12 +412,12 @@ def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
         # It is the clock of the events that jumps, by chance not between the first few; what is measured
         # does not.
         wait_until(lambda: spread_s(ear) > time.monotonic() - began_s + 1000, "the clock does not jump")
-        told = events(ear)
+        published = events(ear)
         assert service.terminate() == 0
     assert departed["visit_id"] == arrived["visit_id"]
-    kinds = [(event["event_type"], event["visit_id"]) for event in told]
+    kinds = [(event["event_type"], event["visit_id"]) for event in published]
     assert len(kinds) == len(set(kinds))
-    assert all(0 <= event["latency_ms"] < 1000 * PATIENCE_S for event in told if event["latency_ms"])
+    assert all(0 <= event["latency_ms"] < 1000 * PATIENCE_S for event in published if event["latency_ms"])
     assert "Traceback" not in service.log
 
 
@@ -425,8 +425,8 @@ def test_a_clock_that_jumps_loses_no_visit_and_tells_none_twice(
 LATE_CLOCK = """
 import sys, time
 from pathlib import Path
-true_time, told = time.time, Path(sys.argv.pop())
-time.time = lambda: true_time() - (0 if told.exists() else 36_000)
+true_time, is_set = time.time, Path(sys.argv.pop())
+time.time = lambda: true_time() - (0 if is_set.exists() else 36_000)
 from facerec_mqtt.cli.main import main
 sys.exit(main())
 """
@@ -439,16 +439,17 @@ def test_a_clock_that_is_set_after_the_start_changes_nothing_that_is_remembered(
     hall.mkdir()
     cv2.imwrite(str(hall / "hall.jpg"), np.zeros((240, 320, 3), np.uint8))
     seen = LastSeen("hall", round(time.time()) - 1000.0, 0.9)
-    memory = StateFile(home.models, "home")
-    memory.keep(ServiceState(people=(Person("anna", "Anna"),), last_seen={"anna": seen}))
+    StateFile(home.models, "home").save(
+        ServiceState(people=(Person("anna", "Anna"),), last_seen={"anna": seen})
+    )
     environment = home.environment({"name": "hall", "url": str(hall)}, **broker.environment())
-    command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "told")]
+    command = [program()[0], "-c", LATE_CLOCK, "run", str(tmp_path / "is_set")]
     with broker.ear() as ear, RunningService(environment, tmp_path / "log" / "log", command) as service:
         wait_for_model(ear, status="ready")
-        (tmp_path / "told").touch()
+        (tmp_path / "is_set").touch()
         ear.say("facerec/camera/hall/enabled/set", "OFF")
         ear.wait_for("facerec/camera/hall/enabled/state", b"OFF")
         assert service.terminate() == 0
-    kept = memory.recall()
+    kept = StateFile(home.models, "home").state
     assert kept.switched_off == {"hall"}
     assert abs(kept.last_seen["anna"].epoch_s - seen.epoch_s) < 1

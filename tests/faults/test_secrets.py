@@ -72,7 +72,7 @@ class Witness:
 
 @contextmanager
 def answering(answer: bytes, *, echo: bool) -> Iterator[int]:
-    """A server that says the same to everybody, and perhaps also what they have said."""
+    """A server that says the same to everybody, and in one case also what they have sent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         stopping = threading.Event()
         server.settimeout(0.2)
@@ -204,7 +204,7 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
     assert_nowhere(((command, command.encode() + b" " + env) for command, env in witness.seen.items()))
 
 
-def test_a_broker_that_refuses_the_password_is_not_told_of_with_it(
+def test_a_broker_that_refuses_the_password_is_reported_without_it(
     broker_with_password: Broker, clip: Path, tmp_path: Path
 ) -> None:
     environment = broker_with_password.environment() | {

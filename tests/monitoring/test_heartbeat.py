@@ -1,4 +1,4 @@
-"""The heartbeat: a file that is touched, and what systemd hears on a real socket."""
+"""The heartbeat: a file that is touched, and what systemd receives on a real socket."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.monitoring.heartbeat import BEAT_S, Heartbeat
-from tests.support.heartbeats import heard
+from tests.support.heartbeats import received
 from tests.support.paths import ROOT
 
 UNIT = ROOT / "packaging" / "facerec-mqtt.service"
@@ -27,13 +27,13 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def test_systemd_hears_of_start_life_and_end(systemd: socket.socket) -> None:
+def test_systemd_is_notified_of_start_life_and_end(systemd: socket.socket) -> None:
     heartbeat = Heartbeat(None, {"NOTIFY_SOCKET": str(systemd.getsockname())})
-    assert heard(systemd) == []
+    assert received(systemd) == []
     heartbeat.ready()
     heartbeat.beat(100.0)
     heartbeat.stopping()
-    assert heard(systemd) == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
+    assert received(systemd) == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
 
 
 def test_an_abstract_address_is_understood() -> None:
@@ -42,22 +42,22 @@ def test_an_abstract_address_is_understood() -> None:
         listener.setblocking(False)
         listener.bind("\0" + name)
         Heartbeat(None, {"NOTIFY_SOCKET": f"@{name}"}).ready()
-        assert heard(listener) == [b"READY=1"]
+        assert received(listener) == [b"READY=1"]
 
 
 def test_it_beats_no_more_often_than_needed(systemd: socket.socket) -> None:
     heartbeat = Heartbeat(None, {"NOTIFY_SOCKET": str(systemd.getsockname())})
     for now_s in (100.0, 100.1, 100.0 + BEAT_S - 0.1, 100.0 + BEAT_S):
         heartbeat.beat(now_s)
-    assert heard(systemd) == [b"WATCHDOG=1"] * 2
+    assert received(systemd) == [b"WATCHDOG=1"] * 2
 
 
 def test_a_short_limit_of_systemd_is_kept(systemd: socket.socket) -> None:
-    wishes = {"NOTIFY_SOCKET": str(systemd.getsockname()), "WATCHDOG_USEC": "2000000"}
-    heartbeat = Heartbeat(None, wishes)
+    environment = {"NOTIFY_SOCKET": str(systemd.getsockname()), "WATCHDOG_USEC": "2000000"}
+    heartbeat = Heartbeat(None, environment)
     for now_s in (100.0, 100.9, 101.0, 102.0):
         heartbeat.beat(now_s)
-    assert heard(systemd) == [b"WATCHDOG=1"] * 3
+    assert received(systemd) == [b"WATCHDOG=1"] * 3
 
 
 def test_no_child_inherits_the_wishes_of_systemd(systemd: socket.socket) -> None:
@@ -84,24 +84,24 @@ def test_without_systemd_only_the_file_is_touched(tmp_path: Path) -> None:
     assert file.stat().st_mtime > 0
 
 
-def test_a_file_and_a_socket_that_are_not_there_are_told_of_once(
+def test_a_file_and_a_socket_that_are_not_there_are_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     heartbeat = Heartbeat(tmp_path / "no" / "heartbeat", {"NOTIFY_SOCKET": str(tmp_path / "nobody")})
     heartbeat.ready()
     for beat in range(5):
         heartbeat.beat(100.0 + beat * BEAT_S)
-    told = sorted(record.getMessage() for record in caplog.records)
-    assert len(told) == 2
-    assert "FACEREC_HEARTBEAT_FILE" in told[0]
-    assert told[1].startswith("systemd cannot be told")
+    logged = sorted(record.getMessage() for record in caplog.records)
+    assert len(logged) == 2
+    assert "FACEREC_HEARTBEAT_FILE" in logged[0]
+    assert logged[1].startswith("systemd cannot be notified")
 
 
 def test_a_full_socket_is_waited_for_by_nobody(systemd: socket.socket) -> None:
     heartbeat = Heartbeat(None, {"NOTIFY_SOCKET": str(systemd.getsockname())})
     for beat in range(1000):
         heartbeat.beat(beat * BEAT_S)
-    assert 0 < len(heard(systemd)) < 1000
+    assert 0 < len(received(systemd)) < 1000
 
 
 def test_the_unit_is_one_that_systemd_accepts_and_gives_time_for_two_beats(tmp_path: Path) -> None:

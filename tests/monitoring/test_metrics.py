@@ -21,12 +21,12 @@ pytest.importorskip("prometheus_client")
 def a_day() -> Snapshot:
     """Two cameras; before one of them a few faces were seen."""
     metrics = Metrics(["front_door", "garden"], "1.2", start_s=1000.0)
-    metrics.still("front_door")
-    metrics.late("garden")
-    metrics.looked("front_door", (), 0.02)
-    metrics.looked("front_door", (face("anna"), face(refusal="blurred", candidate="anna")), 0.04)
-    metrics.looked("front_door", (face(candidate="anna"),), 0.5)
-    metrics.told([PresenceChange("front_door", "anna", "arrived", 0.0, "V1", 3, 3, None)])
+    metrics.count_still("front_door")
+    metrics.count_late("garden")
+    metrics.count_searched("front_door", (), 0.02)
+    metrics.count_searched("front_door", (face("anna"), face(refusal="blurred", candidate="anna")), 0.04)
+    metrics.count_searched("front_door", (face(candidate="anna"),), 0.5)
+    metrics.count_changes([PresenceChange("front_door", "anna", "arrived", 0.0, "V1", 3, 3, None)])
     return metrics.snapshot(1060.0, {"front_door": (9, 2), "garden": (7, 0)}, BrokerCounts(1, 2, 3))
 
 
@@ -40,12 +40,12 @@ def test_frames_faces_and_visits_are_counted_by_camera() -> None:
     assert day.uptime_s == 60.0
 
 
-def test_the_latency_is_told_by_quantiles_of_the_last_frames() -> None:
+def test_the_latency_is_given_by_quantiles_of_the_last_frames() -> None:
     metrics = Metrics(["c"], "1", 0.0)
     for _ in range(10):
-        metrics.looked("c", (), 9.0)
+        metrics.count_searched("c", (), 9.0)
     for number in range(LATENCIES_KEPT):
-        metrics.looked("c", (), number / 1000)
+        metrics.count_searched("c", (), number / 1000)
     latency_ms = metrics.snapshot(1.0, {"c": (0, 0)}, BrokerCounts(0, 0, 0)).latency_ms
     assert latency_ms == pytest.approx({0.5: 999, 0.95: 1899, 0.99: 1979}, abs=1)
 

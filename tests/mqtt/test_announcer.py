@@ -1,4 +1,4 @@
-"""What Home Assistant was told of, and what it is told to forget."""
+"""What is announced to Home Assistant, and what is removed there."""
 
 import json
 from typing import Any
@@ -30,17 +30,17 @@ def announced(*messages: dict[str, Any]) -> Announcements:
     return announcements
 
 
-def test_what_has_gone_is_told_whole_once_more_and_then_named_by_its_platform_alone() -> None:
+def test_what_has_gone_is_announced_whole_once_more_and_then_named_by_its_platform_alone() -> None:
     announcements = announced(message(), message(1, 1))
     assert announcements.gone
     whole = parts(announcements.whole())
     assert set(whole) == set(parts(message()))
     assert whole["person_jose_nunez"] == parts(message())["person_jose_nunez"]
-    farewell = parts(announcements.farewell())
-    assert farewell["person_jose_nunez"] == {"platform": "binary_sensor"}
-    assert farewell["person_jose_nunez_arrived"] == {"platform": "device_automation"}
-    assert farewell["person_anna"] == whole["person_anna"]
-    assert set(farewell) == set(whole)
+    removal = parts(announcements.removal())
+    assert removal["person_jose_nunez"] == {"platform": "binary_sensor"}
+    assert removal["person_jose_nunez_arrived"] == {"platform": "device_automation"}
+    assert removal["person_anna"] == whole["person_anna"]
+    assert set(removal) == set(whole)
     assert announcements.present() == message(1, 1)
     assert announcements.orphans() == {
         "facerec/person/jose_nunez/state",
@@ -54,28 +54,28 @@ def test_what_has_gone_is_told_whole_once_more_and_then_named_by_its_platform_al
 def test_where_nothing_has_gone_there_is_nothing_to_remove() -> None:
     announcements = announced(message(1, 1), message())
     assert not announcements.gone
-    assert announcements.whole() == announcements.farewell() == message()
+    assert announcements.whole() == announcements.removal() == message()
     assert announcements.orphans() == set()
 
 
-def test_what_an_earlier_run_has_told_is_known_of() -> None:
+def test_what_an_earlier_run_has_announced_is_known() -> None:
     announcements = Announcements("facerec")
-    announcements.recall(announced(message()).told)
+    announcements.recall(announced(message()).announced)
     assert not announcements.made
     announcements.announce(message(1, 1))
-    assert set(announcements.told) == set(parts(message()))
+    assert set(announcements.announced) == set(parts(message()))
     assert not announcements.recall(parts(message()))
 
 
 def test_what_has_gone_is_known_of_until_it_is_forgotten_or_back() -> None:
     announcements = announced(message(), message(2, 1), message(1, 2))
-    assert set(announcements.told) == set(parts(message()))
+    assert set(announcements.announced) == set(parts(message()))
     assert "person_jose_nunez" not in {
-        key for key, part in parts(announcements.farewell()).items() if len(part) == 1
+        key for key, part in parts(announcements.removal()).items() if len(part) == 1
     }
-    announcements.forget()
+    announcements.removed(confirmed=True)
     assert not announcements.gone
-    assert announcements.told == parts(message(1, 2))
+    assert announcements.announced == parts(message(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_an_announcement_of_another_version_breaks_nothing() -> None:
     strange = {"x": {"platform": "sensor", "state_topic": 3}, "y": {"platform": "event"}}
     announcements = announced(message())
     assert announcements.recall(components_of(json.dumps({"components": strange}).encode()))
-    assert parts(announcements.farewell())["x"] == {"platform": "sensor"}
+    assert parts(announcements.removal())["x"] == {"platform": "sensor"}
     assert announcements.orphans() == set()
 
 
-def test_no_more_is_remembered_than_a_large_house_needs() -> None:
+def test_no_more_is_remembered_than_a_large_home_needs() -> None:
     announcements = announced(message())
     long = {f"x{number}": {"platform": "sensor", "name": "x" * 1000} for number in range(1000)}
     assert not announcements.recall(long)
-    assert announcements.told == parts(message())
+    assert announcements.announced == parts(message())
     assert announcements.recall(dict(list(long.items())[:100]))
 
 
@@ -119,3 +119,29 @@ def test_only_topics_like_ours_are_emptied(topic: str) -> None:
     announcements = announced(message())
     assert announcements.recall({"x": {"platform": "sensor", "state_topic": topic}})
     assert announcements.orphans() == set()
+
+
+def test_what_may_not_be_removed_yet_is_removed_at_the_next_start_and_not_before() -> None:
+    announcements = announced(message(), message(2, 1))
+    announcements.removed(confirmed=False)
+    assert not announcements.gone
+    assert announcements.whole() == announcements.removal() == message(2, 1)
+    assert "person_jose_nunez" in announcements.announced
+    assert "person_jose_nunez_arrived" not in announcements.announced  # kept nowhere but in memory
+    announcements.announce(message(1, 1))
+    assert "person_jose_nunez" not in parts(announcements.whole())
+    announcements.removed(confirmed=True)
+    announcements.repeat()
+    assert parts(announcements.removal())["person_jose_nunez"] == {"platform": "binary_sensor"}
+    assert announcements.orphans() == set()
+    announcements.removed(confirmed=True)
+    assert announcements.announced == parts(message(1, 1))
+
+
+def test_somebody_who_is_back_is_not_removed() -> None:
+    announcements = announced(message(), message(2, 1))
+    announcements.removed(confirmed=False)
+    announcements.announce(message())
+    announcements.repeat()
+    assert not announcements.gone
+    assert announcements.whole() == message()

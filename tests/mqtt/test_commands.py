@@ -8,16 +8,21 @@ from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.mqtt.commands import (
     BURST,
     MAX_PAYLOAD_BYTES,
+    MAX_WAITING,
+    PER_SECOND,
     Capture,
+    Command,
     CommandIntake,
+    CommandQueue,
     Enable,
     RateLimit,
     Rebuild,
-    Refusal,
+    Refused,
     parse_capture,
     parse_enabled,
     parse_rebuild,
 )
+from facerec_mqtt.mqtt.topics import Topics
 
 CAMERAS = ("front_door", "garden")
 GOOD_CAPTURE = '{"person":"José Núñez","camera":"front_door","seconds":20}'
@@ -155,16 +160,16 @@ def test_random_bytes_are_refused_or_taken_but_never_break_anything() -> None:
 
 
 def intake() -> CommandIntake:
-    return CommandIntake("facerec", CAMERAS)
+    return CommandIntake(Topics(), CAMERAS)
 
 
 def test_commands_are_taken_on_their_topics() -> None:
-    desk = intake()
-    assert desk.take("facerec/command/rebuild", b"", False, 0) == Rebuild()
-    assert desk.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 0) == Capture(
+    commands = intake()
+    assert commands.take("facerec/command/rebuild", b"", False, 0) == Rebuild()
+    assert commands.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 0) == Capture(
         "José Núñez", "front_door", 20.0
     )
-    assert desk.take("facerec/camera/garden/enabled/set", b"OFF", False, 0) == Enable("garden", False)
+    assert commands.take("facerec/camera/garden/enabled/set", b"OFF", False, 0) == Enable("garden", False)
 
 
 @pytest.mark.parametrize(
@@ -185,43 +190,105 @@ def test_other_topics_are_none_of_ours(topic: str) -> None:
 
 def test_a_capture_that_lacks_something_is_refused() -> None:
     wrong = intake().take("facerec/command/capture", b"{}", False, 0)
-    assert isinstance(wrong, Refusal)
+    assert isinstance(wrong, Refused)
     assert "lacks" in wrong.message
 
 
 def test_a_retained_command_is_refused_once_and_never_taken() -> None:
-    desk = intake()
-    refused = desk.take("facerec/command/rebuild", b"PRESS", True, 0)
-    assert isinstance(refused, Refusal)
+    commands = intake()
+    refused = commands.take("facerec/command/rebuild", b"PRESS", True, 0)
+    assert isinstance(refused, Refused)
     assert refused.command == "rebuild"
-    assert desk.take("facerec/command/rebuild", b"PRESS", True, 1) is None
-    assert desk.take("facerec/command/rebuild", b"PRESS", False, 2) == Rebuild()
+    assert commands.take("facerec/command/rebuild", b"PRESS", True, 1) is None
+    assert commands.take("facerec/command/rebuild", b"PRESS", False, 2) == Rebuild()
 
 
 def test_clearing_a_retained_command_is_none_itself() -> None:
-    desk = intake()
-    assert isinstance(desk.take("facerec/command/rebuild", b"PRESS", True, 0), Refusal)
-    cleared = desk.take("facerec/command/rebuild", b"", False, 1)
-    assert isinstance(cleared, Refusal)
+    commands = intake()
+    assert isinstance(commands.take("facerec/command/rebuild", b"PRESS", True, 0), Refused)
+    cleared = commands.take("facerec/command/rebuild", b"", False, 1)
+    assert isinstance(cleared, Refused)
     assert "cleared" in cleared.message
-    assert desk.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
+    assert commands.take("facerec/command/rebuild", b"", False, 2) == Rebuild()
 
 
 def test_retained_commands_of_a_thousand_cameras_are_not_all_answered() -> None:
-    desk = intake()
+    commands = intake()
     topics = [f"facerec/camera/door_{number}/enabled/set" for number in range(1000)]
-    answers = [desk.take(topic, b"OFF", True, 100.0) for topic in topics]
-    assert all(isinstance(answer, Refusal) for answer in answers[:BURST])
+    answers = [commands.take(topic, b"OFF", True, 100.0) for topic in topics]
+    assert all(isinstance(answer, Refused) for answer in answers[:BURST])
     assert answers[BURST:] == [None] * (1000 - BURST)
 
 
 def test_a_flood_is_refused_with_one_answer() -> None:
-    desk = intake()
-    answers = [desk.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]
+    commands = intake()
+    answers = [commands.take("facerec/command/rebuild", b"", False, 100.0 + n / 1000) for n in range(500)]
     assert answers[:BURST] == [Rebuild()] * BURST
     assert [answer for answer in answers[BURST:] if answer is not None] == [
-        Refusal("rebuild", "Too many commands at once; they are ignored. Wait a few seconds.")
+        Refused("rebuild", "Too many commands at once; they are ignored. Wait a few seconds.")
     ]
+
+
+def test_each_kind_of_command_has_a_limit_of_its_own() -> None:
+    commands = intake()
+    for _ in range(3 * BURST):
+        commands.take("facerec/command/rebuild", b"", False, 100.0)
+        commands.take("facerec/camera/garden/enabled/set", b"perhaps", False, 100.0)
+        commands.take("facerec/camera/cellar/enabled/set", b"OFF", False, 100.0)
+    assert isinstance(commands.take("facerec/command/capture", GOOD_CAPTURE.encode(), False, 100.0), Capture)
+    answer = commands.take("facerec/camera/front_door/enabled/set", b"perhaps", False, 100.0)
+    assert isinstance(answer, Refused)
+    assert "neither ON nor OFF" in answer.message
+
+
+def test_cameras_that_there_are_not_share_one_limit() -> None:
+    commands = intake()
+    topics = [f"facerec/camera/cellar_{number}/enabled/set" for number in range(1000)]
+    answers = [commands.take(topic, b"OFF", False, 100.0) for topic in topics]
+    assert len([answer for answer in answers if answer is not None]) == BURST + 1
+
+
+def test_a_switch_is_never_refused_for_a_flood() -> None:
+    commands = intake()
+    for number in range(500):
+        wanted = number % 2 == 0
+        taken = commands.take("facerec/camera/garden/enabled/set", b"ON" if wanted else b"OFF", False, 100.0)
+        assert taken == Enable("garden", wanted)
+
+
+def test_of_a_flood_of_switches_few_are_carried_out_and_the_last_is() -> None:
+    waiting = CommandQueue()
+    carried_out: list[Command] = []
+    for number in range(1001):
+        now_s = 100.0 + number / 1000
+        assert waiting.put(Enable("garden", number % 2 == 0))
+        command = waiting.take(now_s)
+        if command is not None:
+            carried_out.append(command)
+    assert len(carried_out) == BURST
+    assert waiting.take(101.0) is None
+    assert waiting.take(101.0 + 1 / PER_SECOND) == Enable("garden", True)
+    assert waiting.take(1000.0) is None
+
+
+def test_a_flood_at_one_camera_delays_neither_another_nor_a_rebuild() -> None:
+    waiting = CommandQueue()
+    for _ in range(BURST):
+        waiting.put(Enable("garden", True))
+        assert waiting.take(100.0) == Enable("garden", True)
+    waiting.put(Enable("garden", False))
+    waiting.put(Enable("front_door", False))
+    waiting.put(Rebuild())
+    assert waiting.take(100.0) == Enable("front_door", False)
+    assert waiting.take(100.0) == Rebuild()
+    assert waiting.take(100.0) is None
+
+
+def test_no_more_commands_wait_than_there_is_room_for() -> None:
+    waiting = CommandQueue()
+    assert all(waiting.put(Rebuild()) for _ in range(MAX_WAITING))
+    assert not waiting.put(Rebuild())
+    assert waiting.put(Enable("garden", False))
 
 
 def test_after_a_flood_commands_are_taken_again() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.mqtt.commands import CommandIntake
 from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.mqtt.payloads import Topics
+from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings.schema import MqttSettings
 
 GOLDEN = Path(__file__).parent / "golden" / "discovery.json"
@@ -89,7 +89,7 @@ def test_entities_of_a_camera_need_the_camera_and_its_connection_does_not() -> N
 def test_every_topic_that_is_named_is_one_that_we_write_or_read() -> None:
     base = "house/facerec"
     topics = Topics(base)
-    intake = CommandIntake(base, ["front_door", "garden"])
+    intake = CommandIntake(topics, ["front_door", "garden"])
     written = {topics.status, topics.model_state}
     for camera, _ in CAMERAS:
         leaves = ("status", "event", "state", "face", "enabled/state")
@@ -139,7 +139,7 @@ def test_a_camera_named_as_an_identifier_is_shown_as_people_write_it() -> None:
     ]
 
 
-def test_a_house_without_anybody_and_without_cameras_can_be_announced() -> None:
+def test_a_home_without_anybody_and_without_cameras_can_be_announced() -> None:
     parts = discovery_payload(MqttSettings(), [], [], "1.2.3")[1]["components"]
     assert isinstance(parts, dict)
     assert set(parts) == {"rebuild", "model_status", "rebuild_progress", "enrolled_people", "stranger_seen"}

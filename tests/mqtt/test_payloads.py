@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
+from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import (
     AlignedFace,
     CameraState,
@@ -18,7 +19,6 @@ from facerec_mqtt.core.records import (
     Sighting,
 )
 from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.payloads import Clock, Topics
 
 # At 100 s of the monotonic clock it is 18:02:11.412 in Berlin.
 EPOCH = datetime(2026, 11, 23, 17, 2, 11, 412_000, tzinfo=UTC).timestamp()
@@ -27,7 +27,7 @@ BERLIN = Clock(EPOCH - 100.0, timezone(timedelta(hours=1)))
 
 def sighting(person: str | None) -> Sighting:
     return Sighting(
-        "Front door",
+        "front_door",
         100.0,
         Detection((411.6, 118.2, 575.9, 295.4), np.zeros((5, 2), np.float32), 0.9),
         Identification(person, 0.97123, 0.6249, None if person else "below threshold"),
@@ -36,9 +36,10 @@ def sighting(person: str | None) -> Sighting:
 
 
 def test_an_arrival_is_what_the_contract_says() -> None:
-    change = PresenceChange("Front door", "anna", "arrived", 100.0, "01JABC", 4, 5, sighting("anna"))
+    change = PresenceChange("front_door", "anna", "arrived", 100.0, "01JABC", 4, 5, sighting("anna"))
     assert payloads.event(change, name="Anna", model="20261123T100411Z-3f2a", clock=BERLIN) == {
         "event_type": "arrived",
+        "reason": None,
         "person": "anna",
         "name": "Anna",
         "camera": "front_door",
@@ -56,16 +57,16 @@ def test_an_arrival_is_what_the_contract_says() -> None:
 
 
 def test_a_departure_has_the_same_keys_without_a_face() -> None:
-    change = PresenceChange("Front door", "anna", "departed", 100.0, "01JABC", 0, 0, None)
+    change = PresenceChange("front_door", "anna", "departed", 100.0, "01JABC", 0, 0, None)
     event = payloads.event(change, name="Anna", model=None, clock=BERLIN)
-    arrival = PresenceChange("Front door", "anna", "arrived", 100.0, "01JABC", 4, 5, sighting("anna"))
+    arrival = PresenceChange("front_door", "anna", "arrived", 100.0, "01JABC", 4, 5, sighting("anna"))
     assert list(event) == list(payloads.event(arrival, name="Anna", model="m", clock=BERLIN))
     assert (event["event_type"], event["person"], event["name"]) == ("departed", "anna", "Anna")
     assert event["score"] is event["margin"] is event["box"] is None
 
 
 def test_a_stranger_has_no_name_under_any_key() -> None:
-    change = PresenceChange("Front door", None, "stranger", 100.0, "01JABC", 6, 9, sighting(None))
+    change = PresenceChange("front_door", None, "stranger", 100.0, "01JABC", 6, 9, sighting(None))
     event = payloads.event(change, name="Anna", model="m", clock=BERLIN)
     assert event["person"] is None
     assert event["name"] is None
@@ -73,14 +74,14 @@ def test_a_stranger_has_no_name_under_any_key() -> None:
 
 
 def test_a_camera_state_is_what_the_contract_says() -> None:
-    state = CameraState("Front door", ("anna",), 0, 1, 4.94, 100.0)
+    state = CameraState("front_door", ("anna",), 0, 1, 4.94, 100.0)
     assert payloads.encode(payloads.camera_state(state, BERLIN)) == (
         b'{"people":["anna"],"strangers":0,"faces":1,"fps":4.9,"last_frame":"2026-11-23T18:02:11+01:00"}'
     )
 
 
 def test_a_person_state_is_what_the_contract_says_and_keeps_accents() -> None:
-    state = PersonState(Person("jose_nunez", "José Núñez"), True, "Front door", 100.0, 0.9666)
+    state = PersonState(Person("jose_nunez", "José Núñez"), True, "front_door", 100.0, 0.9666)
     assert payloads.encode(payloads.person_state(state, BERLIN)).decode() == (
         '{"present":"ON","name":"José Núñez","camera":"front_door",'
         '"last_seen":"2026-11-23T18:02:11+01:00","score":0.967}'
@@ -123,16 +124,3 @@ def test_numpy_numbers_do_not_get_in_the_way() -> None:
     shown = Sighting(seen.camera, seen.captured_at_s, seen.detection, near, seen.face)
     change = PresenceChange("door", "anna", "arrived", 100.0, "V", 3, 3, shown)
     assert json.loads(payloads.encode(payloads.event(change, name="Anna", model=None, clock=BERLIN)))
-
-
-def test_topics_are_made_of_slugs() -> None:
-    topics = Topics("house/facerec")
-    assert topics.status == "house/facerec/status"
-    assert topics.camera("Front Door", "event") == "house/facerec/camera/front_door/event"
-    assert topics.camera("front_door", "event") == "house/facerec/camera/front_door/event"
-    assert topics.person("jose_nunez") == "house/facerec/person/jose_nunez/state"
-    assert topics.command("rebuild") == "house/facerec/command/rebuild"
-    assert (topics.model_state, topics.command_result) == (
-        "house/facerec/model/state",
-        "house/facerec/command/result",
-    )

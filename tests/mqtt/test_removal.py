@@ -8,8 +8,9 @@ import pytest
 from facerec_mqtt.core.records import Person, PersonState
 from facerec_mqtt.mqtt.discovery import discovery_payload
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
-from tests.support.broker import Broker, Ear
-from tests.support.publishers import ANNA, HERE, let_answer, running
+from tests.support.broker import Broker, Ear, wait_until
+from tests.support.faulty_line import FaultyLine
+from tests.support.publisher import ANNA, HERE, break_connection, let_answer, running
 
 TOM = Person("tom", "Tom")
 TOM_AWAY = PersonState(TOM, False, None, None, None)
@@ -85,37 +86,60 @@ def test_entities_that_an_earlier_run_announced_are_removed(broker: Broker, brok
         assert kept == {DISCOVERY, "facerec/status", "facerec/person/anna/state"}
 
 
-@pytest.mark.parametrize("away", ["Home Assistant", "we", "nobody"])
-def test_what_goes_while_somebody_is_away_is_removed_once_more_when_home_assistant_starts(
-    broker: Broker, away: str
+@pytest.mark.parametrize("seen", ["ended", "not seen", "started"])
+def test_what_goes_is_removed_again_when_home_assistant_starts_unless_it_was_there(
+    broker: Broker, seen: str
 ) -> None:
     settings = broker.settings()
-    told, wanted = announcement(settings, ANNA, TOM), announcement(settings, ANNA)
+    both, wanted = announcement(settings, ANNA, TOM), announcement(settings, ANNA)
     present = wanted["components"]
-    earlier: Any = told["components"] if away == "we" else {}
-    # Whether something goes that Home Assistant has is looked at when the connection is made.
-    first = wanted if away == "we" else told
-    with broker.ear() as ear, running(settings, announced=earlier, discovery=first) as publisher:
-        ear.wait_for(DISCOVERY)
-        if away == "Home Assistant":
+    with broker.ear() as ear, running(settings, discovery=both) as publisher:
+        ear.wait_for("facerec/status", b"online")
+        if seen == "started":
+            ear.say("homeassistant/status", "online")
+            ear.wait(lambda _: len(ear.on("facerec/status")) == 2)
+        if seen == "ended":
             ear.say("homeassistant/status", "offline")
-        if away != "we":
-            let_answer(ear)
-            publisher.publish_discovery(wanted)
+        let_answer(ear)
+        publisher.publish_discovery(wanted)
         ear.wait(lambda _: REMOVED in [said.get("person_tom") for said in entities(ear)])
         ear.wait(lambda _: entities(ear)[-1] == present)
-        assert ("person_tom" in publisher.announced) == (away != "nobody")
+        assert ("person_tom" in publisher.announced) == (seen != "started")
         before = len(entities(ear))
         ear.say("homeassistant/status", "online")
-        if away == "nobody":
+        if seen == "started":
             ear.wait(lambda _: len(entities(ear)) == before + 1)
             assert entities(ear)[-1] == present
             return
         ear.wait(lambda _: len(entities(ear)) > before + 2 and entities(ear)[-1] == present)
         assert publisher.announced == present
         later = entities(ear)[before:]
-        assert "state_topic" in later[0]["person_tom"]
+        assert later[0]["person_tom"]["unique_id"] == "facerec_home_person_tom"
         assert later[-2]["person_tom"] == REMOVED
+
+
+def test_a_removal_that_home_assistant_may_have_missed_is_remembered_over_a_restart(broker: Broker) -> None:
+    settings = broker.settings()
+    both, wanted = announcement(settings, ANNA, TOM), announcement(settings, ANNA)
+    present = wanted["components"]
+    with broker.ear() as ear:
+        with running(settings, discovery=both) as publisher:
+            ear.wait_for("facerec/status", b"online")
+            publisher.publish_discovery(wanted)
+            ear.wait(lambda _: REMOVED in [said.get("person_tom") for said in entities(ear)])
+            ear.wait_for("facerec/person/tom/state", b"")
+            remembered = dict(publisher.announced)
+        assert "Tom" not in json.dumps(remembered)
+        assert "facerec/person/tom" not in json.dumps(remembered)
+        before = len(entities(ear))
+        with running(settings, announced=remembered, discovery=wanted) as publisher:
+            ear.wait(lambda _: len(entities(ear)) > before)
+            let_answer(ear)
+            assert all(said == present for said in entities(ear)[before:])  # nobody asks for it yet
+            ear.say("homeassistant/status", "online")
+            ear.wait(lambda _: REMOVED in [said.get("person_tom") for said in entities(ear)[before:]])
+            ear.wait(lambda _: entities(ear)[-1] == present)
+            assert publisher.announced == present
 
 
 @pytest.mark.parametrize("broker_forgets", [False, True])
@@ -156,6 +180,47 @@ def test_pictures_that_the_broker_may_not_keep_any_more_are_removed(broker: Brok
     with broker.ear() as late:
         late.settle()
         assert bool(late.on(face)) is allowed
+
+
+@pytest.mark.parametrize("again", ["birth", "reconnect", "reload"])
+def test_a_picture_that_was_removed_once_is_not_emptied_again(broker: Broker, again: str) -> None:
+    picture = "facerec/camera/front_door/face"
+    with broker.ear() as ear:
+        ear.say(picture, b"old", retain=True)
+        with running(broker.settings(), privacy=PrivacySettings(retain_images=False)) as publisher:
+            ear.wait_for(picture, b"")
+            let_answer(ear)
+            publisher.publish_face("front_door", b"live")
+            ear.wait_for(picture, b"live")
+            match again:
+                case "birth":
+                    ear.say("homeassistant/status", "online")
+                    ear.wait(lambda _: len(ear.on("facerec/status")) == 2)
+                case "reconnect":
+                    break_connection(publisher)
+                    ear.wait(lambda _: [m.text for m in ear.on("facerec/status")].count("online") == 2)
+                case "reload":
+                    publisher.publish_discovery(announcement(broker.settings(), ANNA))
+            publisher.remove_person("zoe")
+            ear.wait_for("facerec/person/zoe/state", b"")  # whose topic is emptied after all others
+        ear.settle()
+        assert [message.payload for message in ear.on(picture)] == [b"old", b"", b"live"]
+
+
+def test_a_topic_that_could_not_be_emptied_is_emptied_at_the_next_connection(broker: Broker) -> None:
+    state = "facerec/person/anna/state"
+    with (
+        FaultyLine(broker.port) as line,
+        broker.ear() as ear,
+        running(broker.settings(port=line.port)) as publisher,
+    ):
+        publisher.publish_state(HERE)
+        ear.wait_for(state)
+        line.cut()
+        wait_until(lambda: not publisher.online)
+        publisher.remove_person("anna")
+        line.restore()
+        ear.wait_for(state, b"")
 
 
 def test_faces_that_the_broker_keeps_can_be_removed(broker: Broker) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from facerec_mqtt.core.records import PresenceChange, Sighting
+from facerec_mqtt.core.clock import WallClock
+from facerec_mqtt.core.records import Sighting
 from facerec_mqtt.presence.review import Review, ReviewCollector, ReviewFolder, ReviewPicture
+from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, follow
 from facerec_mqtt.settings.schema import ReviewSettings
 from tests.support.broker import Broker, wait_until
 from tests.support.service import Home, RunningService, run_program, write_film
@@ -23,31 +27,34 @@ PATIENCE_S = 120.0
 NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
 
 
-class CameraPipeline:
-    """Shows faces to a gleaner, one frame every `STEP_S`."""
+class Door:
+    """Shows faces before one camera, one frame every `STEP_S`, and collects the pictures kept of them."""
 
     def __init__(self) -> None:
-        self.gleaner = ReviewCollector(QUIET_S)
+        self.collector = ReviewCollector(QUIET_S)
+        self.tracks: list[Track] = []
         self.now_s = 1000.0
         self.pictures: list[ReviewPicture] = []
 
-    def show(self, *sightings: Sighting, shade: int = 128) -> "CameraPipeline":
+    def show(self, *sightings: Sighting, shade: int = 128) -> "Door":
         """Frames with one face each; the picture is all of one shade."""
         for sighting in sightings:
             self.now_s += STEP_S
             image = np.full((360, 640, 3), shade, np.uint8)
-            self.gleaner.observe(DOOR, self.now_s, [sighting], image)
-            self.pictures += self.gleaner.due(self.now_s)
+            tracks = follow(self.tracks, [replace(sighting, captured_at_s=self.now_s)], self.now_s)
+            self.collector.add(DOOR, tracks, image)
+        return self.wait(0.0)
+
+    def announce(self) -> "Door":
+        """The visits have called the face of the last frame a stranger."""
+        self.tracks[-1].announced = "stranger"
+        self.collector.add(DOOR, self.tracks[-1:], np.zeros((360, 640, 3), np.uint8))
         return self
 
-    def announce(self, sighting: Sighting) -> "CameraPipeline":
-        """The visits have called this face, which was in the last frame, a stranger."""
-        self.gleaner.told([PresenceChange(DOOR, None, "stranger", self.now_s, "V", 6, 6, sighting)])
-        return self
-
-    def wait(self, seconds: float) -> "CameraPipeline":
+    def wait(self, seconds: float) -> "Door":
         self.now_s += seconds
-        self.pictures += self.gleaner.due(self.now_s)
+        self.tracks = [track for track in self.tracks if self.now_s - track.seen_s <= TRACK_GAP_S]
+        self.pictures += self.collector.take_finished(self.now_s, self.tracks)
         return self
 
     @property
@@ -62,9 +69,8 @@ def shade_of(picture: ReviewPicture) -> int:
 
 
 def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None:
-    watch = CameraPipeline().show(face(sharpness=30), shade=10).show(face(sharpness=55), shade=200)
-    last = face(sharpness=40)
-    watch.show(last, shade=90).announce(last).wait(2.9)
+    watch = Door().show(face(sharpness=30), shade=10).show(face(sharpness=55), shade=200)
+    watch.show(face(sharpness=40), shade=90).announce().wait(2.9)
     assert watch.pictures == []
     watch.wait(0.2)
     [picture] = watch.pictures
@@ -74,16 +80,16 @@ def test_of_a_stranger_the_best_picture_is_kept_once_the_visit_is_over() -> None
 
 
 def test_a_face_that_was_not_announced_and_is_clearly_nobody_is_not_kept() -> None:
-    assert CameraPipeline().show(*[face()] * 9).wait(200).pictures == []
+    assert Door().show(*[face()] * 9).wait(200).pictures == []
 
 
 def test_somebody_of_the_family_is_not_kept() -> None:
-    watch = CameraPipeline().show(*[face("anna")] * 9, *[face(score=0.4)] * 4).wait(200)
+    watch = Door().show(*[face("anna")] * 9, *[face(score=0.4)] * 4).wait(200)
     assert watch.pictures == []
 
 
 def test_a_face_that_came_near_and_was_mostly_not_named_is_doubtful() -> None:
-    watch = CameraPipeline().show(
+    watch = Door().show(
         *[face(score=0.42)] * 5, face("anna", score=0.55), face(score=0.6, refusal="ambiguous")
     )
     assert watch.wait(200).kinds == ["doubtful"]
@@ -99,11 +105,11 @@ def test_a_face_that_came_near_and_was_mostly_not_named_is_doubtful() -> None:
     ],
 )
 def test_a_face_that_was_hardly_seen_or_cannot_be_judged_is_not_doubtful(faces: list[Sighting]) -> None:
-    assert CameraPipeline().show(*faces).wait(200).pictures == []
+    assert Door().show(*faces).wait(200).pictures == []
 
 
 def test_a_doubtful_face_that_comes_back_within_the_quiet_time_is_one_visit() -> None:
-    watch = CameraPipeline()
+    watch = Door()
     for shade, sharpness in ((50, 30.0), (150, 55.0), (90, 40.0)):
         watch.show(*[face(score=0.42, sharpness=sharpness)] * 4, shade=shade).wait(20)
     assert watch.pictures == []
@@ -114,12 +120,11 @@ def test_a_doubtful_face_that_comes_back_within_the_quiet_time_is_one_visit() ->
     assert watch.kinds == ["doubtful", "doubtful"]
 
 
-def test_somebody_who_does_not_move_is_still_the_same() -> None:
-    last = face()
-    watch = CameraPipeline().show(*[face()] * 3, last).announce(last)
+def test_while_a_stranger_is_followed_the_picture_waits() -> None:
+    watch = Door().show(*[face()] * 4).announce()
     for _ in range(50):
+        watch.tracks[-1].seen_s = watch.now_s
         watch.wait(STEP_S)
-        watch.gleaner.unchanged(DOOR, watch.now_s)
     assert watch.pictures == []
     assert watch.wait(5).kinds == ["stranger"]
 
@@ -164,26 +169,39 @@ def test_what_is_not_ours_is_never_deleted(tmp_path: Path) -> None:
     assert all(path.exists() for path in kept)
 
 
+def announced_stranger(at_s: float) -> Track:
+    """A face that was seen once, and announced."""
+    [track] = follow([], [face(at_s=at_s)], at_s)
+    track.announced = "stranger"
+    return track
+
+
 def test_a_review_that_is_not_switched_on_writes_nothing(tmp_path: Path) -> None:
-    review = Review(ReviewSettings(folder=tmp_path / "review"), QUIET_S)
-    last = face()
+    review = Review(ReviewSettings(folder=tmp_path / "review"), QUIET_S, WallClock())
     for number in range(9):
-        review.observe(DOOR, number * STEP_S, [last], np.zeros((360, 640, 3), np.uint8))
-    review.told([PresenceChange(DOOR, None, "stranger", 0.0, "V", 6, 6, last)])
+        review.add(DOOR, [announced_stranger(number * STEP_S)], np.zeros((360, 640, 3), np.uint8))
     review.stop(10.0)
     assert not (tmp_path / "review").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told_of_once(
+def test_a_picture_of_a_visit_that_goes_on_is_written_when_the_service_ends(tmp_path: Path) -> None:
+    review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S, WallClock())
+    track = announced_stranger(time.monotonic())
+    review.add(DOOR, [track], np.zeros((360, 640, 3), np.uint8))
+    review.write_finished(time.monotonic(), {track})
+    assert not (tmp_path / "review").exists()
+    review.stop(time.monotonic())
+    assert len(list((tmp_path / "review").glob("*/*_stranger.jpg"))) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "review").write_text("a file")
-    review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S)
+    review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S, WallClock())
     for start_s in (0.0, 100.0):
-        last = face()
-        review.observe(DOOR, start_s, [last], np.zeros((360, 640, 3), np.uint8))
-        review.told([PresenceChange(DOOR, None, "stranger", start_s, "V", 6, 6, last)])
-        review.due(start_s + 10)
+        review.add(DOOR, [announced_stranger(start_s)], np.zeros((360, 640, 3), np.uint8))
+        review.write_finished(start_s + 10, ())
     assert caplog.text.count("FACEREC_REVIEW__FOLDER") == 1
 
 

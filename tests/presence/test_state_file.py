@@ -1,25 +1,16 @@
 """What the service still knows after a restart."""
 
+import json
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facerec_mqtt.core.records import OpenVisit, Person, PersonState
+from facerec_mqtt.core.records import OpenVisit, Person
 from facerec_mqtt.mqtt.discovery import discovery_payload
-from facerec_mqtt.presence.state import Presence
-from facerec_mqtt.presence.state_file import (
-    RESUME_S,
-    LastSeen,
-    ServiceState,
-    StateFile,
-    last_seen,
-    of_people,
-    state_files,
-    to_resume,
-)
+from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile, remove_person, state_files
 from facerec_mqtt.settings.schema import MqttSettings
 
 ANNA, TOM = Person("anna", "Anna"), Person("tom", "Tom")
@@ -30,84 +21,158 @@ KEPT = ServiceState(
     (OpenVisit("door", "anna", "V", 1795453300.5, 1795453331.412, 0.97),),
     {"rebuild": {"platform": "button", "options": ["a"], "name": "José"}},
     frozenset({"door", "garden"}),
+    frozenset({"eve"}),
 )
 
 
-def test_what_was_kept_is_recalled_by_the_next_run(tmp_path: Path) -> None:
-    StateFile(tmp_path / "models", "home").keep(KEPT)
-    assert StateFile(tmp_path / "models", "home").recall() == KEPT
+def test_what_was_saved_is_read_by_the_next_run(tmp_path: Path) -> None:
+    StateFile(tmp_path / "models", "home").save(KEPT)
+    assert StateFile(tmp_path / "models", "home").state == KEPT
 
 
-def test_the_first_run_has_nothing_to_recall_and_says_nothing(
+def test_the_first_run_has_nothing_to_read_and_logs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert StateFile(tmp_path, "home").recall() == ServiceState()
+    assert StateFile(tmp_path, "home").state == ServiceState()
     assert not caplog.records
 
 
-def test_two_services_that_share_a_folder_do_not_share_a_memory(tmp_path: Path) -> None:
-    StateFile(tmp_path, "home").keep(KEPT)
-    assert StateFile(tmp_path, "barn").recall() == ServiceState()
+def test_two_services_that_share_a_folder_do_not_share_a_state(tmp_path: Path) -> None:
+    StateFile(tmp_path, "home").save(KEPT)
+    assert StateFile(tmp_path, "barn").state == ServiceState()
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    StateFile(tmp_path, "home").keep(KEPT)
+    StateFile(tmp_path, "home").save(KEPT)
     assert (tmp_path / "memory-home.json").stat().st_mode & 0o077 == 0
 
 
 def test_it_is_written_only_when_it_has_changed(tmp_path: Path) -> None:
-    memory = StateFile(tmp_path, "home")
-    memory.keep(KEPT)
+    file = StateFile(tmp_path, "home")
+    file.save(KEPT)
     (tmp_path / "memory-home.json").unlink()
-    memory.keep(replace(KEPT, last_seen=dict(KEPT.last_seen)))
+    file.save(replace(KEPT, last_seen=dict(KEPT.last_seen)))
     assert not (tmp_path / "memory-home.json").exists()
-    memory.keep(ServiceState())
-    assert StateFile(tmp_path, "home").recall() == ServiceState()
+    file.save(ServiceState())
+    assert StateFile(tmp_path, "home").state == ServiceState()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\xff",
-        b"[]",
-        b"{}",
-        b'{"switched_off":[],"people":{"anna":1},"last_seen":{},"visits":[],"announced":{}}',
-        b'{"switched_off":[1],"people":{},"last_seen":{},"visits":[],"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":[],"visits":[],"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":"now","score":0.9}},"visits":[],"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{"anna":{"camera":"door","epoch_s":NaN,"score":0.9}},"visits":[],"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{},"announced":{}}',
-        b'{"switched_off":[],"people":{},"last_seen":{},"visits":[{"camera":"door"}],"announced":{}}',
-        b"[" * 100_000,
-    ],
-)
-def test_a_damaged_memory_is_told_of_and_is_as_none(
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"\0" * 300, b"[" * 100_000, b"null"])
+def test_a_file_that_holds_no_state_is_logged_and_is_as_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     (tmp_path / "memory-home.json").write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        assert StateFile(tmp_path, "home").recall() == ServiceState()
+        assert StateFile(tmp_path, "home").state == ServiceState()
     assert "memory-home.json" in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def stored(tmp_path: Path) -> dict[str, Any]:
+    """What a file of all of `KEPT` holds."""
+    StateFile(tmp_path, "home").save(KEPT)
+    values: dict[str, Any] = json.loads((tmp_path / "memory-home.json").read_bytes())
+    return values
+
+
+KEYS = {field.name: field.default for field in fields(ServiceState)} | {"last_seen": {}, "announced": {}}
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+@pytest.mark.parametrize("damage", ["missing", "null", "of another kind"])
+def test_a_key_that_is_missing_or_damaged_costs_no_other(
+    tmp_path: Path, key: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = stored(tmp_path)
+    if damage == "missing":
+        del values[key]
+    else:
+        values[key] = None if damage == "null" else 7
+    (tmp_path / "memory-home.json").write_text(json.dumps(values))
+    changes: Any = {key: KEYS[key]}
+    assert StateFile(tmp_path, "home").state == replace(KEPT, **changes)
+    assert [record.levelname for record in caplog.records] == ([] if damage == "missing" else ["WARNING"])
+
+
+@pytest.mark.parametrize(
+    ("key", "entries", "rest"),
+    [
+        ("switched_off", ["garden", 1, "../x"], frozenset({"garden"})),
+        ("people", {"anna": "Anna", "jose": 1, "A/#": "Eve"}, (ANNA,)),
+        ("last_seen", {"anna": {"camera": "door", "epoch_s": "now", "score": 0.9}}, {}),
+        ("last_seen", {"anna": {"camera": "door", "epoch_s": float("nan"), "score": 0.9}}, {}),
+        ("visits", [{"camera": "door"}], ()),
+        ("announced", {"a": {"platform": "button"}, "b": 3}, {"a": {"platform": "button"}}),
+    ],
+)
+def test_an_entry_that_is_damaged_costs_no_other(
+    tmp_path: Path, key: str, entries: object, rest: object
+) -> None:
+    (tmp_path / "memory-home.json").write_text(json.dumps(stored(tmp_path) | {key: entries}))
+    changes: Any = {key: rest}
+    assert StateFile(tmp_path, "home").state == replace(KEPT, **changes)
+
+
+def test_of_a_file_that_is_cut_short_the_switches_stay(tmp_path: Path) -> None:
+    content = json.dumps(stored(tmp_path)).encode()
+    end = content.index(b'"cameras"')
+    for cut in range(end, len(content)):
+        (tmp_path / "memory-home.json").write_bytes(content[:cut])
+        assert StateFile(tmp_path, "home").state.switched_off == KEPT.switched_off, cut
+
+
+def test_a_file_of_a_newer_version_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "memory-home.json").write_text(json.dumps(stored(tmp_path) | {"moods": {"anna": "good"}}))
+    assert StateFile(tmp_path, "home").state == KEPT
+    assert not caplog.records
+
+
+def test_whatever_is_done_first_nothing_unread_is_overwritten(tmp_path: Path) -> None:
+    stored(tmp_path)
+    file = StateFile(tmp_path, "home")
+    file.save(KEPT)
+    assert StateFile(tmp_path, "home").state == KEPT
+    file = StateFile(tmp_path, "home")
+    file.save(replace(file.state, people=()))
+    assert StateFile(tmp_path, "home").state == replace(KEPT, people=())
+
+
+def test_a_damaged_file_is_written_whole_again_with_the_next_save(tmp_path: Path) -> None:
+    values = stored(tmp_path) | {"people": {"anna": "Anna", "tom": 1}}
+    (tmp_path / "memory-home.json").write_text(json.dumps(values))
+    file = StateFile(tmp_path, "home")
+    file.save(file.state)
+    assert b"tom" not in (tmp_path / "memory-home.json").read_bytes()
+
+
+def test_somebody_is_removed_from_the_states_of_all_services(tmp_path: Path) -> None:
+    for node in ("home", "barn"):
+        StateFile(tmp_path, node).save(KEPT)
+    assert not remove_person(tmp_path, ANNA, from_broker=False)
+    for file in state_files(tmp_path):
+        assert b"anna" not in file.path.read_bytes().lower()
+        assert file.state.switched_off == KEPT.switched_off
+
+
+def test_who_is_to_be_removed_from_the_broker_is_saved_until_that_is_done(tmp_path: Path) -> None:
+    StateFile(tmp_path, "home").save(KEPT)
+    StateFile(tmp_path, "barn").save(ServiceState())
+    assert remove_person(tmp_path, ANNA, from_broker=True)
+    assert StateFile(tmp_path, "home").state.removed == {"anna", "eve"}
+    assert StateFile(tmp_path, "barn").state == ServiceState()
+
+
+def test_a_folder_that_cannot_be_written_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "models").write_text("a file")
     with caplog.at_level(logging.WARNING):
-        StateFile(tmp_path / "models", "home").keep(KEPT)
+        StateFile(tmp_path / "models", "home").save(KEPT)
     assert "memory-home.json" in caplog.text
 
 
-def test_a_memory_of_before_there_were_cameras_in_it_is_read(tmp_path: Path) -> None:
+def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "memory-home.json").write_bytes(
         b'{"switched_off":["garden"],"people":{},"last_seen":{},"visits":[],"announced":{}}'
     )
-    assert StateFile(tmp_path, "home").recall() == ServiceState(frozenset({"garden"}))
-
-
-def test_only_those_who_were_seen_are_remembered() -> None:
-    states = [PersonState(ANNA, True, "door", -3.5, 0.9), PersonState(TOM, False, None, None, None)]
-    assert last_seen(states, 1000.0) == {"anna": LastSeen("door", 996.5, 0.9)}
+    assert StateFile(tmp_path, "home").state == ServiceState(frozenset({"garden"}))
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left_and_of_others_everything() -> None:
@@ -123,69 +188,9 @@ def test_of_somebody_who_is_forgotten_nothing_is_left_and_of_others_everything()
     assert of(TOM).without("anna") == of(TOM)
 
 
-def test_the_memories_of_all_services_that_share_a_folder_are_found(tmp_path: Path) -> None:
+def test_the_states_of_all_services_that_share_a_folder_are_found(tmp_path: Path) -> None:
     for node in ("home", "Barn-2"):
-        StateFile(tmp_path, node).keep(KEPT)
+        StateFile(tmp_path, node).save(KEPT)
     (tmp_path / "current").touch()
-    assert [memory.recall() for memory in state_files(tmp_path)] == [KEPT, KEPT]
+    assert [file.state for file in state_files(tmp_path)] == [KEPT, KEPT]
     assert state_files(tmp_path / "nowhere") == ()
-
-
-def test_visits_of_people_are_remembered_and_those_of_strangers_are_not() -> None:
-    visits = [OpenVisit("door", "anna", "V", 5.0, 10.0, 0.9), OpenVisit("door", None, "W", 5.0, 10.0, 0.1)]
-    assert of_people(visits, 1000.0) == (OpenVisit("door", "anna", "V", 1005.0, 1010.0, 0.9),)
-
-
-@pytest.mark.parametrize(
-    ("person", "camera", "seen_ago_s", "goes_on"),
-    [
-        ("anna", "door", 0.0, True),
-        ("anna", "door", RESUME_S, True),
-        ("anna", "door", RESUME_S + 1, False),
-        ("anna", "door", -1.0, True),
-        ("anna", "door", -3600.0, False),
-        ("anna", "garden", 1.0, False),
-        ("jose", "door", 1.0, False),
-    ],
-)
-def test_a_visit_goes_on_after_a_restart_that_was_not_too_long_where_person_and_camera_are_still_there(
-    person: str, camera: str, seen_ago_s: float, goes_on: bool
-) -> None:
-    at_zero_s, now_s = 1795453300.0, 20.0
-    kept = OpenVisit(camera, person, "V", at_zero_s - 900.0, at_zero_s + now_s - seen_ago_s, 0.9)
-    expected = OpenVisit(camera, person, "V", -900.0, now_s - seen_ago_s, 0.9)
-    resumed = to_resume([kept], {"anna"}, {"door"}, at_zero_s, now_s)
-    assert resumed == ((expected,) if goes_on else ())
-
-
-def test_somebody_seen_in_an_earlier_run_has_a_last_place_and_time_but_is_not_present() -> None:
-    presence = Presence(["door"])
-    presence.set_people([ANNA, TOM])
-    presence.recall("anna", "door", -100.0, 0.9)
-    presence.recall("nobody", "door", -100.0, 0.9)
-    assert presence.people == (
-        PersonState(ANNA, False, "door", -100.0, 0.9),
-        PersonState(TOM, False, None, None, None),
-    )
-
-
-def test_where_the_clock_is_set_after_the_start_only_what_was_recalled_by_it_moves() -> None:
-    presence = Presence(["door"])
-    presence.set_people([ANNA, TOM])
-    presence.recall("anna", "door", 500.0, 0.9)
-    presence.recall("tom", "door", 400.0, 0.7)
-    presence.visits([OpenVisit("door", "tom", "V", 5.0, 10.0, 0.8)])
-    presence.visits([])
-    presence.clock_was_set(3600.0)
-    assert presence.people == (
-        PersonState(ANNA, False, "door", -3100.0, 0.9),
-        PersonState(TOM, False, "door", 10.0, 0.8),
-    )
-
-
-def test_what_was_seen_in_this_run_is_not_replaced_by_an_earlier_one() -> None:
-    presence = Presence(["door"])
-    presence.set_people([ANNA])
-    presence.visits([OpenVisit("garden", "anna", "V", 5.0, 10.0, 0.8)])
-    presence.recall("anna", "door", -100.0, 0.9)
-    assert presence.people == (PersonState(ANNA, True, "garden", 10.0, 0.8),)

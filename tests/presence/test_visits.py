@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.core.records import OpenVisit, PresenceChange, Refusal, Sighting
+from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Refusal, Sighting
 from facerec_mqtt.presence.visits import Visits, new_visit_id
 from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.support.sightings import face
@@ -35,7 +35,7 @@ class Watch:
 
     def wait(self, seconds: float) -> "Watch":
         self.now_s += seconds
-        self.changes += self.visits.due(self.now_s)
+        self.changes += self.visits.end_overdue(self.now_s)
         return self
 
     @property
@@ -242,10 +242,10 @@ def test_a_visit_of_an_earlier_run_ends_when_the_camera_is_there_and_nobody_come
     None
 ):
     watch = resumed()
-    assert watch.visits.due(watch.now_s + 1000) == ()
-    watch.visits.camera_back(DOOR, watch.now_s + 1000)
-    assert watch.visits.due(watch.now_s + 1059) == ()
-    (departed,) = watch.visits.due(watch.now_s + 1061)
+    assert watch.visits.end_overdue(watch.now_s + 800) == ()
+    watch.visits.camera_back(DOOR, watch.now_s + 800)
+    assert watch.visits.end_overdue(watch.now_s + 859) == ()
+    (departed,) = watch.visits.end_overdue(watch.now_s + 861)
     assert (departed.kind, departed.person, departed.visit_id) == ("departed", "anna", "V0")
 
 
@@ -279,13 +279,14 @@ def test_an_outage_of_the_camera_departs_nobody() -> None:
     watch = Watch(departure_s=60).show(frames(5, face("anna"))).wait(30)
     watch.visits.camera_lost(DOOR, watch.now_s)
     watch.visits.camera_lost(DOOR, watch.now_s + 1)
-    watch.wait(3600)
+    watch.wait(800)
     assert watch.said == ["arrived anna"]
     watch.visits.camera_back(DOOR, watch.now_s)
     watch.wait(29)
     assert watch.said == ["arrived anna"]
     watch.wait(2)
     assert watch.said == ["arrived anna", "departed anna"]
+    assert watch.changes[-1].reason is Departure.UNSEEN
 
 
 def test_the_last_sighting_is_not_moved_by_an_outage() -> None:
@@ -294,6 +295,50 @@ def test_the_last_sighting_is_not_moved_by_an_outage() -> None:
     watch.visits.camera_lost(DOOR, watch.now_s)
     watch.visits.camera_back(DOOR, watch.now_s + 500)
     assert watch.visits.open_visits()[0].last_seen_s == seen_s
+
+
+def test_a_camera_that_stays_away_ends_its_visits_after_a_bound() -> None:
+    watch = Watch(camera_offline_s=900).show(frames(20, face("anna", x=LEFT), face(x=RIGHT)))
+    watch.visits.camera_lost(DOOR, watch.now_s)
+    watch.wait(899)
+    assert watch.said == ["arrived anna", "stranger -"]
+    assert len(watch.visits.open_visits()) == 2
+    watch.wait(2).wait(1000)
+    assert watch.said == ["arrived anna", "stranger -", "departed anna"]
+    assert watch.changes[-1].reason is Departure.CAMERA_OFFLINE
+    assert watch.visits.open_visits() == ()
+    watch.visits.camera_back(DOOR, watch.now_s)
+    assert watch.show(frames(5, face("anna", x=LEFT))).said[-1] == "arrived anna"
+
+
+def test_a_camera_that_comes_back_for_moments_only_keeps_nobody_present() -> None:
+    watch = Watch(camera_offline_s=900, departure_s=60).show(frames(5, face("anna")))
+    for _ in range(4):
+        watch.visits.camera_lost(DOOR, watch.now_s)
+        watch.wait(300)
+        watch.visits.camera_back(DOOR, watch.now_s)
+        watch.wait(1)
+    assert watch.said == ["arrived anna", "departed anna"]
+    assert watch.changes[-1].reason is Departure.CAMERA_OFFLINE
+
+
+def test_who_is_seen_between_two_outages_stays() -> None:
+    watch = Watch(camera_offline_s=900).show(frames(5, face("anna")))
+    for _ in range(4):
+        watch.visits.camera_lost(DOOR, watch.now_s)
+        watch.wait(600)
+        watch.visits.camera_back(DOOR, watch.now_s)
+        watch.show(frames(2, face("anna")))
+    assert watch.said == ["arrived anna"]
+
+
+def test_a_camera_that_never_comes_back_after_a_restart_ends_the_visits_of_the_earlier_run() -> None:
+    watch = resumed()
+    assert watch.wait(899).said == []
+    watch.wait(2)
+    assert [(change.kind, change.person, change.reason) for change in watch.changes] == [
+        ("departed", "anna", Departure.CAMERA_OFFLINE)
+    ]
 
 
 def test_an_outage_of_one_camera_does_not_keep_people_at_another() -> None:
@@ -305,7 +350,9 @@ def test_an_outage_of_one_camera_does_not_keep_people_at_another() -> None:
 def test_a_camera_that_is_switched_off_departs_everybody_at_once() -> None:
     watch = Watch().show(frames(20, face("anna", x=LEFT), face(x=RIGHT)))
     ended = watch.visits.end_camera(DOOR, watch.now_s)
-    assert [(change.kind, change.person) for change in ended] == [("departed", "anna")]
+    assert [(change.kind, change.person, change.reason) for change in ended] == [
+        ("departed", "anna", Departure.CAMERA_SWITCHED_OFF)
+    ]
     assert watch.visits.open_visits() == ()
     assert watch.visits.end_camera(DOOR, watch.now_s) == ()
 
@@ -321,15 +368,17 @@ def test_a_new_model_keeps_visits_and_votes() -> None:
     assert watch.said == ["arrived anna", "arrived tom"]
 
 
-def test_people_whom_a_new_model_does_not_know_depart() -> None:
+def test_people_that_a_new_model_does_not_know_depart() -> None:
     watch = Watch().show(frames(5, face("anna", x=LEFT), face("tom", x=RIGHT)))
     gone = watch.visits.set_people(["tom"], watch.now_s)
-    assert [(change.kind, change.person) for change in gone] == [("departed", "anna")]
+    assert [(change.kind, change.person, change.reason) for change in gone] == [
+        ("departed", "anna", Departure.PERSON_REMOVED)
+    ]
     watch.show(frames(3, face("tom", x=RIGHT)))
     assert [visit.person for visit in watch.visits.open_visits()] == ["tom"]
 
 
-def test_votes_for_people_whom_a_new_model_does_not_know_are_forgotten() -> None:
+def test_votes_for_people_that_a_new_model_does_not_know_are_forgotten() -> None:
     watch = Watch().show(frames(2, face("anna")))
     watch.visits.set_people(["tom"], watch.now_s)
     watch.visits.set_people(["tom", "anna"], watch.now_s)
@@ -337,7 +386,7 @@ def test_votes_for_people_whom_a_new_model_does_not_know_are_forgotten() -> None
     assert watch.said == []
 
 
-def test_open_visits_tell_who_was_seen_when_and_how_surely() -> None:
+def test_open_visits_hold_who_was_seen_when_and_how_surely() -> None:
     watch = Watch().show([*frames(5, face("anna", score=0.8)), *frames(1, face("anna", score=0.95))])
     (visit,) = watch.visits.open_visits()
     assert (visit.camera, visit.person, visit.visit_id) == (DOOR, "anna", "V1")

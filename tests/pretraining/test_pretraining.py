@@ -45,7 +45,7 @@ def test_half_of_the_guises_are_mirrored() -> None:
     assert 160 < sum(mirrored(place(rng)) for _ in range(400)) < 240
 
 
-def test_a_guise_is_drawn_anew_from_the_same_seed(random_chips: NDArray[np.uint8]) -> None:
+def test_a_guise_is_drawn_again_from_the_same_seed(random_chips: NDArray[np.uint8]) -> None:
     first, again, other = (augment(random_chips[0], np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert first.shape == (112, 112, 3)
     assert np.array_equal(first, again)
@@ -110,7 +110,7 @@ def face_at(x: float, y: float, score: float = 0.9) -> NDArray[np.float32]:
     return np.array([x, y, 40, 40, *[x + 20, y + 20] * 5, score], np.float32)
 
 
-def test_faces_at_the_edge_are_told_from_others() -> None:
+def test_faces_at_the_edge_are_distinguished_from_others() -> None:
     faces = [face_at(50, 50), face_at(-2, 50), face_at(50, 88), face_at(81, 50, 0.5), face_at(30, 4)]
     source = Source(np.zeros((2, 125, 125, 3), np.uint8), (np.stack(faces), np.zeros((0, 15), np.float32)))
     assert source.at_edge == [(0, 1), (0, 2)]

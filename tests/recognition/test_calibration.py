@@ -130,7 +130,7 @@ def test_a_score_of_a_half_is_the_threshold_and_nine_tenths_are_ten_times_rarer(
     assert scores[-1] <= 1
 
 
-def test_the_layers_opinion_counts_relative_to_what_they_say_of_strangers() -> None:
+def test_the_classifiers_odds_count_relative_to_those_of_strangers() -> None:
     normalised = np.array([[2.0, 2.0, 2.0]], np.float32)
     probabilities = np.array([[0.5, 0.9, 0.1]], np.float32)
     neutral, liked, disliked = Calibration(1.0, 0.5, 0.0).evidence(normalised, probabilities)[0]

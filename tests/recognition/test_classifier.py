@@ -1,4 +1,4 @@
-"""The family's dense layers."""
+"""The classifier: dense layers on the backbone's embeddings."""
 
 import os
 import subprocess
@@ -48,18 +48,18 @@ def train(
 
 
 @pytest.mark.parametrize("counts", [[5], [1, 30, 60]])
-def test_members_are_told_apart_and_from_nobody(counts: list[int]) -> None:
+def test_members_are_distinguished_from_each_other_and_from_nobody(counts: list[int]) -> None:
     members = people(len(counts), 1)
-    head = train(members, counts)
+    classifier = train(members, counts)
     for row, member in enumerate(members):
-        answers = head.probabilities(pictures(member, 20, 99)).argmax(axis=1)
+        answers = classifier.probabilities(pictures(member, 20, 99)).argmax(axis=1)
         assert np.mean(answers == row) >= 0.9
-    strangers = head.probabilities(people(200, 5))
+    strangers = classifier.probabilities(people(200, 5))
     assert np.mean(strangers.argmax(axis=1) == len(members)) >= 0.9
     assert strangers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_the_same_pictures_give_the_same_layers_and_another_seed_does_not() -> None:
+def test_the_same_pictures_give_the_same_classifier_and_another_seed_does_not() -> None:
     members = people(2, 1)
     first, again, other = (train(members, [20, 20], seed) for seed in (0, 0, 1))
     for kernel, same, different in zip(first.kernels, again.kernels, other.kernels, strict=True):
@@ -71,12 +71,12 @@ def test_what_a_trainer_has_trained_before_makes_no_difference() -> None:
     trainer = ClassifierTrainer()
     train(people(3, 4), [20, 10, 20], trainer=trainer)
     members = people(2, 1)
-    after, afresh = train(members, [20, 20], trainer=trainer), train(members, [20, 20])
-    for kernel, same in zip(after.kernels, afresh.kernels, strict=True):
+    after, fresh = train(members, [20, 20], trainer=trainer), train(members, [20, 20])
+    for kernel, same in zip(after.kernels, fresh.kernels, strict=True):
         assert np.array_equal(kernel, same)
 
 
-def a_head(widths: tuple[int, ...]) -> Classifier:
+def a_classifier(widths: tuple[int, ...]) -> Classifier:
     rng = np.random.default_rng(0)
     return Classifier(
         kernels=tuple(rng.normal(size=pair).astype(np.float32) for pair in pairwise(widths)),
@@ -84,18 +84,18 @@ def a_head(widths: tuple[int, ...]) -> Classifier:
     )
 
 
-def test_a_saved_head_answers_as_before() -> None:
-    head = a_head((DIMENSIONS, 16, 8, 3))
+def test_a_saved_classifier_answers_as_before() -> None:
+    classifier = a_classifier((DIMENSIONS, 16, 8, 3))
     again = Classifier.from_arrays(
-        {**head.arrays(), "other": np.zeros(3, np.float32)}, inputs=DIMENSIONS, people=2
+        {**classifier.arrays(), "other": np.zeros(3, np.float32)}, inputs=DIMENSIONS, people=2
     )
     faces = people(5)
-    assert np.array_equal(head.probabilities(faces), again.probabilities(faces))
+    assert np.array_equal(classifier.probabilities(faces), again.probabilities(faces))
     assert again.probabilities(faces[:0]).shape == (0, 3)
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:
-    arrays = a_head((DIMENSIONS, 16, 8, 3)).arrays()
+    arrays = a_classifier((DIMENSIONS, 16, 8, 3)).arrays()
     with pytest.raises(ModelError, match="to 5 people"):
         Classifier.from_arrays(arrays, inputs=DIMENSIONS, people=5)
     with pytest.raises(ModelError, match="from 8 inputs"):

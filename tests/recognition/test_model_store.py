@@ -118,15 +118,15 @@ def lose_array(folder: Path) -> None:
         (break_array, "damaged"),
         (cut_array, "damaged"),
         (break_report, "damaged"),
-        (break_manifest, "damaged or is no model"),
+        (break_manifest, "damaged or is not a model"),
         (foreign_manifest, "format None"),
         (newer_manifest, "format 99"),
-        (bare_manifest, "damaged or is no model"),
+        (bare_manifest, "damaged or is not a model"),
         (lose_array, "cannot be read"),
         (shutil.rmtree, "cannot be read"),
     ],
 )
-def test_a_damaged_or_foreign_version_is_told_in_one_sentence(
+def test_a_damaged_or_foreign_version_is_reported_in_one_sentence(
     damage: Callable[[Path], None], sentence: str, tmp_path: Path
 ) -> None:
     model = a_model()
@@ -179,7 +179,7 @@ def test_what_a_killed_rebuild_left_is_cleared_away_and_nothing_else(tmp_path: P
     assert current_version(tmp_path) == model.version
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelError, match="cannot be written"), rebuilding(tmp_path / "file"):
         pass

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.recognition.error_rates import Outcomes
-from facerec_mqtt.reports.html import rate_text
+from facerec_mqtt.reports.html import kind_of
 from facerec_mqtt.reports.plots import COLOURS
-from facerec_mqtt.reports.rebuild_report import RebuildReport, kind_of
-from facerec_mqtt.training.comparison import Comparison, Tally
+from facerec_mqtt.reports.rebuild_report import RebuildReport
+from facerec_mqtt.reports.sentences import rate_text
+from facerec_mqtt.training.comparison import Comparison, Tally, Worse, WorseCode
 from tests.support.paths import ROOT
-from tests.support.reports import ODD_NAME, PEOPLE, a_report, rendered
+from tests.support.reports import ODD_NAME, PEOPLE, a_photo, a_report, rendered
 
-WORSE = Comparison(
-    "20261122T120000Z-aaaa", Tally(20, 8, 0, 10), Tally(0, 0, 0, 0), "Of 20 photos it recognises 10."
-)
+LOSS = Tally(20, 8, 0, 10)
+WORSE = Comparison("20261122T120000Z-aaaa", LOSS, Tally(0, 0, 0, 0), Worse(WorseCode.MEMBERS_MISSED, LOSS))
 
 
 class Elements(HTMLParser):
@@ -92,7 +93,7 @@ def test_every_colour_is_the_pages_own_in_light_and_in_dark() -> None:
 def test_a_model_that_is_not_used_says_so_at_the_top_and_one_that_is_does_not() -> None:
     kept = Elements(rendered(a_report(comparison=WORSE))).text
     assert "Kept, but not used" in kept
-    assert "Of 20 photos it recognises 10." in kept
+    assert "it recognises 10, and the model 20261122T120000Z-aaaa 18." in kept
     assert "--force" in kept
     good = Comparison(WORSE.version, Tally(20, 0, 1, 19), Tally(0, 0, 0, 0), None)
     used = Elements(rendered(a_report(comparison=good))).text
@@ -153,15 +154,7 @@ def test_rates_are_as_people_read_them(rate: float, text: str) -> None:
     assert rate_text(float("nan")) == "–"
 
 
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("No face was found in it.", "no face"),
-        ("The face is only 17 pixels wide, and 24 are the least.", "face too small"),
-        ("It shows 2 faces, none of them clearly the largest; cut out the right one.", "several faces"),
-        ("The face is too blurred.", "blurred"),
-        ("It is a HEIC picture, which is not supported; export it as JPEG.", "unusable file"),
-    ],
-)
-def test_reasons_are_counted_by_what_they_are_about(reason: str, kind: str) -> None:
-    assert kind_of(reason) == kind
+def test_rejections_are_counted_by_what_they_are_about() -> None:
+    blurred = a_photo(PEOPLE[0], "Anna/1.jpg", Rejection(code=RejectionCode.BLURRED))
+    damaged = a_photo(PEOPLE[0], "Anna/1.jpg", Rejection(code=RejectionCode.DAMAGED))
+    assert (kind_of(blurred), kind_of(damaged)) == ("blurred", "unusable file")

@@ -1,19 +1,26 @@
-"""The family's model as the service has it, and how it fares, as it is told."""
+"""The family's model as the service has it, and its published state."""
 
 import os
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
 from facerec_mqtt.core.child_process import from_line
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.recognition.model_store import FamilyModel, load_current
+from facerec_mqtt.recognition.model_paths import ModelPaths
+from facerec_mqtt.recognition.model_store import FamilyModel, delete_all_models, load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
 from facerec_mqtt.service.model_manager import ModelManager, model_state
-from facerec_mqtt.service.rebuild_process import RebuildFailed, RebuildProcess, RebuildRequest
-from facerec_mqtt.settings.schema import Settings, load_settings
+from facerec_mqtt.service.rebuild_process import (
+    RebuildDone,
+    RebuildFailed,
+    RebuildProcess,
+    RebuildRequest,
+    RebuildResult,
+)
+from facerec_mqtt.settings.loading import load_settings
+from facerec_mqtt.settings.schema import Settings
 from tests.support.broker import wait_until
 from tests.support.service import Home, children_of, command_line
 from tests.support.strange_children import replace_children
@@ -26,25 +33,25 @@ def model(rebuilt: Home) -> FamilyModel:
     return found
 
 
-def test_a_model_in_use_tells_what_its_rebuild_has_made(model: FamilyModel) -> None:
+def test_the_state_of_a_model_in_use_says_what_its_rebuild_has_made(model: FamilyModel) -> None:
     state = model_state(model, None, None)
     assert (state.status, state.progress, state.people) == ("ready", None, ("anna", "tom"))
     assert state.message is not None
     assert state.message.startswith(f"Model {model.version} knows Anna, Tom; ")
 
 
-def test_a_failed_rebuild_tells_why_while_the_model_before_it_stays_in_use(model: FamilyModel) -> None:
+def test_a_failed_rebuild_gives_the_reason_while_the_model_before_it_stays_in_use(model: FamilyModel) -> None:
     state = model_state(model, None, "No photo can be used.")
     assert (state.status, state.message, state.version) == ("failed", "No photo can be used.", model.version)
 
 
-def test_a_rebuild_that_runs_tells_how_far_it_is_with_or_without_a_model(model: FamilyModel) -> None:
+def test_a_rebuild_that_runs_shows_its_progress_with_or_without_a_model(model: FamilyModel) -> None:
     assert model_state(None, 40, None).status == "training"
     state = model_state(model, 40, None)
     assert (state.status, state.progress, state.people) == ("training", 40, ("anna", "tom"))
 
 
-def test_without_a_model_there_is_nothing_to_tell() -> None:
+def test_without_a_model_its_state_is_missing() -> None:
     state = model_state(None, None, None)
     assert (state.status, state.version, state.people, state.report, state.message) == (
         "missing",
@@ -55,7 +62,7 @@ def test_without_a_model_there_is_nothing_to_tell() -> None:
     )
 
 
-def test_a_model_whose_report_says_less_is_told_of_all_the_same() -> None:
+def test_a_model_whose_report_says_less_has_a_message_all_the_same() -> None:
     report = {
         "version": "20261124T193715Z-8175",
         "people": ["anna"],
@@ -68,51 +75,96 @@ def test_a_model_whose_report_says_less_is_told_of_all_the_same() -> None:
     assert state.message == "Model 20261124T193715Z-8175 knows Anna; 1 of 1 photos were used."
 
 
-def test_another_model_on_disk_is_taken_over_once_and_a_folder_that_goes_changes_nothing(
+def manager_of(models: Path) -> ModelManager:
+    return ModelManager(
+        Settings(enrollment_dir=models / "enrollment", model_dir=models), Recognizer.load(None)
+    )
+
+
+def test_another_model_on_disk_is_loaded_once_and_a_folder_that_goes_changes_nothing(
     home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = ModelManager(Settings(model_dir=home.models))
-    nobody = Recognizer.load(None)
-    family = desk.newer(nobody)
-    assert family is not None
-    assert family.model is not None
-    assert desk.version == family.model.version == home.report["version"]
-    assert desk.newer(family) is None
+    manager = manager_of(home.models)
+    assert (manager.people, manager.version) == (None, None)
+    newer = manager.newer()
+    assert newer is not None
+    assert manager.model is None
+    manager.use(newer)
+    assert manager.recognizer is newer
+    assert manager.version == home.report["version"]
+    assert manager.people == (Person("anna", "Anna"), Person("tom", "Tom"))
+    assert manager.newer() is None
     home.models.rename(tmp_path / "elsewhere")
     for _ in range(2):
-        assert desk.newer(family) is None
-    assert desk.version == home.report["version"]
-    assert desk.fault is not None
-    assert desk.fault.startswith(f'The model folder "{home.models}" is gone')
-    assert caplog.messages == [desk.fault]
-    assert desk.state(family.model).status == "failed"
+        assert manager.newer() is None
+    assert manager.version == home.report["version"]
+    assert manager.fault is not None
+    assert caplog.messages == [manager.fault]
+    assert manager.state().status == "failed"
     (tmp_path / "elsewhere").rename(home.models)
-    assert desk.newer(family) is None
-    assert desk.fault is None
-    assert desk.state(family.model).status == "ready"
+    assert manager.newer() is None
+    assert manager.fault is None
+    assert manager.state().status == "ready"
 
 
-def test_every_stage_and_per_cent_is_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = Mock(stage=None, percent=0, seconds_left=None)
-    monkeypatch.setattr("facerec_mqtt.service.model_manager.RebuildProcess", Mock(return_value=process))
-    desk = ModelManager(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
-    desk.rebuild(force=False)
-    for stage, percent in [(None, 0), ("Looking", 0), ("Looking", 70), ("Training", 70)]:
-        process.stage, process.percent = stage, percent
-        assert desk.has_moved()
-        assert not desk.has_moved()
-        assert (desk.state(None).stage, desk.state(None).progress) == (stage, percent)
+def test_nobody_can_tell_who_is_enrolled_where_no_model_was_loaded_yet(home: Home) -> None:
+    (ModelPaths(home.models).version(home.report["version"]) / "model.npz").write_bytes(b"half")
+    manager = manager_of(home.models)
+    assert manager.newer() is None
+    assert manager.people is None
+    assert manager.fault is not None
+    assert manager.state().status == "failed"
+    assert manager_of(home.models / "nowhere").newer() is None
+
+
+def test_where_the_last_person_was_forgotten_nobody_is_enrolled(home: Home) -> None:
+    delete_all_models(home.models)
+    manager = manager_of(home.models)
+    newer = manager.newer()
+    assert newer is not None
+    manager.use(newer)
+    assert (manager.people, manager.version) == ((), None)
+    assert manager.newer() is None
+    assert manager.state().status == "missing"
+
+
+def test_the_progress_of_a_rebuild_is_reported_stage_by_stage(home: Home) -> None:
+    manager = ModelManager(
+        Settings(enrollment_dir=home.enrollment, model_dir=home.models), Recognizer.load(None)
+    )
+    reported: list[tuple[str | None, int | None]] = []
+    results: list[RebuildResult] = []
+
+    def has_ended() -> bool:
+        if manager.has_moved():
+            state = manager.state()
+            assert state.status == "training"
+            reported.append((state.stage, state.progress))
+        result = manager.ended()
+        results.extend([] if result is None else [result])
+        return bool(results)
+
+    manager.rebuild(force=True)
+    try:
+        wait_until(has_ended, "the rebuild does not end")
+    finally:
+        manager.stop()
+    assert isinstance(results[0], RebuildDone)
+    assert reported[0] == (None, 0)
+    assert len(set(reported)) == len(reported)
+    assert len({stage for stage, _ in reported}) > 2
+    assert manager.ended() is None
 
 
 def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
-    desk = ModelManager(Settings(enrollment_dir=tmp_path / "enrollment", model_dir=tmp_path / "models"))
-    desk.rebuild(force=False)
+    manager = manager_of(tmp_path / "models")
+    manager.rebuild(force=False)
     try:
-        assert desk.state(None).status == "training"
+        assert manager.state().status == "training"
         with pytest.raises(CommandError, match="already running"):
-            desk.rebuild(force=False)
+            manager.rebuild(force=False)
     finally:
-        desk.stop()
+        manager.stop()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +220,9 @@ def test_a_rebuild_has_what_it_needs_and_no_password_wherever_the_settings_stand
     assert result.message.startswith('The enrollment folder "enrollment" holds nobody')
 
 
-def test_a_rebuild_gets_how_the_service_recognises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_rebuild_is_given_how_the_service_recognises(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACEREC_RECOGNITION__FPIR", "0.0001")
     monkeypatch.setenv("FACEREC_RECOGNITION__MIN_MARGIN", "0.25")

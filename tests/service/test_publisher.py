@@ -22,14 +22,22 @@ from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.support.broker import (
     LOGIN_CONFIG,
     PASSWORD,
-    PATIENCE_S,
     Broker,
     Certificates,
     free_port,
     run_broker,
     wait_until,
 )
-from tests.support.publishers import AWAY, HERE, arrival, let_answer, running, wait_for_log
+from tests.support.publisher import (
+    AWAY,
+    HERE,
+    arrival,
+    break_connection,
+    let_answer,
+    next_command,
+    running,
+    wait_for_log,
+)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -39,7 +47,7 @@ def test_says_online_retained_after_its_states_and_offline_when_it_stops(
     with broker.ear() as ear:
         with running(broker.settings(protocol=protocol)) as publisher:
             publisher.publish_state(HERE)
-            publisher.publish_camera_status("Front door", True)
+            publisher.publish_camera_status("front_door", True)
             ear.wait_for("facerec/status", b"online")
             ear.wait_for("facerec/camera/front_door/status", b"online")
             state = ear.wait_for("facerec/person/anna/state")
@@ -53,7 +61,7 @@ def test_says_online_retained_after_its_states_and_offline_when_it_stops(
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_an_event_is_not_retained_and_tells_its_latency(broker: Broker, protocol: str) -> None:
+def test_an_event_is_not_retained_and_has_its_latency(broker: Broker, protocol: str) -> None:
     with broker.ear() as ear, running(broker.settings(protocol=protocol)) as publisher:
         ear.wait_for("facerec/status", b"online")
         publisher.publish_event(arrival(time.monotonic() - 0.25), name="Anna", model="m1")
@@ -70,11 +78,7 @@ def test_an_event_is_not_retained_and_tells_its_latency(broker: Broker, protocol
 def test_the_will_says_offline_when_the_process_vanishes(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
-        client = publisher._outbox.client
-        assert client is not None
-        connection = client.socket()
-        assert isinstance(connection, socket.socket)
-        connection.shutdown(socket.SHUT_RDWR)
+        break_connection(publisher)
         ear.wait_for("facerec/status", b"offline")
         wait_until(lambda: [m.text for m in ear.on("facerec/status")] == ["online", "offline", "online"])
 
@@ -141,7 +145,7 @@ def test_an_event_of_an_outage_keeps_its_true_time_and_an_old_one_is_dropped(bro
         assert len(ear.on("facerec/camera/front_door/event")) == 1
 
 
-def test_a_wrong_password_is_said_once_with_what_to_do_and_without_the_password(
+def test_a_wrong_password_is_logged_once_with_what_to_do_and_without_the_password(
     broker_with_password: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = broker_with_password.settings(password="canary-8271")
@@ -168,7 +172,7 @@ def test_speaks_tls_with_an_authority_that_it_was_given(broker_with_tls: Broker)
         ear.wait_for("facerec/status", b"online")
 
 
-def test_an_unknown_authority_is_refused_unless_told_to_be_insecure(
+def test_an_unknown_authority_is_refused_unless_set_to_be_insecure(
     broker_with_tls: Broker, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(BrokerError, match="FACEREC_MQTT__TLS_CA"):
@@ -187,17 +191,62 @@ def test_stops_within_two_seconds_where_there_is_no_broker() -> None:
     )
     publisher.start()
     publisher.stop()
-    assert publisher._thread is not None
-    assert not publisher._thread.is_alive()
+    assert publisher._link._thread is not None
+    assert not publisher._link._thread.is_alive()
 
 
 def test_commands_reach_the_service(broker: Broker) -> None:
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
         ear.say("facerec/command/rebuild", "PRESS")
-        assert publisher.commands.get(timeout=PATIENCE_S) == Rebuild(force=False)
+        assert next_command(publisher) == Rebuild(force=False)
         ear.say("facerec/camera/front_door/enabled/set", "OFF")
-        assert publisher.commands.get(timeout=PATIENCE_S) == Enable("front_door", False)
+        assert next_command(publisher) == Enable("front_door", False)
+
+
+@pytest.mark.parametrize("number", [16, 40])
+def test_a_scene_that_switches_many_cameras_off_leaves_none_on(broker: Broker, number: int) -> None:
+    cameras = [f"camera_{each}" for each in range(number)]
+    publisher = Publisher(broker.settings(), PrivacySettings(), cameras=cameras)
+    publisher.start()
+    with broker.ear() as ear:
+        ear.wait_for("facerec/status", b"online")
+        for camera in cameras:
+            ear.say(f"facerec/camera/{camera}/enabled/set", "OFF")
+        assert [next_command(publisher) for _ in cameras] == [Enable(camera, False) for camera in cameras]
+        assert not ear.on("facerec/command/result")
+    publisher.stop()
+
+
+def test_before_the_broker_has_let_us_in_nothing_is_sent_but_the_login_and_its_withdrawal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        settings = MqttSettings(host="127.0.0.1", port=mute.getsockname()[1])
+        with running(settings) as publisher:
+            peer, _ = mute.accept()
+            with peer:
+                publisher.publish_state(HERE)
+                publisher.remove_person("tom")
+                publisher.publish_discovery({"dev": {}})
+                came = b"".join(iter(lambda: peer.recv(4096), b""))  # until it gives up
+    assert packet_types(came) == [CONNECT, DISCONNECT]
+
+
+CONNECT, DISCONNECT = 1, 14
+
+
+def packet_types(data: bytes) -> list[int]:
+    """Types of the MQTT packets in what a client has sent; MQTT 5.0, section 2.1."""
+    types = []
+    while data:
+        types.append(data[0] >> 4)
+        length, shift, at = 0, 0, 1
+        while True:
+            length |= (data[at] & 0x7F) << shift
+            shift, at = shift + 7, at + 1
+            if not data[at - 1] & 0x80:
+                break
+        data = data[at + length :]
+    return types
 
 
 def test_a_bad_command_is_answered_and_not_carried_out(broker: Broker) -> None:
@@ -209,7 +258,7 @@ def test_a_bad_command_is_answered_and_not_carried_out(broker: Broker) -> None:
         assert "4096 bytes" in answer["message"]
         ear.say("facerec/command/capture", '{"person":"../Anna","camera":"front_door","seconds":20}')
         ear.wait(lambda m: b"cannot be the name of a person" in m.payload)
-        assert publisher.commands.empty()
+        assert publisher.commands.take(time.monotonic()) is None
         assert not any(m.retained for m in ear.on("facerec/command/result"))
 
 
@@ -218,7 +267,7 @@ def test_a_retained_command_is_ignored_and_answered_once(broker: Broker) -> None
         ear.say("facerec/command/rebuild", "PRESS", retain=True)
         with running(broker.settings()) as publisher:
             ear.wait(lambda m: m.topic == "facerec/command/result" and b"retain" in m.payload)
-            assert publisher.commands.empty()
+            assert publisher.commands.take(time.monotonic()) is None
 
 
 @pytest.mark.parametrize(
@@ -288,20 +337,20 @@ def test_an_unchanged_state_is_not_said_again(broker: Broker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("publish", "retain", "heard", "kept"),
+    ("publish", "retain", "received", "kept"),
     [(True, False, True, False), (True, True, True, True), (False, True, False, False)],
 )
 def test_pictures_obey_the_privacy_settings(
-    broker: Broker, publish: bool, retain: bool, heard: bool, kept: bool
+    broker: Broker, publish: bool, retain: bool, received: bool, kept: bool
 ) -> None:
     privacy = PrivacySettings(publish_images=publish, retain_images=retain)
     with broker.ear() as ear:
         with running(broker.settings(), privacy=privacy) as publisher:
             ear.wait_for("facerec/status", b"online")
-            publisher.publish_face("Front door", b"\xff\xd8jpeg")
+            publisher.publish_face("front_door", b"\xff\xd8jpeg")
             publisher.publish_result("rebuild", True, "done")
             ear.wait_for("facerec/command/result")
-        assert bool(ear.on("facerec/camera/front_door/face")) is heard
+        assert bool(ear.on("facerec/camera/front_door/face")) is received
     with broker.ear("facerec/#") as late:
         late.settle()
         assert bool(late.on("facerec/camera/front_door/face")) is kept
@@ -374,7 +423,7 @@ def no_more_threads() -> Iterator[None]:
         threading.stack_size(before)
 
 
-def test_a_connection_for_which_no_thread_can_be_started_is_told_of_once_and_made_when_one_can(
+def test_a_connection_for_which_no_thread_can_be_started_is_reported_once_and_made_when_one_can(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(broker.settings()) as publisher:

@@ -1,5 +1,6 @@
 """The settings: read, checked, and documented."""
 
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from facerec_mqtt.core.errors import SettingsError
-from facerec_mqtt.settings.schema import CameraSettings, Settings, load_settings, setting_names
+from facerec_mqtt.settings.loading import load_settings, setting_names
+from facerec_mqtt.settings.schema import CameraSettings, Settings
 from tests.support.paths import ROOT
 
 EXAMPLE = ROOT / "config.example.env"
@@ -104,7 +106,7 @@ def test_no_complaint_holds_a_password(monkeypatch: pytest.MonkeyPatch, cameras:
         ("FACEREC_CAMERA", "FACEREC_CAMERAS"),
     ],
 )
-def test_an_unknown_name_is_told_its_nearest(
+def test_an_unknown_name_is_answered_with_its_nearest(
     monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
 ) -> None:
     assert f"Unknown setting {name} in the environment; did you mean {nearest}?" == message_for(
@@ -210,3 +212,84 @@ def test_a_settings_file_that_is_not_understood_gets_one_sentence(content: bytes
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "c4n4ry" not in str(caught.value)
+
+
+# --- Secrets in files of their own
+
+
+def secret_file(content: bytes = f"{CANARY}\n".encode(), name: str = "secret") -> Path:
+    path = Path(name)
+    path.write_bytes(content)
+    return path.absolute()
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_the_brokers_password_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    path = secret_file((CANARY + ending).encode())
+    settings = read(monkeypatch, FACEREC_MQTT__USERNAME="u", FACEREC_MQTT__PASSWORD_FILE=str(path))
+    assert settings.mqtt.password == SecretStr(CANARY)
+    assert CANARY not in f"{settings!r}{settings.model_dump_json()}"
+
+
+def test_the_settings_file_may_name_a_secrets_file_too() -> None:
+    Path(".env").write_text(f"FACEREC_MQTT__USERNAME=u\nFACEREC_MQTT__PASSWORD_FILE={secret_file()}\n")
+    assert load_settings().mqtt.password == SecretStr(CANARY)
+
+
+def test_a_cameras_password_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = f'[{{"name":"a","url":"rtsp://h/","username":"u","password_file":"{secret_file(b"p@ss")}"}}]'
+    assert read(monkeypatch, FACEREC_CAMERAS=cameras).cameras[0].address() == "rtsp://u:p%40ss@h/"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        (b"", "holds nothing"),
+        (b"\n", "holds nothing"),
+        (f"user: u\npassword: {CANARY}\n".encode(), "holds several lines"),
+        (CANARY.encode() + b"\xff", "is not UTF-8 text"),
+        (CANARY.encode() * 1000, "cannot be read (it has"),
+    ],
+)
+def test_a_secrets_file_that_will_not_do_gets_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, content: bytes | None, sentence: str
+) -> None:
+    path = Path("nowhere") if content is None else secret_file(content)
+    cameras = f'[{{"name":"a","url":"rtsp://h/","password_file":"{path}"}}]'
+    for place, environment in (
+        ("FACEREC_MQTT: password_file", {"FACEREC_MQTT__PASSWORD_FILE": str(path)}),
+        ("FACEREC_CAMERAS, camera 1: password_file", {"FACEREC_CAMERAS": cameras}),
+    ):
+        with monkeypatch.context() as patched:
+            message = message_for(patched, **environment)
+        assert message.startswith(f"{place} {path} {sentence}")
+        assert "\n" not in message
+        assert CANARY not in message
+
+
+def test_a_pipe_in_place_of_a_secrets_file_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo("pipe")
+    assert "not a plain file" in message_for(monkeypatch, FACEREC_MQTT__PASSWORD_FILE="pipe")
+
+
+def test_a_secret_and_a_file_for_it_are_not_both_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = secret_file()
+    Path(".env").write_text(f"FACEREC_MQTT__PASSWORD={CANARY}2\n")
+    message = message_for(monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(path))
+    assert message == "FACEREC_MQTT: password and password_file are both given; leave one of them out."
+    Path(".env").write_text("FACEREC_MQTT__USERNAME=u\nFACEREC_MQTT__PASSWORD=\n")
+    assert read(monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(path)).mqtt.password == SecretStr(CANARY)
+
+
+def test_a_password_from_a_file_needs_a_user_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "FACEREC_MQTT__USERNAME" in message_for(
+        monkeypatch, FACEREC_MQTT__PASSWORD_FILE=str(secret_file())
+    )
+
+
+def test_only_secrets_have_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Unknown setting" in message_for(monkeypatch, FACEREC_MQTT__HOST_FILE=str(secret_file()))
+    assert [name for name in setting_names() if name.endswith("PASSWORD_FILE")] == [
+        "FACEREC_MQTT__PASSWORD_FILE"
+    ]

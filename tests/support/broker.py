@@ -1,4 +1,4 @@
-"""Real Mosquitto brokers on free ports of the loopback interface, and an ear that hears all on them."""
+"""Real Mosquitto brokers on free ports of the loopback interface, and an ear that receives all on them."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ PASSWORD = "p@ss:w/rd#%?"
 PATIENCE_S = 120.0
 """A busy machine may take so long for anything; whoever waits longer has found a fault."""
 SETTLED = "test/settled/"
-"""Topics by which an ear knows that nothing is on its way to it any more; not among what it hears."""
+"""Topics by which an ear knows that nothing is on its way to it any more; not among what it returns."""
 LOGIN_CONFIG = "allow_anonymous false\npassword_file {folder}/passwords\n"
 
 
@@ -48,7 +48,7 @@ class Message:
 
 
 class Ear:
-    """Hears every message on a broker, from the moment it is entered."""
+    """Receives every message on a broker, from the moment it is entered."""
 
     def __init__(self, broker: "Broker", topics: str) -> None:
         self._broker = broker
@@ -87,17 +87,17 @@ class Ear:
             client.subscribe(self._topics, qos=1)
 
     def _on_message(self, _client: Client, _user: object, message: MQTTMessage) -> None:
-        heard = Message(message.topic, bytes(message.payload), message.retain, message.qos)
+        received = Message(message.topic, bytes(message.payload), message.retain, message.qos)
         with self._changed:
-            if heard.topic.startswith(SETTLED):
-                self._settled.add(heard.topic)
+            if received.topic.startswith(SETTLED):
+                self._settled.add(received.topic)
             else:
-                self._messages.append(heard)
+                self._messages.append(received)
             self._changed.notify_all()
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """All that was heard so far."""
+        """All that was received so far."""
         with self._changed:
             return tuple(self._messages)
 
@@ -110,8 +110,8 @@ class Ear:
         with self._changed:
             self._changed.wait_for(lambda: found() is not None, timeout_s)
             message = found()
-        heard = "\n".join(map(str, self.messages))
-        assert message is not None, f"not heard within {timeout_s} s; heard:\n{heard}"
+        received = "\n".join(map(str, self.messages))
+        assert message is not None, f"not received within {timeout_s} s; received:\n{received}"
         return message
 
     def wait_for(self, topic: str, payload: bytes | None = None, timeout_s: float = PATIENCE_S) -> Message:
@@ -129,7 +129,7 @@ class Ear:
         assert came, "the broker does not answer any more"
 
     def on(self, topic: str) -> list[Message]:
-        """Return all that was heard on a topic so far."""
+        """Return all that was received on a topic so far."""
         return [message for message in self.messages if message.topic == topic]
 
     def say(self, topic: str, payload: bytes | str = b"", *, retain: bool = False) -> None:

@@ -37,15 +37,24 @@ def fill(disk: Path, *, leave: int = 0) -> None:
 
 @pytest.fixture
 def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Lets a folder be listed by nobody; permissions would not keep root out, under whom tests may run."""
-    entries = Path.iterdir
+    """Lets a folder be listed by nobody; permissions would not keep root out, and tests may run as root."""
+    entries, scan = Path.iterdir, os.scandir
 
     def forbid_one(folder: Path) -> None:
-        def iterdir(path: Path) -> Iterator[Path]:
+        def refuse(path: Path) -> None:
             if path == folder:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+        def iterdir(path: Path) -> Iterator[Path]:
+            refuse(path)
             return entries(path)
 
+        def scandir(path: Path | str | int = ".") -> Iterator[os.DirEntry[str]]:
+            if not isinstance(path, int):
+                refuse(Path(path))
+            return scan(path)
+
         monkeypatch.setattr(Path, "iterdir", iterdir)
+        monkeypatch.setattr(os, "scandir", scandir)  # what os.walk lists with
 
     return forbid_one

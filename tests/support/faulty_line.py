@@ -49,14 +49,14 @@ class FaultyLine:
             _end(end)
 
     def swallow(self) -> None:
-        """Stay open and let nothing through, neither way: nobody is told that the other side is gone."""
+        """Stay open and let nothing through, neither way: neither side learns that the other is gone."""
         self._set("swallow")
 
     def garble(self) -> None:
         """Put noise in the place of what the target says."""
         self._set("garble")
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Be whole, for new connections; what was swallowed does not come any more."""
         self.cut()
         self._set("")
@@ -65,7 +65,7 @@ class FaultyLine:
     def lead_to(self, target: int) -> None:
         """Be whole, and lead to another port."""
         self._target = target
-        self.mend()
+        self.restore()
 
     def _set(self, fault: str) -> None:
         with self._changed:
@@ -101,7 +101,7 @@ class FaultyLine:
                 if self._fault != "swallow":
                     sink.sendall(data)
         with self._changed:
-            # A side that is gone is not told of through a line that swallows.
+            # A line that swallows passes no end of a side on.
             self._changed.wait_for(lambda: self._fault != "swallow")
             self._ends -= {source, sink}
         for end in (source, sink):

@@ -27,7 +27,7 @@ def family(tmp_path: Path) -> Path:
     write_photos(where.review / "2026-11-23", 1, 2, first=60)
     cv2.imwrite(str(where.review / "2026-11-23" / "tom.png"), picture_of(2, picture=70))
     seen = {"anna": LastSeen("door", 1.0, 0.9), "tom": LastSeen("door", 2.0, 0.9)}
-    StateFile(where.models, "home").keep(ServiceState(frozenset({"door"}), (ANNA, TOM), seen))
+    StateFile(where.models, "home").save(ServiceState(frozenset({"door"}), (ANNA, TOM), seen))
     return data
 
 

@@ -1,4 +1,4 @@
-"""Rebuilds on a disk that is really full, with a little more room for each until one succeeds.
+"""Rebuilds on a disk that is really full, with a little more space for each until one succeeds.
 
 Run as `python -m tests.support.full_disk ENROLLMENT OLD_MODELS DISK`, where DISK is a small file
 system of its own.

@@ -1,9 +1,9 @@
-"""What systemd hears of a service."""
+"""What systemd receives from a service."""
 
 import socket
 
 
-def heard(listener: socket.socket) -> list[bytes]:
+def received(listener: socket.socket) -> list[bytes]:
     """All that has come so far."""
     said = []
     while True:

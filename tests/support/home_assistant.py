@@ -34,6 +34,7 @@ from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings, RecognitionSettings
 from tests.support.broker import Broker, free_port, run_broker
 from tests.support.paths import SHARED
+from tests.support.publisher import next_command
 from tests.support.sightings import face
 
 SCRIPTS = SHARED / "ha"
@@ -42,7 +43,7 @@ ANNA, JOSE, TOM = Person("anna", "Anna"), Person("jose_nunez", "José Núñez"),
 DOOR, GARDEN = ("front_door", "Front door"), ("garden", "Garden")
 
 # What it complains of that is not our doing: parts of its own, the tests' broker, which comes and goes, and
-# device triggers of which its MQTT integration loses track when it is loaded anew.
+# device triggers of which its MQTT integration loses track when it is loaded again.
 _OTHERS_COMPLAINTS = re.compile(
     r"zlib_ng|libturbojpeg|haffmpeg|Unable to remove unknown dispatcher|No ACK from MQTT server"
     r"|The connection was lost|Failed to connect to MQTT server|Connection refused"
@@ -211,7 +212,7 @@ class HomeAssistant:
 
 @dataclass(slots=True, eq=False)
 class StagedService:
-    """What the service says, made by its own parts, of people whom nobody needs to film."""
+    """What the service says, made by its own parts, of people that nobody needs to film."""
 
     settings: MqttSettings
     cameras: Sequence[tuple[str, str]] = (DOOR,)
@@ -268,7 +269,7 @@ class StagedService:
         self.ahead_s += 3.0
         for age_s in np.arange(3.0, 0.0, -0.2):
             at_s = self.now_s - float(age_s)
-            self.presence.frame(camera, at_s, len(people))
+            self.presence.count_frame(camera, at_s, len(people))
             seen = [face(person, camera=camera, at_s=at_s) for person in people]
             self._tell(self.visits.observe(camera, at_s, seen))
         self._say_states()
@@ -277,13 +278,13 @@ class StagedService:
         """Nobody is seen for longer than the quiet time."""
         self.ahead_s += 61.0
         for camera, _ in self.cameras:
-            self.presence.frame(camera, self.now_s, 0)
-        self._tell(self.visits.due(self.now_s))
+            self.presence.count_frame(camera, self.now_s, 0)
+        self._tell(self.visits.end_overdue(self.now_s))
         self._say_states()
 
     def take_command(self) -> Command:
         """Wait for a command, and do what the service does with a switch."""
-        command = self.publisher.commands.get(timeout=PATIENCE_S)
+        command = next_command(self.publisher)
         if isinstance(command, Enable):
             self.publisher.publish_camera_enabled(command.camera, command.enabled)
         return command
@@ -299,8 +300,8 @@ class StagedService:
         self.presence.visits(self.visits.open_visits())
 
     def _say_states(self) -> None:
-        self.ahead_s += 1.1  # states are told at most once a second
-        for state in self.presence.due(self.now_s):
+        self.ahead_s += 1.1  # states are published at most once a second
+        for state in self.presence.take_unpublished(self.now_s):
             self.publisher.publish_state(state)
 
 

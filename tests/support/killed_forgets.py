@@ -14,8 +14,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.enrollment.forget import Places, find_traces, forget, remove_from_state
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.enrollment.forget import forget
 from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.enrollment.traces import Places, find_traces
+from facerec_mqtt.presence.state_file import remove_person
 from facerec_mqtt.recognition.model_store import load_current
 from facerec_mqtt.recognition.recognizer import Recognizer
 from tests.support.pattern_world import (
@@ -38,26 +41,42 @@ def recognizer() -> Recognizer:
     return Recognizer(PatternDetector(), backbone, backbone.digest, pattern_cohort(), None, None)
 
 
-def make_model(folder: Path, must_know: Collection[str] = (), *, force: bool = True) -> None:
+def make_model(
+    folder: Path, must_know: Collection[str] = (), *, force: bool = True, is_locked: bool = False
+) -> None:
     where = places(folder)
     rebuild(
         where.enrollment,
         where.models,
         force=force,
         must_know=must_know,
+        is_locked=is_locked,
         load_networks=pattern_networks,
         cohort=pattern_cohort(),
         train=closest_classifier,
     )
 
 
+def forget_on_disk(folder: Path) -> Person:
+    """Forget Anna, but for what services have saved."""
+
+    def make_model_without(must_know: Collection[str]) -> None:
+        make_model(folder, must_know, is_locked=True)
+
+    return forget(places(folder), "Anna", make_model_without, recognizer)
+
+
 def forget_anna(folder: Path) -> None:
+    remove_person(folder / "models", forget_on_disk(folder), from_broker=False)
+
+
+def complete_forgetting(folder: Path) -> None:
+    """Give the command again, where there is any trace left to be found by it."""
     try:
-        traces = find_traces(places(folder), "Anna")
+        find_traces(places(folder), "Anna")
     except EnrollmentError:
-        return  # there is no trace any more
-    forget(places(folder), traces, lambda: make_model(folder, traces.must_stay), recognizer)
-    remove_from_state(folder / "models", traces.person)
+        return
+    forget_anna(folder)
 
 
 def dies_in(act: Callable[[], None], change: int) -> bool:
@@ -98,7 +117,7 @@ def main() -> None:
         shutil.copytree(folder, trial)
         killed = dies_in(lambda trial=trial: forget_anna(trial), change)  # type: ignore[misc]
         then = state_of(trial)
-        dies_in(lambda trial=trial: forget_anna(trial), -1)  # type: ignore[misc]
+        dies_in(lambda trial=trial: complete_forgetting(trial), -1)  # type: ignore[misc]
         line = {"killed": killed, "then": then, "after": state_of(trial), "folder": str(trial)}
         sys.stdout.write(json.dumps(line) + "\n")
         if not killed:

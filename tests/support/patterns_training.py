@@ -4,7 +4,7 @@ import numpy as np
 
 from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.recognition.recognizer import Family
-from facerec_mqtt.training.fit import TrainingSet, learn
+from facerec_mqtt.training.fit import TrainingSet, fit
 from tests.support.pattern_world import DIMENSIONS, closest_classifier, pattern, pattern_cohort
 
 NAMES = ("Anna", "Mia", "Tom")
@@ -32,5 +32,5 @@ def a_training_set(counts: tuple[int, ...], strangers: int = 0, photos_a_moment:
     return TrainingSet(people, tuple(files), unit(np.array(vectors)), np.array(labels), np.array(moments))
 
 
-def learn_patterns(training_set: TrainingSet) -> Family:
-    return learn(training_set, pattern_cohort(), 0.01, closest_classifier)
+def fit_patterns(training_set: TrainingSet) -> Family:
+    return fit(training_set, pattern_cohort(), 0.01, closest_classifier)

@@ -3,15 +3,22 @@
 import numpy as np
 
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
 from facerec_mqtt.reports.html import rebuild_page, render_page
-from facerec_mqtt.reports.rebuild_report import PhotoReport, RebuildReport
+from facerec_mqtt.reports.photo_report import PhotoReport
+from facerec_mqtt.reports.rebuild_report import RebuildReport
 from facerec_mqtt.training.comparison import Comparison
 
 ODD_NAME = 'Mia <script>alert("x")</script> $x_$ 美亚'
 
 
 PEOPLE = (Person("anna", "Anna"), Person("mia", ODD_NAME))
+
+
+def a_photo(person: Person, file: str, rejection: Rejection | None = None) -> PhotoReport:
+    """A photo in a person's folder, used where there is no rejection."""
+    return PhotoReport(file=file, folder=person.name, person=person.slug, rejection=rejection)
 
 
 def a_report(
@@ -27,13 +34,13 @@ def a_report(
     scores = np.full((len(files) + 1, len(people)), 0.1, np.float32)
     scores[np.arange(len(files)), true] = np.where(np.arange(len(files)) % photos == photos - 1, 0.3, 0.9)
     named = np.where(scores.max(axis=1) >= 0.5, scores.argmax(axis=1), NOBODY)
-    reports = [PhotoReport(file, people[row].slug, None) for file, row in zip(files, true, strict=True)]
-    aside = PhotoReport(f"{people[-1].name}/bad.jpg", people[-1].slug, "No face was found in it.")
+    reports = [a_photo(people[row], file) for file, row in zip(files, true, strict=True)]
+    rejected = a_photo(people[-1], f"{people[-1].name}/bad.jpg", Rejection(code=RejectionCode.NO_FACE))
     return RebuildReport(
         version="20261123T120000Z-3f2a",
         people=people,
         left_out=(),
-        photos=(*reports, aside),
+        photos=(*reports, rejected),
         notes=(),
         tpir={person.slug: (photos - 1) / photos for person in people},
         fpir=0.01,

@@ -68,7 +68,7 @@ class RtspServer:
         self._send(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it without a farewell."""
+        """End it at once, without TEARDOWN."""
         if self._process is not None:
             self._send(signal.SIGKILL)
             self._process.wait(10)

@@ -62,7 +62,7 @@ def needs_others(picture: Gst.Buffer) -> bool:
 
 
 class LiveClip(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # no types for GStreamer
-    """Clips, one after the other, for ever; all who watch see the same moment."""
+    """Clips, one after the other, endlessly; all who watch see the same moment."""
 
     def __init__(self, paths: list[str]) -> None:
         super().__init__()

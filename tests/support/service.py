@@ -180,7 +180,7 @@ def annas_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_film(folder: Path, cast: Sequence[str | None]) -> None:
-    """Write frames of people who come one after the other; `None` is somebody whom nobody enrolled."""
+    """Write frames of people who come one after the other; `None` is somebody not enrolled."""
     people = [UNSEEN_STRANGERS[0] if name is None else FAMILY[name] for name in cast]
     for number, image in enumerate(walk(people, frames_per_second=FILM_FPS, visit_s=6.0, pause_s=4.0)):
         cv2.imwrite(str(folder / f"{number:04d}.jpg"), image)

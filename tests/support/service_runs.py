@@ -29,8 +29,8 @@ def events(ear: Ear) -> list[dict[str, Any]]:
 
 
 def wait_for_event(ear: Ear, kind: str, person: str | None = None) -> dict[str, Any]:
-    heard = ear.wait(lambda message: is_event(message, kind, person))
-    event: dict[str, Any] = json.loads(heard.payload)
+    received = ear.wait(lambda message: is_event(message, kind, person))
+    event: dict[str, Any] = json.loads(received.payload)
     return event
 
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Refusal, Sighting
 
+# Right eye, left eye, nose, right and left mouth corner, in widths of the face from its left top corner.
+_LANDMARKS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.65], [0.35, 0.9], [0.65, 0.9]], np.float32)
+
 
 def face(
     person: str | None = None,
@@ -22,10 +25,12 @@ def face(
         refusal = "below threshold"
     if score is None:
         score = 0.9 if person is not None else 0.05
+    box = (x, 200.0, x + width, 200.0 + width * 1.2)
+    landmarks = np.array([x, 200.0], np.float32) + width * _LANDMARKS
     return Sighting(
         camera,
         at_s,
-        Detection((x, 200.0, x + width, 200.0 + width * 1.2), np.zeros((5, 2), np.float32), 0.9),
+        Detection(box, landmarks, 0.9),
         Identification(person, score, 0.5, refusal, candidate),
         AlignedFace(np.zeros((112, 112, 3), np.uint8), width, sharpness),
     )

@@ -8,14 +8,14 @@ from facerec_mqtt.recognition.recognizer import Family
 from facerec_mqtt.training.cross_validation import PARTS, cross_validate
 from facerec_mqtt.training.fit import TrainingSet
 from tests.support.pattern_world import DIMENSIONS, pattern
-from tests.support.patterns_training import NAMES, a_training_set, learn_patterns, unit
+from tests.support.patterns_training import NAMES, a_training_set, fit_patterns, unit
 
 
 def judge(training_set: TrainingSet, taught: list[TrainingSet] | None = None) -> Outcomes:
     def remember(some: TrainingSet) -> Family:
         if taught is not None:
             taught.append(some)
-        return learn_patterns(some)
+        return fit_patterns(some)
 
     return cross_validate(training_set, remember, min_margin=0.1)
 
@@ -72,7 +72,7 @@ def test_a_photo_is_no_longer_named_for_being_a_copy_of_one_that_was_learnt() ->
     outcomes = judge(odd)
     at = [number for number, file in enumerate(outcomes.files) if file == "Anna/007.jpg"]
     assert [outcomes.named[number] for number in at] == [NOBODY, NOBODY]
-    assert learn_patterns(odd).gallery.templates.shape == (2, DIMENSIONS)
+    assert fit_patterns(odd).gallery.templates.shape == (2, DIMENSIONS)
 
 
 @pytest.mark.parametrize(("counts", "genuine", "strangers"), [((1,), 0, 0), ((2,), 2, 0), ((1, 4), 4, 5)])
@@ -84,7 +84,7 @@ def test_small_families_are_judged_as_far_as_they_can_be(
     assert np.count_nonzero(outcomes.true == NOBODY) == strangers
 
 
-def test_a_person_whom_the_model_did_not_know_has_no_score() -> None:
+def test_a_person_unknown_to_the_model_has_no_score() -> None:
     outcomes = judge(a_training_set((6, 6)))
     left_out = (outcomes.true == NOBODY) & np.array([file.startswith("Anna") for file in outcomes.files])
     assert np.all(outcomes.scores[left_out, 0] == 0)

@@ -5,11 +5,11 @@ import numpy as np
 from facerec_mqtt.recognition.error_rates import Curve
 from facerec_mqtt.training.fit import TrainingSet
 from facerec_mqtt.training.learning_curve import learning_curves
-from tests.support.patterns_training import a_training_set, learn_patterns
+from tests.support.patterns_training import a_training_set, fit_patterns
 
 
 def curves(training_set: TrainingSet) -> tuple[Curve, ...]:
-    return learning_curves(training_set, learn_patterns(training_set))
+    return learning_curves(training_set, fit_patterns(training_set))
 
 
 def noisier(training_set: TrainingSet, noise: float) -> TrainingSet:

@@ -1,4 +1,4 @@
-"""A missing TensorFlow, and a processor without AVX, are told before TensorFlow is imported."""
+"""A missing TensorFlow, and a processor without AVX, are reported before TensorFlow is imported."""
 
 import sys
 
@@ -16,7 +16,7 @@ def test_its_lack_is_found() -> None:
     assert not has_avx("processor : 0\nmodel name : avx\nflags : fpu sse4_2 avxless\n")
 
 
-def test_a_missing_tensorflow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tensorflow_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
 
     with pytest.raises(FacerecError, match="TensorFlow is not installed"):

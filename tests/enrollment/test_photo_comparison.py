@@ -1,10 +1,10 @@
-"""Repeats, shooting moments, and faces in a wrong folder."""
+"""Near-duplicates, shooting moments, and mislabelled photos."""
 
 import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.enrollment.quality import MislabelledPhoto, mislabelled_photos, moments, repeats
+from facerec_mqtt.enrollment.photo_comparison import MislabelledPhoto, mislabelled_photos, moments, repeats
 from facerec_mqtt.recognition.calibration import Normaliser
 from tests.support.pattern_world import DIMENSIONS, pattern, pattern_cohort
 
@@ -35,7 +35,7 @@ def nearly(photo: Vectors, distance: float, seed: int = 5) -> Vectors:
     return unit(photo + away)
 
 
-def find_misfits(vectors: Vectors, labels: list[int]) -> tuple[MislabelledPhoto, ...]:
+def find_mislabelled(vectors: Vectors, labels: list[int]) -> tuple[MislabelledPhoto, ...]:
     normaliser = Normaliser(COHORT.centres, COHORT.top)
     return mislabelled_photos(vectors, np.array(labels), max(labels) + 1, normaliser, TABLE)
 
@@ -58,7 +58,7 @@ def test_different_photos_of_one_person_are_no_near_duplicates() -> None:
     assert (repeats(with_versions(clean), np.zeros(12, np.int64), np.ones(12)) == -1).all()
 
 
-def test_of_no_photos_nothing_is_said() -> None:
+def test_no_photos_give_nothing() -> None:
     none = np.zeros((0, 5, DIMENSIONS), np.float32)
     nobody = np.zeros(0, np.int64)
     assert len(repeats(none, nobody, np.zeros(0))) == 0
@@ -90,31 +90,31 @@ def test_photos_within_ten_minutes_are_one_moment_and_an_hour_apart_are_two() ->
     assert len(set(moment.tolist())) == 4
 
 
-def test_a_photo_in_the_folder_of_another_member_is_found_and_whom_it_is_like() -> None:
+def test_a_photo_in_the_folder_of_another_member_is_found_and_who_it_is_like() -> None:
     vectors = photos(*[1] * 10, *[2] * 10, 2)
     labels = [0] * 10 + [1] * 10 + [0]
-    assert find_misfits(vectors, labels) == (MislabelledPhoto(20, 1),)
+    assert find_mislabelled(vectors, labels) == (MislabelledPhoto(20, 1),)
 
 
 def test_two_photos_that_were_exchanged_are_both_found() -> None:
     vectors = photos(*[1] * 5, 2, *[2] * 5, 1)
-    assert find_misfits(vectors, [0] * 6 + [1] * 6) == (MislabelledPhoto(5, 1), MislabelledPhoto(11, 0))
+    assert find_mislabelled(vectors, [0] * 6 + [1] * 6) == (MislabelledPhoto(5, 1), MislabelledPhoto(11, 0))
 
 
 def test_a_photo_of_nobody_enrolled_is_found() -> None:
     vectors = photos(*[1] * 10, *[2] * 10, 3)
-    assert find_misfits(vectors, [0] * 10 + [1] * 10 + [0]) == (MislabelledPhoto(20, None),)
+    assert find_mislabelled(vectors, [0] * 10 + [1] * 10 + [0]) == (MislabelledPhoto(20, None),)
 
 
 @pytest.mark.parametrize("people", [1, 3])
 def test_good_photos_are_left_alone(people: int) -> None:
     vectors = photos(*np.repeat(np.arange(people), 20))
-    assert find_misfits(vectors, np.repeat(np.arange(people), 20).tolist()) == ()
+    assert find_mislabelled(vectors, np.repeat(np.arange(people), 20).tolist()) == ()
 
 
-def test_of_few_photos_that_disagree_none_is_set_aside() -> None:
-    assert find_misfits(photos(1, 1, 3), [0, 0, 0]) == ()
-    assert find_misfits(photos(1, 1, 1, 3, 4, 5), [0] * 6) == ()
+def test_of_few_photos_that_disagree_none_is_rejected() -> None:
+    assert find_mislabelled(photos(1, 1, 3), [0, 0, 0]) == ()
+    assert find_mislabelled(photos(1, 1, 1, 3, 4, 5), [0] * 6) == ()
 
 
 def test_strangers_are_not_judged() -> None:

@@ -6,7 +6,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from facerec_mqtt.cli.logs import SecretFilter, secrets_of
+from facerec_mqtt.settings.logs import SecretFilter, secrets_of
 from facerec_mqtt.settings.schema import CameraSettings, MqttSettings, Settings
 
 CANARY = "c4n4ry/p@ss"

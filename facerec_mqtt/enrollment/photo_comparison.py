@@ -1,4 +1,4 @@
-"""Which enrollment photos are worth learning from: repeats, shooting moments, and faces in a wrong folder.
+"""Which enrollment photos are worth training on: near-duplicates, shooting moments, mislabelled photos.
 
 No limit here belongs to one backbone. How alike two photos are is compared with how alike each is to its
 own worsened versions (`augmentation`), and likeness to a person is read off the cohort's table.
@@ -12,18 +12,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, score_at, template
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.faces import Cohort
+from facerec_mqtt.recognition import Gallery, Normaliser, Scores, score_at, template
+from facerec_mqtt.training import TrainingSet
 
 _SAME_MOMENT_S = 600.0
 # Fewer photos cannot outvote one that does not fit.
 _ENOUGH_TO_JUDGE = 5
-# Of other people's photos, so many fit a person as badly as one that is set aside.
+# Of other people's photos, so many fit a person as badly as one that is rejected.
 _UNLIKE_FAR = 0.05
 _LIKE_ANOTHER_FAR = 0.01
 # Of strangers' pictures, so many look like one member by chance.
 _LIKE_A_MEMBER_FAR = 0.001
 _MOST_UNLIKE = 1 / 3
+# So many robust deviations below the person's usual score, a face is hardly to be recognised.
+_FAR_BELOW = 3.5
+_LEAST_DEVIATION = 0.1  # in usual scores: photos that are very alike say little of how others differ
+# In units of the normalised scores: so far ahead of the photo's other faces one clearly fits.
+_CLEAR_LEAD = 1.0
+_ENOUGH_TO_OVERRULE = 3
 _NONE = -1
+
+
+def compare_photos(
+    candidates: TrainingSet, sharpness: NDArray[np.float64], cohort: Cohort
+) -> tuple[dict[int, Rejection], dict[int, str]]:
+    """Compare the photos with each other.
+
+    Args:
+        candidates: all photos with a usable face.
+        sharpness: (N,) of the faces.
+        cohort: of the backbone's scores.
+
+    Returns:
+        Why photos are rejected, and who strangers' photos that are used resemble; both by their place.
+    """
+    vectors, labels, files = candidates.vectors, candidates.labels, candidates.files
+    names = [person.name for person in candidates.people]
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    table = cohort.impostor_far, cohort.impostor_threshold
+    repeated = repeats(vectors, labels, sharpness)
+    rejections = {
+        at: Rejection(code=RejectionCode.DUPLICATE_OF, file=files[other])
+        for at, other in enumerate(repeated)
+        if other >= 0
+    }
+    single = np.flatnonzero(repeated < 0)
+    for mislabelled in mislabelled_photos(vectors[single, 0], labels[single], len(names), normaliser, table):
+        at = int(single[mislabelled.photo])
+        own = names[labels[at]]
+        rejections[at] = (
+            Rejection(code=RejectionCode.UNLIKE_THE_OTHERS, own=own)
+            if mislabelled.like is None
+            else Rejection(code=RejectionCode.LOOKS_LIKE_ANOTHER, name=names[mislabelled.like], own=own)
+        )
+    kept = np.array([at not in rejections for at in range(len(labels))], np.bool_)
+    strangers = np.flatnonzero(kept & (labels == len(names)))
+    members = np.flatnonzero(kept & (labels < len(names)))
+    for at, other in repeats_of_members(vectors, strangers, members).items():
+        rejections[at] = Rejection(code=RejectionCode.DUPLICATE_OF_MEMBER, file=files[other])
+        kept[at] = False
+    left = np.flatnonzero(kept)
+    alike = lookalikes(vectors[left, 0], labels[left], len(names), normaliser, table)
+    return rejections, {int(left[photo]): names[row] for photo, row in alike.items()}
 
 
 def repeats(vectors: Vectors, labels: NDArray[np.int64], sharpness: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -105,13 +157,67 @@ def moments(
     return moment
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupPhoto:
+    """A member's photo that shows several faces."""
+
+    label: int
+    """Row of the person whose folder it is in."""
+    faces: Vectors
+    """(F, D) float32 unit embeddings of those that it may be about."""
+    has_largest: bool
+    """Whether the first one is so much the largest that it is taken unless another one fits better."""
+
+
+def choose_faces(
+    vectors: Vectors, labels: NDArray[np.int64], groups: Sequence[GroupPhoto], cohort: Cohort
+) -> dict[int, int | None]:
+    """Choose of each group photo the face that fits the person's photos of one face.
+
+    Args:
+        vectors: (N, D) float32 unit embeddings of the photos that show one face.
+        labels: (N,) row of the person.
+        groups: photos that show several.
+        cohort: of the backbone's scores.
+
+    Returns:
+        By the group photo's place: which of its faces to take, or `None` where it shows nobody like the
+        person. Where the person's photos do not say, it is missing.
+    """
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    table = cohort.impostor_far, cohort.impostor_threshold
+    chosen: dict[int, int | None] = {}
+    for row in {group.label for group in groups}:
+        own = vectors[labels == row]
+        if len(own) == 0:
+            continue
+        least, fits = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
+        if len(own) >= _ENOUGH_TO_JUDGE:
+            alone, everything = np.zeros(len(own), np.int64), np.ones(len(own), np.bool_)
+            usual = _scores(own, alone, np.arange(len(own)), everything, 1, normaliser)[:, 0]
+            least = max(least, _far_below(usual))
+        gallery = Gallery.of(template(own)[None], normaliser)
+        for at, group in enumerate(groups):
+            if group.label != row or len(group.faces) == 0:
+                continue
+            scores = gallery.normalised(group.faces, normaliser)[:, 0]
+            best = int(scores.argmax())
+            lead = scores[best] - np.max(np.delete(scores, best), initial=-np.inf)
+            if scores[best] >= max(least, fits) and lead >= _CLEAR_LEAD:
+                if not group.has_largest or (best > 0 and len(own) >= _ENOUGH_TO_OVERRULE):
+                    chosen[at] = best
+            elif scores[best] < least and len(own) >= _ENOUGH_TO_JUDGE and group.has_largest:
+                chosen[at] = None
+    return chosen
+
+
 @dataclass(frozen=True, slots=True)
 class MislabelledPhoto:
     """A photo that is not like the others of its folder."""
 
     photo: int
     like: int | None
-    """Row of the person whom it resembles instead; `None` when nobody enrolled."""
+    """Row of the person it resembles instead; `None` when nobody enrolled."""
 
 
 def mislabelled_photos(
@@ -124,7 +230,7 @@ def mislabelled_photos(
     """Photos that are probably in a wrong person's folder.
 
     Each is compared with the others of its folder and with the other people. Of somebody whose photos
-    disagree by more than a third none is set aside for being unlike the others: which are right cannot be
+    disagree by more than a third none is rejected for being unlike the others: which are right cannot be
     known then.
 
     Args:
@@ -135,8 +241,9 @@ def mislabelled_photos(
         table: (K,) false accept rates and (K,) the normalised scores that let them through.
     """
     unlike, like_another = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
+    recognised = score_at(table, _LIKE_A_MEMBER_FAR)
     found: dict[int, MislabelledPhoto] = {}
-    # Templates are spoilt by the very photos that are looked for, so the second look is without them.
+    # Templates are spoilt by the very photos that are searched for, so the second pass is without them.
     for _ in range(2):
         trusted = np.array([photo not in found for photo in range(len(labels))])
         found = {}
@@ -149,13 +256,21 @@ def mislabelled_photos(
             scores[:, row] = -np.inf
             other, best = scores.max(axis=1), scores.argmax(axis=1)
             elsewhere = (other >= like_another) & (other > mine) & (mine < like_another)
-            nowhere = (mine < unlike) & ~elsewhere & (len(own) >= _ENOUGH_TO_JUDGE)
+            faint = mine < min(recognised, _far_below(mine))
+            nowhere = ((mine < unlike) | faint) & ~elsewhere & (len(own) >= _ENOUGH_TO_JUDGE)
             if np.mean(elsewhere | nowhere) > _MOST_UNLIKE:
                 nowhere[:] = False
             for place in np.flatnonzero(elsewhere | nowhere):
                 like = int(best[place]) if elsewhere[place] else None
                 found[int(own[place])] = MislabelledPhoto(int(own[place]), like)
     return tuple(found[photo] for photo in sorted(found))
+
+
+def _far_below(scores: Scores) -> float:
+    """The score below which a photo is far below the person's usual one, whatever a few outliers score."""
+    usual = np.median(scores)
+    deviation = 1.4826 * np.median(np.abs(scores - usual))
+    return float(usual - _FAR_BELOW * max(deviation, _LEAST_DEVIATION * abs(usual)))
 
 
 def lookalikes(
@@ -168,14 +283,14 @@ def lookalikes(
     """Strangers' photos that resemble a member: that may be who it is, or somebody who looks alike.
 
     Args:
-        vectors: (N, D) float32 unit embeddings, of members without misfits.
+        vectors: (N, D) float32 unit embeddings, of members without mislabelled photos.
         labels: (N,) row of the person; strangers have `people`.
         people: how many there are.
         normaliser: what scores are normalised with.
         table: (K,) false accept rates and (K,) the normalised scores that let them through.
 
     Returns:
-        Row of the member whom each of these photos resembles.
+        Row of the member that each of these photos resembles.
     """
     strangers = np.flatnonzero(labels == people)
     if len(strangers) == 0 or not np.any(labels < people):

@@ -1,0 +1,37 @@
+"""The history of visits: who came, when and where, for as many days as its owner wants."""
+
+from facerec_mqtt.history.errors import (
+    DamagedHistoryError,
+    HistoryError,
+    LockedHistoryError,
+    MissingHistoryError,
+    NewerHistoryError,
+    history_errors,
+)
+from facerec_mqtt.history.recorder import VisitRecorder
+from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
+from facerec_mqtt.history.removal import forget_visits, has_visits, people_with_visits
+from facerec_mqtt.history.store import FILE, MAX_PAGE, SCHEMA_VERSION, History
+from facerec_mqtt.history.writer import HistoryWriter
+
+__all__ = [
+    "FILE",
+    "MAX_PAGE",
+    "SCHEMA_VERSION",
+    "DamagedHistoryError",
+    "History",
+    "HistoryError",
+    "HistoryWriter",
+    "LockedHistoryError",
+    "MissingHistoryError",
+    "NewerHistoryError",
+    "VisitFacts",
+    "VisitFilter",
+    "VisitKind",
+    "VisitRecord",
+    "VisitRecorder",
+    "forget_visits",
+    "has_visits",
+    "history_errors",
+    "people_with_visits",
+]

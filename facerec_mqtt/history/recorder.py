@@ -1,0 +1,162 @@
+"""Makes records of what the service decides: visits begin, are seen, get a picture, and end."""
+
+import math
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+
+from facerec_mqtt.core.clock import Clock
+from facerec_mqtt.core.records import OpenVisit, PresenceChange
+from facerec_mqtt.history.records import VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.history.writer import HistoryWriter
+from facerec_mqtt.presence import Explanation, ReviewPicture, new_visit_id
+
+_SEEN_EVERY_S = 60.0
+_PRUNE_EVERY_S = 86_400.0
+_MOST_OF_THIS_RUN = 1000
+
+
+class VisitRecorder:
+    """Records the visits of one service; nothing here waits for the disk.
+
+    Args:
+        writer: writes them.
+        service: node id of the service.
+    """
+
+    def __init__(self, writer: HistoryWriter, service: str) -> None:
+        self._writer = writer
+        self._service = service
+        self._explanations: dict[str, Explanation] = {}
+        self._open: dict[str, OpenVisit] = {}
+        # Of these the times are wrong where the wall clock is found to have been.
+        self._of_this_run: deque[str] = deque(maxlen=_MOST_OF_THIS_RUN)
+        self._seen_due_s = -math.inf
+        self._prune_due_s = -math.inf
+
+    def start(self, resumed: Iterable[OpenVisit], names: Mapping[str, str], clock: Clock) -> None:
+        """Begin. The visits that an earlier run left open end, but for those that go on.
+
+        Args:
+            resumed: visits that go on.
+            names: display names of people, by slug.
+            clock: the wall clock.
+        """
+        self._writer.start()
+        self._seen_due_s = self._prune_due_s = -math.inf
+        self._open = {visit.visit_id: visit for visit in resumed}
+        self._writer.end_open(self._service, frozenset(self._open))
+        for visit in self._open.values():
+            person = visit.person
+            self._writer.resume(
+                VisitRecord(
+                    visit_id=visit.visit_id,
+                    kind=VisitKind.STRANGER if person is None else VisitKind.FAMILY,
+                    person=person,
+                    name=None if person is None else names.get(person, person),
+                    camera=visit.camera,
+                    began=clock.epoch(visit.began_s),
+                    ended=None,
+                    score=visit.score,
+                    service=self._service,
+                )
+            )
+
+    def stop(self, clock: Clock) -> None:
+        """The service ends; its visits may go on in its next run."""
+        self._write_seen(clock)
+        self._writer.stop()
+
+    def explained(self, why: Explanation) -> None:
+        """Take in why a visit begins, before it does."""
+        if why.visit_id is not None:
+            self._explanations[why.visit_id] = why
+
+    def began(self, change: PresenceChange, name: str | None, clock: Clock) -> None:
+        """Record an arrival or a stranger; a departure is ignored, as the visit's end is seen in `update`.
+
+        Args:
+            change: what happened.
+            name: the person's display name; `None` for a stranger.
+            clock: the wall clock.
+        """
+        if change.sighting is None:
+            return
+        why = self._explanations.pop(change.visit_id, None)
+        self._put(
+            VisitRecord(
+                visit_id=change.visit_id,
+                kind=VisitKind.STRANGER if change.person is None else VisitKind.FAMILY,
+                person=change.person,
+                name=name,
+                camera=change.camera,
+                began=clock.epoch(change.at_s),
+                ended=None,
+                score=float(change.sighting.identification.score),
+                why=VisitFacts() if why is None else VisitFacts.of(why, change.votes),
+                service=self._service,
+            )
+        )
+
+    def update(self, open_visits: Iterable[OpenVisit], clock: Clock, now_s: float) -> None:
+        """Record which visits have ended, and delete what is too old.
+
+        Args:
+            open_visits: all that go on.
+            clock: the wall clock.
+            now_s: now, of `time.monotonic`.
+        """
+        before, self._open = self._open, {visit.visit_id: visit for visit in open_visits}
+        for visit_id in before.keys() - self._open.keys():
+            self._writer.end(visit_id, clock.epoch(before[visit_id].last_seen_s))
+        if now_s >= self._seen_due_s:
+            self._seen_due_s = now_s + _SEEN_EVERY_S
+            self._write_seen(clock)
+        if now_s >= self._prune_due_s:
+            self._prune_due_s = now_s + _PRUNE_EVERY_S
+            self._writer.prune(clock.epoch(now_s))
+
+    def pictured(self, pictures: Iterable[tuple[ReviewPicture, str | None]], clock: Clock) -> None:
+        """Record the pictures of strangers' visits, and doubtful visits with theirs.
+
+        Args:
+            pictures: each with its path below the review folder; `None` where it could not be written.
+            clock: the wall clock.
+        """
+        for picture, path in pictures:
+            if picture.visit_id is not None and path is not None:
+                self._writer.set_picture(picture.visit_id, path)
+            if (unnamed := picture.unnamed) is not None:
+                self._put(
+                    VisitRecord(
+                        visit_id=new_visit_id(),
+                        kind=VisitKind.DOUBTFUL,
+                        person=None,
+                        name=None,
+                        camera=picture.camera,
+                        began=clock.epoch(unnamed.began_s),
+                        ended=clock.epoch(unnamed.ended_s),
+                        score=float(unnamed.why.best_score),
+                        picture=path,
+                        why=VisitFacts.of(unnamed.why, 0),
+                        service=self._service,
+                    )
+                )
+
+    def set_people(self, people: Collection[str]) -> None:
+        """Another model is in use: what is not written yet of others, given by slug, never is."""
+        self._writer.keep_only(people)
+
+    def clock_was_set(self, step_s: float) -> None:
+        """The wall clock was set by some seconds: the times of this run's visits were wrong by as much."""
+        if self._of_this_run:
+            self._writer.shift(tuple(self._of_this_run), step_s)
+
+    def _put(self, visit: VisitRecord) -> None:
+        self._of_this_run.append(visit.visit_id)
+        self._writer.put(visit)
+
+    def _write_seen(self, clock: Clock) -> None:
+        if self._open:
+            self._writer.seen(
+                {visit_id: clock.epoch(visit.last_seen_s) for visit_id, visit in self._open.items()}
+            )

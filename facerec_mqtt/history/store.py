@@ -1,0 +1,334 @@
+"""The history of visits: `history.db` beside the models, a SQLite database in WAL mode.
+
+The service writes it (`writer`); `facerec-mqtt visits` reads it. Times are seconds since 1970: only the wall
+clock outlasts a restart.
+"""
+
+import math
+import sqlite3
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from facerec_mqtt.history.errors import HistoryError, MissingHistoryError, NewerHistoryError, history_errors
+from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
+
+FILE = "history.db"
+SCHEMA_VERSION = 1
+MAX_PAGE = 500
+"""Most visits that one question is answered with."""
+_BUSY_S = 2.0
+
+_MIGRATIONS = (
+    # From version 0, an empty file, to 1.
+    """
+    CREATE TABLE visits (
+        visit_id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('family', 'visitor', 'stranger', 'doubtful')),
+        person TEXT,
+        name TEXT,
+        camera TEXT NOT NULL,
+        began REAL NOT NULL,
+        ended REAL,
+        score REAL NOT NULL,
+        picture TEXT,
+        stranger_id TEXT,
+        why TEXT NOT NULL,
+        service TEXT NOT NULL,
+        last_seen REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX visits_by_time ON visits (began DESC, visit_id DESC);
+    CREATE INDEX visits_by_person ON visits (person, began DESC, visit_id DESC);
+    CREATE INDEX visits_by_camera ON visits (camera, began DESC, visit_id DESC);
+    CREATE INDEX visits_by_kind ON visits (kind, began DESC, visit_id DESC);
+    CREATE INDEX visits_open ON visits (service) WHERE ended IS NULL;
+    CREATE INDEX visits_by_stranger ON visits (stranger_id) WHERE stranger_id IS NOT NULL;
+    """,
+)
+
+
+class History:
+    """An open database. Not thread-safe.
+
+    Args:
+        connection: of a database that has the schema of this version.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> "History":
+        """Open the database, and bring an older one up to this version.
+
+        Args:
+            path: the file; made where it is missing, unless `read_only`.
+            read_only: nothing is written, no file is made.
+
+        Raises:
+            NewerHistoryError: a newer version has made it.
+            HistoryError: it is missing, damaged, locked or cannot be written.
+        """
+        with history_errors(path):
+            if read_only:
+                if not path.is_file():
+                    raise MissingHistoryError(f'There is no history "{path}" yet; the service writes it.')
+                connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+            else:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+                connection = sqlite3.connect(path, timeout=_BUSY_S)
+            try:
+                _prepare(connection, path, read_only=read_only)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def put(self, visit: VisitRecord) -> None:
+        """Add a visit, or replace the one of that id.
+
+        Raises:
+            sqlite3.Error: it cannot be written.
+        """
+        with self._connection:
+            self._connection.execute(f"INSERT OR REPLACE {_INTO}", _values(visit))
+
+    def resume(self, visit: VisitRecord) -> None:
+        """A visit goes on after a restart: it has no end; one that was never written is added."""
+        with self._connection:
+            again = " ON CONFLICT (visit_id) DO UPDATE SET ended = NULL, service = excluded.service"
+            self._connection.execute(f"INSERT {_INTO}{again}", _values(visit))
+
+    def end(self, visit_id: str, ended: float) -> None:
+        """Note when a visit ended; an unknown one is ignored."""
+        with self._connection:
+            self._connection.execute(
+                "UPDATE visits SET ended = ?1, last_seen = ?1 WHERE visit_id = ?2", (ended, visit_id)
+            )
+
+    def seen(self, last_seen: Mapping[str, float]) -> None:
+        """Note when visits were last seen: their end, should the service be killed.
+
+        Args:
+            last_seen: seconds since 1970, by the visit's id.
+        """
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE visits SET last_seen = ? WHERE visit_id = ?",
+                [(at, visit_id) for visit_id, at in last_seen.items()],
+            )
+
+    def end_open(self, service: str, except_for: Collection[str]) -> None:
+        """End the visits that an earlier run of a service left open: when they were last seen.
+
+        Args:
+            service: its node id.
+            except_for: visits that go on.
+        """
+        left = self._connection.execute(
+            "SELECT visit_id FROM visits WHERE ended IS NULL AND service = ?", (service,)
+        ).fetchall()
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE visits SET ended = last_seen WHERE visit_id = ?",
+                [(visit_id,) for (visit_id,) in left if visit_id not in except_for],
+            )
+
+    def shift(self, visits: Collection[str], seconds: float) -> None:
+        """Correct the times of visits: the wall clock was set, and had been wrong by so many seconds."""
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE visits SET began = began + ?1, ended = ended + ?1, last_seen = last_seen + ?1"
+                " WHERE visit_id = ?2",
+                [(seconds, visit_id) for visit_id in visits],
+            )
+
+    def set_picture(self, visit_id: str, picture: str) -> None:
+        """Note a visit's picture, a path below the review folder; an unknown visit is ignored."""
+        with self._connection:
+            self._connection.execute("UPDATE visits SET picture = ? WHERE visit_id = ?", (picture, visit_id))
+
+    def get(self, visit_id: str) -> VisitRecord | None:
+        """One visit, or `None`."""
+        row = self._connection.execute(f"{_SELECT} WHERE visit_id = ?", (visit_id,)).fetchone()
+        return None if row is None else _record(row)
+
+    def delete(self, visit_id: str) -> bool:
+        """Delete a visit; whether there was one."""
+        with self._connection:
+            return self._connection.execute("DELETE FROM visits WHERE visit_id = ?", (visit_id,)).rowcount > 0
+
+    def assign(self, visit_id: str, kind: VisitKind, person: str | None, name: str | None) -> bool:
+        """Say who a visit was; whether there was one."""
+        with self._connection:
+            changed = self._connection.execute(
+                "UPDATE visits SET kind = ?, person = ?, name = ? WHERE visit_id = ?",
+                (kind.value, person, name, visit_id),
+            )
+            return changed.rowcount > 0
+
+    def find(
+        self, wanted: VisitFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> tuple[tuple[VisitRecord, ...], str | None]:
+        """Visits, the latest first.
+
+        Args:
+            wanted: which.
+            limit: at most so many, 1 to `MAX_PAGE`.
+            cursor: what an earlier answer gave, to go on behind it.
+
+        Returns:
+            The visits, and the cursor of what follows; `None` where nothing does.
+
+        Raises:
+            ValueError: the cursor is none.
+        """
+        conditions, values = _conditions(wanted)
+        if cursor is not None:
+            began, visit_id = _cursor(cursor)
+            conditions.append("(began, visit_id) < (?, ?)")
+            values += [began, visit_id]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        limit = max(1, min(limit, MAX_PAGE))
+        rows = self._connection.execute(
+            f"{_SELECT}{where} ORDER BY began DESC, visit_id DESC LIMIT ?", [*values, limit + 1]
+        ).fetchall()
+        visits = tuple(_record(row) for row in rows[:limit])
+        more = f"{visits[-1].began!r}_{visits[-1].visit_id}" if len(rows) > limit else None
+        return visits, more
+
+    def count(self, wanted: VisitFilter) -> int:
+        """How many visits there are."""
+        conditions, values = _conditions(wanted)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return int(
+            self._connection.execute(
+                f"SELECT COUNT(*) FROM visits{where}",  # noqa: S608 - the conditions are constants of this module
+                values,
+            ).fetchone()[0]
+        )
+
+    def prune(self, before: float) -> int:
+        """Delete visits that began earlier; how many."""
+        with self._connection:
+            return self._connection.execute("DELETE FROM visits WHERE began < ?", (before,)).rowcount
+
+    def people(self) -> tuple[tuple[str, str], ...]:
+        """Slug and name of everybody who has a visit."""
+        found = self._connection.execute(
+            "SELECT DISTINCT person, name FROM visits WHERE person IS NOT NULL AND name IS NOT NULL"
+        )
+        return tuple((str(person), str(name)) for person, name in found)
+
+    def forget(self, person: str) -> int:
+        """Delete all visits of a person, given by slug; how many. Nothing of them stays in the file.
+
+        Raises:
+            sqlite3.OperationalError: somebody else has it locked, or reads it at the moment.
+        """
+        with self._connection:
+            count = self._connection.execute("DELETE FROM visits WHERE person = ?", (person,)).rowcount
+        # Pages that were split or merged may hold copies that no deletion overwrites: all are written again.
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._connection.execute("VACUUM")
+        # The log holds former pages; while somebody reads them it cannot be emptied.
+        (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("database is locked")
+        return count
+
+    def try_to_write(self) -> None:
+        """Begin a change, and make none.
+
+        Raises:
+            sqlite3.Error: it cannot be written.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("ROLLBACK")
+
+
+_COLUMNS = "visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why, service"
+_SELECT = f"SELECT {_COLUMNS} FROM visits"  # noqa: S608 - a constant of this module
+_INTO = f"INTO visits ({_COLUMNS}, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _values(visit: VisitRecord) -> tuple[object, ...]:
+    return (
+        visit.visit_id,
+        visit.kind.value,
+        visit.person,
+        visit.name,
+        visit.camera,
+        visit.began,
+        visit.ended,
+        visit.score,
+        visit.picture,
+        visit.stranger_id,
+        visit.why.model_dump_json(),
+        visit.service,
+        visit.began if visit.ended is None else visit.ended,
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise NewerHistoryError(
+            f'The history "{path}" was made by a newer version (its format is {version}, and {SCHEMA_VERSION}'
+            " is the newest known here); update the program, or move the file away."
+        )
+    if read_only:
+        if version < SCHEMA_VERSION:
+            raise HistoryError(
+                f'The history "{path}" is of an older version; the service brings it up to date at its start.'
+            )
+        return
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    # What is deleted must not be readable in the file: these are visits of people.
+    connection.execute("PRAGMA secure_delete = ON")
+    for number in range(version, SCHEMA_VERSION):
+        connection.executescript(f"BEGIN; {_MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+def _conditions(wanted: VisitFilter) -> tuple[list[str], list[object]]:
+    pairs: list[tuple[str, object]] = [
+        ("person = ?", wanted.person),
+        ("camera = ?", wanted.camera),
+        ("kind = ?", None if wanted.kind is None else wanted.kind.value),
+        ("began >= ?", wanted.since),
+        ("began < ?", wanted.until),
+        ("stranger_id = ?", wanted.stranger_id),
+    ]
+    given = [(condition, value) for condition, value in pairs if value is not None]
+    return [condition for condition, _ in given], [value for _, value in given]
+
+
+def _record(row: tuple[Any, ...]) -> VisitRecord:
+    visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why, service = row
+    return VisitRecord(
+        visit_id,
+        VisitKind(kind),
+        person,
+        name,
+        camera,
+        began,
+        ended,
+        score,
+        picture,
+        stranger_id,
+        VisitFacts.parse(why),
+        service,
+    )
+
+
+def _cursor(cursor: str) -> tuple[float, str]:
+    began, separator, visit_id = cursor.partition("_")
+    if not separator or not visit_id.isalnum() or not math.isfinite(float(began)):
+        raise ValueError("the cursor is none that was given out")
+    return float(began), visit_id

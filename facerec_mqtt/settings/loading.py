@@ -1,0 +1,100 @@
+"""Reads the settings; the only reader of the environment.
+
+Every setting is an environment variable `FACEREC_<NAME>`, or a line of a `.env` file; the environment
+wins. A group's settings are joined by two underscores: `FACEREC_MQTT__HOST`. Cameras are a JSON list.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import PydanticBaseSettingsSource as Source
+from pydantic_settings import SettingsError as SourceError
+
+from facerec_mqtt.core.errors import SettingsError
+from facerec_mqtt.settings.env_file import read_settings_file
+from facerec_mqtt.settings.messages import describe_error, nearest
+from facerec_mqtt.settings.schema import PREFIX, CameraSettings, Settings
+
+
+class _Sources(Settings, BaseSettings):
+    """The settings, filled from the environment and a file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",  # other programs' lines in the file; unknown names of ours: `_unknown_names`
+        nested_model_default_partial_update=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: Source,
+        env_settings: Source,
+        dotenv_settings: Source,
+        file_secret_settings: Source,  # noqa: ARG003
+    ) -> tuple[Source, ...]:
+        """Take the file's values as they stand: pydantic would replace `${NAME}` in a password."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource) and isinstance(dotenv_settings.env_file, Path):
+            lines = read_settings_file(dotenv_settings.env_file)
+            dotenv_settings.env_vars = {name.lower(): value for name, value in lines.items() if value}
+        return init_settings, env_settings, dotenv_settings
+
+
+def load_settings(env_file: Path | None = None) -> Settings:
+    """Read the settings from the environment and a `.env` file.
+
+    Args:
+        env_file: the file; by default `.env` in the current folder, where there is one.
+
+    Raises:
+        SettingsError: a name is unknown or a value is wrong; the message names all of them, one a line,
+            and holds no secret.
+    """
+    if env_file is not None and not env_file.is_file():
+        raise SettingsError(f"The settings file {env_file} does not exist; give the path of an existing one.")
+    path = env_file or Path(".env")
+    problems = [*_unknown_names(path)]
+    if not problems:
+        try:
+            return Settings.model_validate(dict(_Sources(_env_file=path)))  # type: ignore[call-arg]
+        except ValidationError as error:
+            problems = [
+                describe_error(item, PREFIX, setting_names(), CameraSettings.model_fields)
+                for item in error.errors(include_url=False)
+            ]
+        except SourceError as error:
+            cause = error.__cause__
+            where = f" at character {cause.pos + 1}" if isinstance(cause, json.JSONDecodeError) else ""
+            name = next((part for part in str(error).split('"') if part in Settings.model_fields), "?")
+            problems = [f"{PREFIX}{name.upper()} is not valid JSON{where}; see config.example.env."]
+    raise SettingsError("\n".join(problems)) from None
+
+
+def setting_names() -> dict[str, object]:
+    """Every environment variable that sets something, in the order of the documentation, with its default."""
+    return dict(_names(Settings, PREFIX))
+
+
+def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{prefix}{name.upper()}__")
+        else:
+            yield prefix + name.upper(), field.default
+
+
+def _unknown_names(env_file: Path) -> Iterator[str]:
+    known = setting_names()
+    groups = {name.split("__")[0] for name in known if "__" in name}
+    given = dict.fromkeys(os.environ, "the environment")
+    given |= dict.fromkeys(read_settings_file(env_file), str(env_file))
+    for name, source in given.items():
+        if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
+            yield f"Unknown setting {name} in {source}; did you mean {nearest(name.upper(), known)}?"
