@@ -13,6 +13,7 @@ from facerec_mqtt.cameras.protocol import CameraFailedError, FailureKind, Reader
 from facerec_mqtt.cameras.sources import Alive, Shot
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import decode_picture
+from facerec_mqtt.core.picture_formats import WEB_FORMATS
 from facerec_mqtt.core.records import Image
 
 _LONGEST_PICTURE = 20 * 2**20
@@ -335,7 +336,7 @@ def _picture_of(body: Body) -> Image:
 
 def _decoded(data: bytes) -> Image:
     try:
-        return decode_picture(data)
+        return decode_picture(data, formats=WEB_FORMATS)
     except PictureError as error:
         detail = f"{str(error)[:1].lower()}{str(error)[1:].rstrip('.')}"
         raise failed(FailureKind.NO_PICTURE, detail=detail) from error

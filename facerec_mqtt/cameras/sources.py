@@ -323,7 +323,7 @@ class _Folder:
         self._last = ""
 
     def take(self) -> Image:
-        """The next picture; what cannot be read is passed over."""
+        """The next picture; what cannot be read is skipped."""
         from facerec_mqtt.core.images import read_picture
 
         names = self._names()
