@@ -11,7 +11,7 @@ announcer   keeps the announcement true, and removes what is no more
 removal     removes a person from the broker, for `facerec-mqtt forget`
 """
 
-from facerec_mqtt.mqtt.announcer import Announcer, Component, well_formed
+from facerec_mqtt.mqtt.announcer import Announcer, Component, awaits_removal, well_formed
 from facerec_mqtt.mqtt.commands import Capture, CommandIntake, CommandQueue, Enable, Rebuild, Refused
 from facerec_mqtt.mqtt.connection import (
     Acknowledged,
@@ -65,6 +65,7 @@ __all__ = [
     "Topics",
     "Wake",
     "address",
+    "awaits_removal",
     "check_login",
     "connection",
     "discovery_payload",

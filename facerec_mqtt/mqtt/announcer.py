@@ -81,9 +81,8 @@ class Announcements:
         more = {key: part for key, part in announced.items() if key not in known}
         if len(_as_json({**self._gone, **self._unconfirmed, **more})) > MAX_BYTES:
             return False
-        unconfirmed = {key: part for key, part in more.items() if self._removed_topic in _topics(part)}
-        gone = {key: part for key, part in more.items() if key not in unconfirmed}
-        self._unconfirmed |= unconfirmed
+        gone = {key: part for key, part in more.items() if not awaits_removal(part)}
+        self._unconfirmed |= {key: part for key, part in more.items() if key not in gone}
         self._gone |= gone
         return bool(gone)
 
@@ -141,6 +140,12 @@ class Announcements:
 def components_of(payload: bytes) -> dict[str, Component]:
     """Read the components of a discovery message of ours, possibly of another version; of others, none."""
     return well_formed(_object(payload).get("components"))
+
+
+def awaits_removal(part: Component) -> bool:
+    """Whether a component is kept to be removed once more: it holds ids but no name."""
+    topics = _topics(part)
+    return bool(topics) and "name" not in part and all(str(topic).endswith("/removed") for topic in topics)
 
 
 def well_formed(value: object) -> dict[str, Component]:

@@ -49,7 +49,10 @@ def remove_person_from_broker(settings: MqttSettings, person: str, names: Names)
                     f"{address(settings)}: the running service still names the person; does it use this"
                     " model folder? Restart it, and give the same command again."
                 )
-            return "The running service has removed the person from MQTT and Home Assistant."
+            return (
+                "The running service has removed the person from MQTT and Home Assistant. Its state file"
+                " keeps the ids of the entities until Home Assistant starts again, to remove them once more."
+            )
         cleared = session.clear()
         return f"The broker kept {cleared} topics that named or may have shown the person; they are cleared."
 

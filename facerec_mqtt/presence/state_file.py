@@ -28,7 +28,7 @@ from pydantic_core import PydanticOmit, from_json, to_json
 
 from facerec_mqtt.core.files import read_plain, replace_file
 from facerec_mqtt.core.records import OpenVisit, Person
-from facerec_mqtt.mqtt import Component, person_keys, well_formed
+from facerec_mqtt.mqtt import Component, awaits_removal, person_keys, well_formed
 from facerec_mqtt.settings import Slug, first_problem
 
 logger = logging.getLogger(__name__)
@@ -74,8 +74,10 @@ class ServiceState:
         return frozenset({person.slug for person in self.people} | self.last_seen.keys() | visiting)
 
     def names(self, person: Person) -> bool:
-        """Whether anything is left of a person."""
-        return self != self.without(person.slug)
+        """Whether anything is left of a person but ids by which Home Assistant will remove the entities."""
+        after = self.without(person.slug)
+        waiting = {key: part for key, part in self.announced.items() if awaits_removal(part)}
+        return self != replace(after, announced={**after.announced, **waiting})
 
     def without(self, person: str) -> Self:
         """Make the state in which nothing is left of a person, given by slug."""

@@ -131,6 +131,18 @@ def test_the_running_service_forgets_with_the_command(own_home: Home, broker: Br
         assert naming_anna(broker.retained()) == []
         assert service.terminate() == 0
     assert naming_anna(broker.retained()) == []
+    # Home Assistant was not seen to start: it may have been away, and is to remove the entities then.
+    assert traces_of(data, secrets) == ["models/memory-home.json"]
+    state = json.loads((own_home.models / "memory-home.json").read_bytes())
+    waiting = {key: state["announced"].pop(key) for key in [*state["announced"]] if "anna" in key}
+    assert waiting
+    assert not any("name" in part for part in waiting.values())
+    assert "anna" not in json.dumps(state)
+    with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
+        ear.wait_for("facerec/status", b"online", timeout_s=PATIENCE_S)
+        ear.say("homeassistant/status", "online")
+        wait_until(lambda: traces_of(data, secrets) == [])
+        assert service.terminate() == 0
     assert traces_of(data, secrets) == []
 
 

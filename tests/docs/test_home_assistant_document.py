@@ -114,6 +114,7 @@ def test_the_automations_on_events_do_what_our_pages_say(
 ) -> None:
     settings = home_assistant.broker.settings()
     with home_assistant.broker.ear() as ear, StagedService(settings) as service:
+        ear.say("homeassistant/light/test_hall/config", json.dumps(LIGHT), retain=True)
         home_assistant.expect({"binary_sensor.face_recognition_anna": "off"})
         copy_automations(home_assistant)
         service.see("jose_nunez")
