@@ -144,8 +144,8 @@ def components_of(payload: bytes) -> dict[str, Component]:
 
 def awaits_removal(part: Component) -> bool:
     """Whether a component is kept to be removed once more: it holds ids but no name."""
-    topics = _topics(part)
-    return bool(topics) and "name" not in part and all(str(topic).endswith("/removed") for topic in topics)
+    topics = {str(topic) for topic in _topics(part)}
+    return bool(topics) and "name" not in part and all(topic.endswith("/removed") for topic in topics)
 
 
 def well_formed(value: object) -> dict[str, Component]:
