@@ -51,7 +51,12 @@ class Cutouts:
     def load(cls, work: Path, kind: str) -> "Cutouts":
         """All that is there already."""
         shards = [np.load(path) for path in sorted(work.glob(f"cutouts_{kind}_*.npz"))]
-        return cls(*(np.concatenate([shard[name] for shard in shards]) for name in ("images", "points", "boxes", "inside")))
+        return cls(
+            *(
+                np.concatenate([shard[name] for shard in shards])
+                for name in ("images", "points", "boxes", "inside")
+            )
+        )
 
 
 def cut_out(image: np.ndarray, points: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -69,7 +74,12 @@ def cut_out(image: np.ndarray, points: np.ndarray, box: np.ndarray) -> tuple[np.
     inside = np.concatenate([shift - 0.5 * scale, (width - 0.5, height - 0.5) * np.full(2, scale) + shift])
     inside = np.clip(inside, 0, SIDE_PX - 1)
     placed = np.concatenate([np.full(2, (SIDE_PX - 1) / 2), box[2:4] * scale])
-    return cut, (points * scale + shift).astype(np.float32), placed.astype(np.float32), inside.astype(np.float32)
+    return (
+        cut,
+        (points * scale + shift).astype(np.float32),
+        placed.astype(np.float32),
+        inside.astype(np.float32),
+    )
 
 
 def files(data: Path, identities: Path, kind: str) -> list[Path]:
@@ -135,7 +145,15 @@ def pack(job: tuple[Path, Path, Path, str, int]) -> None:
             rows += faces_in(teacher, image, kind)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, **{name: np.stack(column) for name, column in zip(("images", "points", "boxes", "inside"), zip(*rows, strict=True), strict=True)})
+        np.savez(
+            file,
+            **{
+                name: np.stack(column)
+                for name, column in zip(
+                    ("images", "points", "boxes", "inside"), zip(*rows, strict=True), strict=True
+                )
+            },
+        )
     partial.rename(path)
     print(f"{path.name}: {len(rows)} faces of {len(paths)} pictures", flush=True)
 

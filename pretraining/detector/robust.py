@@ -50,7 +50,9 @@ def robust_landmarks(teacher: Teacher, image: np.ndarray, face: np.ndarray) -> L
     """
     roll_deg = roll(face[4:14].reshape(5, 2))
     for turns in range(UPRIGHT_TURNS):
-        seen = np.array(list(_looks(teacher, image, face, roll_deg, SIZES_PX[turns % 2 : turns % 2 + 1], (0.0,))))
+        seen = np.array(
+            list(_looks(teacher, image, face, roll_deg, SIZES_PX[turns % 2 : turns % 2 + 1], (0.0,)))
+        )
         if not len(seen):
             return None
         wrong = roll(np.median(seen, axis=0)[:5]) - roll_deg
@@ -110,7 +112,9 @@ def _looks(
                 shrunk[:, :2] *= factor
                 shrunk[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2)  # pixels' centres
                 border = BORDERS[number % 3]
-                view = cv2.warpAffine(source, shrunk, (side, side), borderMode=border, borderValue=(110, 110, 110))
+                view = cv2.warpAffine(
+                    source, shrunk, (side, side), borderMode=border, borderValue=(110, 110, 110)
+                )
                 if flip:
                     view = np.ascontiguousarray(view[:, ::-1])
                 found = teacher.find(view)
