@@ -15,7 +15,7 @@ from pretraining.detector.cutouts import FACE_PX, KINDS, Cutouts
 from pretraining.detector.network import Normalisation
 from pretraining.detector.prepare import TEACHER_MIN_SCORE, overlap
 from pretraining.detector.reread import reread
-from pretraining.detector.robust import roll
+from pretraining.detector.robust import MIRRORED, roll
 from pretraining.detector.scenes import Source, mirrored, moved
 
 SIDE_PX = 48
@@ -33,6 +33,8 @@ TILTED_SHARE, MOST_TILT_DEG = 0.35, 45.0  # of the packed faces, turned by any a
 CLOSELY_CUT_SHARE = 0.4  # of the packed faces: the picture ends at the face
 SURROUNDINGS = ("black", "blurred", "reflected", "smeared", "grey", "elsewhere")
 SURROUNDINGS_SHARES = (0.5, 0.2, 0.05, 0.07, 0.08, 0.1)  # where the picture ends
+NEW_IN_A_BATCH = 32  # cut-outs; the others have been seen before, mirrored by chance: drawing them is dear
+KEPT_CUTS = 30000  # to see again
 FREEZE_AT = 0.5  # share of the time after which the normalisation's statistics are fixed
 SAVE_EVERY_S = 300.0
 
@@ -75,6 +77,7 @@ class Cutter:
     ) -> None:
         self.sources = sources
         self.packed = packed
+        self.kept: list[tuple[np.ndarray, np.ndarray]] = []
         self.mistakes = mistakes
         self.seed = seed
 
@@ -92,9 +95,13 @@ class Cutter:
         )
 
     def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(B, 48, 48, 3) float32 in [-1, 1] and (B, 15) float32."""
+        """(B, 48, 48, 3) float32 in [-1, 1] and (B, 15) float32; from the second on, many seen before."""
         rng = np.random.default_rng((self.seed, 5, number))
-        cuts = [self.cut(rng) for _ in range(BATCH)]
+        new = BATCH if len(self.kept) < BATCH else NEW_IN_A_BATCH
+        cuts = [self.cut(rng) for _ in range(new)]
+        again = [self.kept[int(row)] for row in rng.integers(0, max(1, len(self.kept)), BATCH - new)]
+        self.kept = (self.kept + cuts)[-KEPT_CUTS:]
+        cuts += [flipped(*cut) if rng.random() < 0.5 else cut for cut in again]
         images = np.stack([image for image, _ in cuts]).astype(np.float32) / 127.5 - 1
         return images, np.stack([answer for _, answer in cuts]).astype(np.float32)
 
@@ -234,6 +241,19 @@ class Cutter:
             image = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
         corners = np.concatenate([face[:2], face[:2] + face[2:4], face[4:14]]) / SIDE_PX - 1
         return image, np.concatenate([[is_face], corners * is_face])
+
+
+def flipped(image: np.ndarray, answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A cut-out and its answer in the mirror."""
+    # Places count from pixels of twice the side, whose first and last centres lie half a pixel inside.
+    ends = -1 / SIDE_PX
+    answer = answer.copy()
+    if answer[0]:
+        answer[[1, 3]] = ends - answer[[3, 1]]
+        points = answer[5:].reshape(5, 2)[MIRRORED]
+        points[:, 0] = ends - points[:, 0]
+        answer[5:] = points.ravel()
+    return image[:, ::-1], answer
 
 
 def train_refiner(work: Path, minutes: float, seed: int, out: Path, start: Path | None = None) -> None:
