@@ -39,7 +39,7 @@ def embed_all(backbone: Path, faces: Faces, jobs: int) -> Vectors:
 
 
 def _open(backbone: Path) -> None:
-    global _embedder  # noqa: PLW0603  # one a process
+    global _embedder  # one a process
     _embedder = Embedder.load(backbone)
 
 
@@ -136,11 +136,10 @@ def main() -> None:
     scores = {}
     for kind in WEIGHTS:
         some = faces.for_thresholds & (faces.kind == kind)
-        scores[kind] = impostor_scores(vectors[some], faces.person[some], faces.household[some], normaliser)
-        at = thresholds(scores[kind], np.array([1e-2, 1e-3, 1e-4]))
-        print(
-            f"{kind}: {some.sum()} pictures, {len(scores[kind]):,} impostor comparisons, thresholds {at.round(2)}"
-        )
+        found = impostor_scores(vectors[some], faces.person[some], faces.household[some], normaliser)
+        at = thresholds(found, np.array([1e-2, 1e-3, 1e-4])).round(2)
+        print(f"{kind}: {some.sum()} pictures, {len(found):,} impostor comparisons, thresholds {at}")
+        scores[kind] = found
     rates = np.logspace(-1, -5, 41).astype(np.float32)
     table = thresholds(weighed(scores, rng), rates)
     part = arguments.out / "cohort.part.npz"

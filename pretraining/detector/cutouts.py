@@ -1,9 +1,10 @@
-"""Faces with what surrounds them, cut out of whole pictures and packed, with landmarks that many looks agree on.
+"""Faces with what surrounds them, cut out and packed, with landmarks that many looks agree on.
 
     python -m pretraining.detector.cutouts --data ../shared/data --identities ../identities --work DIR
 
 `identities` is what `extract.py` of the data makes, and `families_raw` beside its folders the training
-families' pictures as they are. Goes on where it was stopped, 250 pictures at a time; about half an hour on two cores.
+families' pictures as they are. Goes on where it was stopped, 250 pictures at a time; a quarter of an hour on
+two cores.
 """
 
 import argparse
@@ -89,7 +90,7 @@ def files(data: Path, identities: Path, kind: str) -> list[Path]:
             people = [row["person"] for row in csv.DictReader(table, delimiter="\t") if int(row["fold"]) < 8]
         found = [path for person in people for path in (data / "lfw/images" / person).glob("*.jpg")]
     elif kind == "celebrities":
-        people = [each for each in (identities / "celebrities/photos").iterdir()]
+        people = (identities / "celebrities/photos").iterdir()
         people = [each for each in people if not is_held_out(each.name, CELEBRITIES_HELD_OUT_EVERY)]
         found = [path for person in people for path in person.glob("*.jpg")]
     elif kind == "families":

@@ -136,7 +136,7 @@ class Cutter:
         return self.view(rng, picture, face, centre, reach, is_face)
 
     def packed_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A face whose landmarks many looks agree on, with all kinds of surroundings where its picture ends."""
+        """A face whose landmarks many looks agree on; where its picture ends, anything may begin."""
         kind = list(PACKED_KINDS)[int(rng.choice(len(PACKED_KINDS), p=list(PACKED_KINDS.values())))]
         faces = self.packed[kind]
         index = int(rng.integers(len(faces.images)))
