@@ -24,7 +24,10 @@ TEMPLATE = np.array(
 
 
 def align(image: Image, detection: Detection) -> AlignedFace:
-    """Cut one face out of a picture, upright and scaled to the template.
+    """Cut one face out of a picture, upright and scaled to the template; outside the picture it is black.
+
+    Were its edges smeared to the sides instead, all closely cut pictures would look alike to the backbone: of
+    pairs of strangers in families' pictures 0.9 % passed where 0.06 % do with black (176,000 pairs).
 
     Args:
         image: (H, W, 3) uint8 BGR, the picture the detection was made on.
@@ -32,25 +35,22 @@ def align(image: Image, detection: Detection) -> AlignedFace:
     """
     turn = similarity(detection.landmarks, TEMPLATE)
     image, turn = _shrunk(image, turn)
-    face = np.asarray(
-        cv2.warpAffine(
-            image,
-            turn,
-            (FACE_SIDE_PX, FACE_SIDE_PX),
-            flags=cv2.INTER_LINEAR,
-            # Outside the picture it is black: smeared edges make all closely cut pictures look alike.
-            borderMode=cv2.BORDER_CONSTANT,
-        ),
-        np.uint8,
-    )
+    face = _warped(image, turn, cv2.BORDER_CONSTANT)
     face.flags.writeable = False
-    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    # The edge of the picture itself would count as sharpness.
+    grey = cv2.cvtColor(_warped(image, turn, cv2.BORDER_REPLICATE), cv2.COLOR_BGR2GRAY)
     x_min, _, x_max, _ = detection.box
     return AlignedFace(
         image=face,
         width_px=x_max - x_min,
         sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
     )
+
+
+def _warped(image: Image, turn: Transform, beyond: int) -> Image:
+    """The aligned face; `beyond` says what lies outside of the picture."""
+    size = (FACE_SIDE_PX, FACE_SIDE_PX)
+    return np.asarray(cv2.warpAffine(image, turn, size, flags=cv2.INTER_LINEAR, borderMode=beyond), np.uint8)
 
 
 def _shrunk(image: Image, turn: Transform) -> tuple[Image, Transform]:

@@ -31,7 +31,7 @@ _CUT_SIDE_PX = 48  # of what the second network sees
 _CUT_CONTEXT = 1.5  # its side in the picture, in face sizes (root of the box's area)
 _LOOKS = 2  # the second starts from the first one's better box, and so does one in the mirror
 _MIRRORED = [0, 3, 2, 1, 4, 7, 8, 5, 6, 9, 10, 13, 14, 11, 12]  # columns of a face seen in the mirror
-_FIRST_POWER, _SECOND_POWER = 0.4, 12.0  # of the two networks' scores in a face's
+_FIRST_POWER, _SECOND_POWER = 0.4, 8.0  # of the two networks' scores in a face's
 _OVERVIEW_SIDE_PX = 320  # longer side of the second look at larger pictures, for faces that fill them
 
 
@@ -133,7 +133,7 @@ class FaceDetector:
         for _ in range(_LOOKS):
             before, seen = seen, self._refiner.look(image, seen)
         # What it does to one side of all faces, it does to the other in the mirror.
-        seen = (seen + self._refiner.look(image, before, mirrored=True)) / 2
+        seen = np.asarray((seen + self._refiner.look(image, before, mirrored=True)) / 2, np.float32)
         seen[0] = face[0] ** _FIRST_POWER * seen[0] ** _SECOND_POWER
         return seen
 
@@ -216,9 +216,7 @@ class _Refiner:
             raise ModelError(f"{source} is a LiteRT network for something else; install the package anew")
         return cls(interpreter, input_index, outputs[0])
 
-    def look(
-        self, image: Image, face: NDArray[np.float32], *, mirrored: bool = False
-    ) -> NDArray[np.float32]:
+    def look(self, image: Image, face: NDArray[np.float32], *, mirrored: bool = False) -> NDArray[np.float32]:
         """Cut the face out with some context and ask the network.
 
         Args:
