@@ -31,7 +31,7 @@ _CUT_SIDE_PX = 48  # of what the second network sees
 _CUT_CONTEXT = 1.5  # its side in the picture, in face sizes (root of the box's area)
 _LOOKS = 2  # the second starts from the first one's better box, and so does one in the mirror
 _MIRRORED = [0, 3, 2, 1, 4, 7, 8, 5, 6, 9, 10, 13, 14, 11, 12]  # columns of a face seen in the mirror
-_FIRST_POWER, _SECOND_POWER = 0.4, 8.0  # of the two networks' scores in a face's
+_FIRST_POWER, _SECOND_POWER = 0.4, 6.0  # of the two networks' scores in a face's
 _OVERVIEW_SIDE_PX = 320  # longer side of the second look at larger pictures, for faces that fill them
 
 
