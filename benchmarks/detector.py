@@ -1,9 +1,14 @@
 """Our face detector beside YuNet: recall, false positives, landmarks, time. All in one run.
 
-    python benchmarks/detector.py [--images DIR] [--photos DIR] [--backgrounds DIR] [--yunet ONNX] [--json]
+    python benchmarks/detector.py [--images DIR] [--photos DIR] [--backgrounds DIR] [--yunet ONNX]
+        [--identities DIR] [--only-landmarks] [--json]
 
 YuNet's boxes of score 0.8 and more are the truth; ours finds one with a box of IoU 0.5 or more.
 Without `--images` the people of LFW's fold 8 are taken, who are in no training set of ours.
+
+Where `--identities` has what ../shared/data's `identities/extract.py` makes (default: beside the checkout),
+landmarks are also judged by source, against the mean of many of YuNet's looks: error and bias in eye
+distances, in the face's own upright frame, and recall on raw photos by tilt, yaw and size (`landmarks.py`).
 """
 
 import argparse
@@ -16,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
+import landmarks
 import numpy as np
 from labelled import YuNet
 
@@ -201,8 +207,19 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a tree of raw photos of any size")
     parser.add_argument("--backgrounds", type=Path, default=DATA / "backgrounds", help="photos without faces")
     parser.add_argument("--yunet", type=Path, default=DATA / "models/face_detection_yunet.onnx")
+    parser.add_argument("--identities", type=Path, default=DATA.parents[1] / "identities")
+    parser.add_argument("--most", type=int, default=400, help="pictures of each source for landmarks")
+    parser.add_argument("--only-landmarks", action="store_true", help="by source, and nothing else")
     parser.add_argument("--json", action="store_true", help="the figures as the last line")
     arguments = parser.parse_args()
+    if arguments.only_landmarks:
+        by_source = landmarks.measure(
+            FaceDetector.load(), arguments.yunet, DATA, arguments.identities, arguments.most
+        )
+        landmarks.show(by_source)
+        if arguments.json:
+            print(json.dumps(by_source))
+        return
     images = arguments.images or DATA / "lfw/images"
     for needed in (images, arguments.photos, arguments.backgrounds, arguments.yunet):
         if needed is not None and not needed.exists():
@@ -245,6 +262,10 @@ def main() -> None:
     print(f"{'the same, median':34} {statistics.median(large.landmark_errors or [float('nan')]):8.4f}")
     print(f"{'YuNet from its own, mirrored':34} {yunets_own:8.4f}  median")
     print(f"{'ms, 640x360, 2 threads':34} {ours_ms:8.2f}  YuNet {yunet_ms:.2f}")
+    by_source = {}
+    if DATA.is_dir() and not arguments.images:
+        by_source = landmarks.measure(detector, arguments.yunet, DATA, arguments.identities, arguments.most)
+        landmarks.show(by_source)
     if arguments.json:
         figures = {
             "recall_250": large.recall,
@@ -255,7 +276,8 @@ def main() -> None:
             "landmark_disagreement_of_yunet_with_itself": yunets_own,
             "time_ratio_to_yunet": ours_ms / yunet_ms,
         }
-        print(json.dumps({name: None if value != value else value for name, value in figures.items()}))
+        known = {name: None if value != value else value for name, value in figures.items()}
+        print(json.dumps(known | {"by_source": by_source}))
 
 
 if __name__ == "__main__":

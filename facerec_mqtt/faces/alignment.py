@@ -31,7 +31,10 @@ _DEVIATION_OF_MEDIAN = 1.4826
 
 
 def align(image: Image, detection: Detection) -> AlignedFace:
-    """Cut one face out of a picture, upright and scaled to the template.
+    """Cut one face out of a picture, upright and scaled to the template; outside the picture it is black.
+
+    Were its edges smeared to the sides instead, all closely cut pictures would look alike to the backbone: of
+    pairs of strangers in families' pictures 0.9 % passed where 0.06 % do with black (176,000 pairs).
 
     Args:
         image: (H, W, 3) uint8 BGR, the picture the detection was made on.
@@ -39,22 +42,15 @@ def align(image: Image, detection: Detection) -> AlignedFace:
     """
     turn = similarity(detection.landmarks, TEMPLATE)
     image, turn = _shrunk(image, turn)
-    face = np.asarray(
-        cv2.warpAffine(
-            image,
-            turn,
-            (FACE_SIDE_PX, FACE_SIDE_PX),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
+    face = _warped(image, turn, cv2.BORDER_CONSTANT)
     face.flags.writeable = False
+    # The edge of the picture itself would count as sharpness.
+    inside = _warped(image, turn, cv2.BORDER_REPLICATE)
     x_min, _, x_max, _ = detection.box
     return AlignedFace(
         image=face,
         width_px=x_max - x_min,
-        sharpness=sharpness(face),
+        sharpness=sharpness(inside),
     )
 
 
@@ -77,6 +73,12 @@ def sharpness(face: Image) -> float:
     gain = min(_MAX_GAIN, max(1.0, _GOOD_LIGHT / max(light, 1.0)))
     noise = (_DEVIATION_OF_MEDIAN * float(np.median(np.abs(edges)))) ** 2
     return variance + (gain**2 - 1.0) * max(0.0, variance - noise)
+
+
+def _warped(image: Image, turn: Transform, beyond: int) -> Image:
+    """The aligned face; `beyond` says what lies outside of the picture."""
+    size = (FACE_SIDE_PX, FACE_SIDE_PX)
+    return np.asarray(cv2.warpAffine(image, turn, size, flags=cv2.INTER_LINEAR, borderMode=beyond), np.uint8)
 
 
 def _shrunk(image: Image, turn: Transform) -> tuple[Image, Transform]:

@@ -1,44 +1,50 @@
 """Make the cohort that scores are normalised against, and the impostor thresholds, for a backbone.
 
-    python -m pretraining.backbone.cohort --corpus DIR --out facerec_mqtt/faces/weights
+    python -m pretraining.backbone.cohort --data DIR --identities DIR --work DIR
 
+Faces are found and cut by the package's own detector (`faces.py`), so it must be the one that will ship.
 Centres are spherical k-means of many people's embeddings, and a centre of fewer than three pictures
-is dropped, so that no single picture's embedding is shipped. Thresholds are measured on LFW's
-selection fold, which is neither trained on nor used for validation.
+is dropped, so that no single picture's embedding is shipped. Thresholds are measured on people who are
+neither trained on nor used for validation: LFW's selection fold, and a tenth of the families and celebrities.
 """
 
 import argparse
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import AlignedFace, Vectors
-from facerec_mqtt.faces import Embedder
-from facerec_mqtt.faces.embedding import BACKBONE_FILE, COHORT_FILE
-from facerec_mqtt.recognition import Gallery, Normaliser, Scores, template
-from pretraining.backbone.corpus import MARGIN_PX, SELECTION_FOLD, Corpus
+from facerec_mqtt.faces.embedding import BACKBONE_FILE, COHORT_FILE, Embedder
+from facerec_mqtt.recognition.calibration import Gallery, Normaliser, Scores, template
+from pretraining.backbone.faces import Faces, cut_faces
+from pretraining.data import require
 
-SHARES = {"utk": 0.35, "aaf": 0.25, "celeba": 0.2, "lfw": 0.15, "dfdc": 0.05}
-"""How much of the cohort each set gives; the young are taken first from "utk"."""
 CROWDED = 60
 """How many of the centres are thinned; chosen on training pictures of children, clean and degraded."""
 TEMPLATE_PICTURES = 5
 """Enrolled pictures in each template of the impostor comparisons, at most."""
 TAIL_FAR = 1e-3
 """Below this false accept rate thresholds are extrapolated from an exponential tail."""
+WEIGHTS = {"families": 0.5, "lfw": 0.25, "celebrities": 0.25}
+"""How much each set counts in the thresholds."""
 
 
-def embed_rows(embedder: Embedder, corpus: Corpus, rows: NDArray[np.int64]) -> Vectors:
-    """Embed pictures of the corpus: (N,) rows to (N, 256) unit vectors."""
-    inner = slice(MARGIN_PX, -MARGIN_PX)
-    vectors = []
-    for row in rows:
-        face = np.ascontiguousarray(corpus.chips[row][inner, inner])
-        vectors.append(embedder.embed([AlignedFace(image=face, width_px=112.0, sharpness=100.0)]))
-        if len(vectors) % 1000 == 0:
-            print(f"embedded {len(vectors)} of {len(rows)}", flush=True)
-    return np.concatenate(vectors)
+def embed_all(backbone: Path, faces: Faces, jobs: int) -> Vectors:
+    """Embed all faces: (N, 256) unit rows."""
+    parts = np.array_split(np.arange(len(faces.images)), 4 * jobs)
+    with multiprocessing.Pool(jobs, _open, (backbone,)) as pool:
+        return np.concatenate(pool.map(_embed, [faces.images[part] for part in parts], chunksize=1))
+
+
+def _open(backbone: Path) -> None:
+    global _embedder  # one a process
+    _embedder = Embedder.load(backbone)
+
+
+def _embed(images: NDArray[np.uint8]) -> Vectors:
+    return _embedder.embed([AlignedFace(image=image, width_px=112.0, sharpness=100.0) for image in images])
 
 
 def spherical_k_means(vectors: Vectors, count: int, rng: np.random.Generator, rounds: int = 25) -> Vectors:
@@ -73,12 +79,16 @@ def thin_young(centres: Vectors, young: Vectors) -> Vectors:
     return centres[np.sort(kept)]
 
 
-def impostor_scores(vectors: Vectors, person: NDArray[np.int32], normaliser: Normaliser) -> Scores:
-    """Normalised scores of every picture against the template of every other person."""
-    enrolled = np.flatnonzero(np.bincount(person) >= 2)
-    templates = np.stack([template(vectors[person == who][:TEMPLATE_PICTURES]) for who in enrolled])
+def impostor_scores(
+    vectors: Vectors, person: NDArray[np.str_], household: NDArray[np.str_], normaliser: Normaliser
+) -> Scores:
+    """Normalised scores of every picture against the template of everybody of another household."""
+    whose, row = np.unique(person, return_inverse=True)
+    enrolled = np.flatnonzero(np.bincount(row) >= 2)
+    templates = np.stack([template(vectors[row == who][:TEMPLATE_PICTURES]) for who in enrolled])
+    at_home = np.array([household[person == whose[who]][0] for who in enrolled])
     scores = Gallery.of(templates, normaliser).normalised(vectors, normaliser)
-    return scores[person[:, None] != enrolled[None]]
+    return scores[household[:, None] != at_home[None]]
 
 
 def thresholds(scores: Scores, rates: Scores) -> Scores:
@@ -94,64 +104,61 @@ def thresholds(scores: Scores, rates: Scores) -> Scores:
     return np.where(rates >= TAIL_FAR, measured, tail).astype(np.float32)
 
 
-def choose(corpus: Corpus, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Pick the pictures whose embeddings the cohort is made of."""
-    training = corpus.training()
-    chosen = []
-    for source, share in SHARES.items():
-        rows = rng.permutation(training[corpus.source[training] == source])
-        if source == "utk":
-            age = np.array([int(corpus.name[row].split("/")[1].split("_")[0]) for row in rows])
-            young = np.flatnonzero(age < 20)[: int(0.4 * share * count)]
-            rows = np.concatenate([rows[young], np.delete(rows, young)])
-        chosen.append(rows[: int(share * count)])
-    return np.sort(np.concatenate(chosen))
-
-
 def main() -> None:
     """Write cohort.npz beside the backbone it belongs to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True, help="what prepare left")
-    parser.add_argument("--out", type=Path, required=True, help="folder with the backbone")
-    parser.add_argument("--pictures", type=int, default=12000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--identities", type=Path, default=Path("../identities"))
+    parser.add_argument("--work", type=Path, default=Path("../cohort_run"), help="cut faces are kept here")
+    parser.add_argument(
+        "--out", type=Path, default=Path("facerec_mqtt/faces/weights"), help="has the backbone"
+    )
+    parser.add_argument("--pictures", type=int, default=10000)
     parser.add_argument("--centres", type=int, default=1024)
     parser.add_argument("--top", type=int, default=30)
+    parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    for needed in (arguments.corpus / "index.json", arguments.out / BACKBONE_FILE):
-        if not needed.is_file():
-            parser.error(
-                f"{needed} is not there; prepare makes --corpus, and export puts the backbone into --out"
-            )
+    require(parser, arguments.data, "lfw/folds.tsv", "chips")
+    for needed in (arguments.identities / "families_raw", arguments.out / BACKBONE_FILE):
+        if not needed.exists():
+            parser.error(f"{needed} is not there; see pretraining/README.md for how it is made")
     rng = np.random.default_rng(4)
-    corpus = Corpus.open(arguments.corpus)
-    embedder = Embedder.load(arguments.out / BACKBONE_FILE)
-    selection = np.flatnonzero(corpus.fold == SELECTION_FOLD)
-    chosen = choose(corpus, arguments.pictures, rng)
-    if len(chosen) < arguments.centres:
-        parser.error(f"--corpus gives {len(chosen)} pictures for {arguments.centres} --centres; take fewer")
-    vectors = embed_rows(embedder, corpus, chosen)
-    ages = [
-        corpus.name[row].split("/")[1].split("_")[0] if corpus.source[row] == "utk" else "" for row in chosen
-    ]
-    young = np.array([age.isdigit() and int(age) < 10 for age in ages])
-    centres = thin_young(spherical_k_means(vectors, arguments.centres, rng), vectors[young]).astype(
-        np.float16
+    faces = cut_faces(
+        arguments.data, arguments.identities, arguments.work, arguments.pictures, arguments.jobs
     )
-    held = embed_rows(embedder, corpus, selection)
+    vectors = embed_all(arguments.out / BACKBONE_FILE, faces, arguments.jobs)
+    chosen = ~faces.for_thresholds
+    if chosen.sum() < arguments.centres:
+        parser.error(f"{chosen.sum()} faces were found for {arguments.centres} --centres; take fewer")
+    centres = spherical_k_means(vectors[chosen], arguments.centres, rng)
+    centres = thin_young(centres, vectors[chosen & faces.young]).astype(np.float16)
     unit = centres.astype(np.float32)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    scores = impostor_scores(held, corpus.person[selection], Normaliser(unit, arguments.top))
+    normaliser = Normaliser(unit, arguments.top)
+    scores = {}
+    for kind in WEIGHTS:
+        some = faces.for_thresholds & (faces.kind == kind)
+        found = impostor_scores(vectors[some], faces.person[some], faces.household[some], normaliser)
+        at = thresholds(found, np.array([1e-2, 1e-3, 1e-4])).round(2)
+        print(f"{kind}: {some.sum()} pictures, {len(found):,} impostor comparisons, thresholds {at}")
+        scores[kind] = found
     rates = np.logspace(-1, -5, 41).astype(np.float32)
+    table = thresholds(weighed(scores, rng), rates)
     part = arguments.out / "cohort.part.npz"
     np.savez_compressed(
         part,
         centres=centres,
         top=arguments.top,
         impostor_far=rates,
-        impostor_threshold=thresholds(scores, rates),
+        impostor_threshold=table,
     )
     part.replace(arguments.out / COHORT_FILE)
-    print(f"{len(centres)} centres of {len(vectors)} pictures; {len(scores):,} impostor comparisons")
+    print(f"{len(centres)} centres of {chosen.sum()} pictures; threshold at 0.1 %: {table[20]:.2f}")
+
+
+def weighed(scores: dict[str, Scores], rng: np.random.Generator, count: int = 2_000_000) -> Scores:
+    """So many of the sets' scores, each set as often as its weight says."""
+    return np.concatenate([rng.choice(scores[kind], int(weight * count)) for kind, weight in WEIGHTS.items()])
 
 
 if __name__ == "__main__":

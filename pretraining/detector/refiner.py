@@ -11,9 +11,11 @@ import tensorflow as tf
 from keras import layers, ops
 
 from pretraining.detector.camera import hide, spoil, tint
+from pretraining.detector.cutouts import FACE_PX, KINDS, Cutouts
 from pretraining.detector.network import Normalisation
 from pretraining.detector.prepare import TEACHER_MIN_SCORE, overlap
 from pretraining.detector.reread import reread
+from pretraining.detector.robust import MIRRORED, roll
 from pretraining.detector.scenes import Source, mirrored, moved
 
 SIDE_PX = 48
@@ -24,7 +26,15 @@ AGAIN_RATE = 8e-4  # of a network that has learnt already
 EDGE_SHARE = 0.12  # of the cut-outs: faces at the picture's edge
 LANDMARK_WEIGHT, BOX_WEIGHT = 30.0, 15.0
 KNEE = 0.03
-MISTAKE_SHARE = 0.2  # of the cut-outs, when `mistakes.npz` is there
+MISTAKE_SHARE = 0.12  # of the cut-outs, when `mistakes.npz` is there
+PACKED_SHARE = 0.72  # of the others: faces of `cutouts`, whose landmarks many looks agree on
+PACKED_KINDS = {"lfw": 0.27, "celebrities": 0.25, "families": 0.3, "chips": 0.18}
+TILTED_SHARE, MOST_TILT_DEG = 0.35, 45.0  # of the packed faces, turned by any angle up to this
+CLOSELY_CUT_SHARE = 0.4  # of the packed faces: the picture ends at the face
+SURROUNDINGS = ("black", "blurred", "reflected", "smeared", "grey", "elsewhere")
+SURROUNDINGS_SHARES = (0.4, 0.3, 0.05, 0.07, 0.08, 0.1)  # where the picture ends
+NEW_IN_A_BATCH = 32  # cut-outs; the others have been seen before, mirrored by chance: drawing them is dear
+KEPT_CUTS = 30000  # to see again
 FREEZE_AT = 0.5  # share of the time after which the normalisation's statistics are fixed
 SAVE_EVERY_S = 300.0
 
@@ -62,8 +72,12 @@ class RefinerModel(keras.Model):
 class Cutter:
     """Cut-outs of faces and of everything else, with the answers."""
 
-    def __init__(self, sources: dict[str, Source], mistakes: np.ndarray, seed: int) -> None:
+    def __init__(
+        self, sources: dict[str, Source], packed: dict[str, Cutouts], mistakes: np.ndarray, seed: int
+    ) -> None:
         self.sources = sources
+        self.packed = packed
+        self.kept: list[tuple[np.ndarray, np.ndarray]] = []
         self.mistakes = mistakes
         self.seed = seed
 
@@ -72,14 +86,22 @@ class Cutter:
         """With the sources that `prepare` left in the work folder."""
         path = work / "mistakes.npz"
         mistakes = np.load(path)["mistakes"] if path.exists() else np.zeros((0, 6), np.float32)
+        names = ("lfw", "chips", "backgrounds", "rendered")
         return cls(
-            {n: Source.load(work, n) for n in ("lfw", "chips", "backgrounds", "rendered")}, mistakes, seed
+            {name: Source.load(work, name) for name in names if (work / f"{name}.faces.npz").exists()},
+            {kind: Cutouts.load(work, kind) for kind in KINDS},
+            mistakes,
+            seed,
         )
 
     def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(B, 48, 48, 3) float32 in [-1, 1] and (B, 15) float32."""
+        """(B, 48, 48, 3) float32 in [-1, 1] and (B, 15) float32; from the second on, many seen before."""
         rng = np.random.default_rng((self.seed, 5, number))
-        cuts = [self.cut(rng) for _ in range(BATCH)]
+        new = BATCH if len(self.kept) < BATCH else NEW_IN_A_BATCH
+        cuts = [self.cut(rng) for _ in range(new)]
+        again = [self.kept[int(row)] for row in rng.integers(0, max(1, len(self.kept)), BATCH - new)]
+        self.kept = (self.kept + cuts)[-KEPT_CUTS:]
+        cuts += [flipped(*cut) if rng.random() < 0.5 else cut for cut in again]
         images = np.stack([image for image, _ in cuts]).astype(np.float32) / 127.5 - 1
         return images, np.stack([answer for _, answer in cuts]).astype(np.float32)
 
@@ -87,11 +109,16 @@ class Cutter:
         """One cut-out: (48, 48, 3) uint8 BGR and (15,)."""
         if len(self.mistakes) and rng.random() < MISTAKE_SHARE:
             return self.mistake(rng)
+        if rng.random() < PACKED_SHARE:
+            return self.packed_face(rng)
         if rng.random() < EDGE_SHARE and self.sources["lfw"].at_edge:
             picture, faces, cut_off = self.sources["lfw"].pick_at_edge(rng)
             sure, is_face = np.array([cut_off]), True
         else:
-            name = ("lfw", "chips", "rendered", "backgrounds")[int(rng.choice(4, p=(0.52, 0.26, 0.07, 0.15)))]
+            shares = {"lfw": 0.5, "chips": 0.2, "rendered": 0.07, "backgrounds": 0.23}
+            shares = {name: share for name, share in shares.items() if name in self.sources}
+            odds = np.array(list(shares.values()))
+            name = list(shares)[int(rng.choice(len(odds), p=odds / odds.sum()))]
             picture, faces = self.sources[name].pick(rng)
             sure = np.flatnonzero(faces[:, 14] >= TEACHER_MIN_SCORE) if len(faces) else np.zeros(0, int)
             is_face = len(sure) > 0 and (name == "chips" or rng.random() < 0.85)
@@ -107,6 +134,65 @@ class Cutter:
             if len(faces) and overlap(face[:4], faces[:, :4]).max() > 0.2:
                 return self.cut(rng)
         return self.view(rng, picture, face, centre, reach, is_face)
+
+    def packed_face(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A face whose landmarks many looks agree on; where its picture ends, anything may begin."""
+        kind = list(PACKED_KINDS)[int(rng.choice(len(PACKED_KINDS), p=list(PACKED_KINDS.values())))]
+        faces = self.packed[kind]
+        index = int(rng.integers(len(faces.images)))
+        points, box = faces.points[index].astype(np.float64), faces.boxes[index].astype(np.float64)
+        left, top, right, bottom = faces.inside[index]
+        if rng.random() < CLOSELY_CUT_SHARE:
+            low, high = box[:2] - box[2:] / 2, box[:2] + box[2:] / 2
+            gaps = rng.uniform(-0.08, 0.4, 4) * np.tile(box[2:], 2)
+            left, top = np.maximum((left, top), low - gaps[:2])
+            right, bottom = np.minimum((right, bottom), high + gaps[2:])
+        left, top = int(np.ceil(left)), int(np.ceil(top))
+        part = faces.images[index][top : int(bottom) + 1, left : int(right) + 1]
+        shift = np.array([left, top], np.float64)
+        points, centre = points - shift, box[:2] - shift
+
+        tilted = rng.random() < TILTED_SHARE
+        turn = rng.uniform(-MOST_TILT_DEG, MOST_TILT_DEG) if tilted else rng.normal(0, 12)
+        angle = np.radians(turn)
+        aim = centre + rng.normal(0, 0.1, 2) * FACE_PX
+        reach = CONTEXT * FACE_PX * np.exp(np.clip(rng.normal(0, 0.17), -0.45, 0.45))
+        side = 2 * SIDE_PX
+        scale = side / reach
+        linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = np.column_stack([linear, side / 2 - 0.5 - linear @ aim])
+        image = self.surrounded(rng, part, matrix, scale)
+        # The box is the hull of the oval that the face is, as the picture has it turned.
+        whole = np.radians(roll(faces.points[index]) + turn)
+        cos, sin = np.cos(whole), np.sin(whole)
+        sides = scale * np.array([np.hypot(box[2] * cos, box[3] * sin), np.hypot(box[2] * sin, box[3] * cos)])
+        middle = linear @ centre + matrix[:, 2]
+        points = points @ linear.T + matrix[:, 2]
+        face = np.concatenate([middle - sides / 2, sides, points.ravel(), [1.0]])
+        return self.seen(rng, image, face, True)
+
+    def surrounded(
+        self, rng: np.random.Generator, part: np.ndarray, matrix: np.ndarray, scale: float
+    ) -> np.ndarray:
+        """Warp a part of a picture to twice the cut-out's side; where it ends, something else begins."""
+        side = (2 * SIDE_PX, 2 * SIDE_PX)
+        way = SURROUNDINGS[int(rng.choice(len(SURROUNDINGS), p=SURROUNDINGS_SHARES))]
+        if way == "black":
+            return cv2.warpAffine(part, matrix, side)
+        if way == "grey":
+            return cv2.warpAffine(part, matrix, side, borderValue=[float(rng.integers(30, 220))] * 3)
+        if way == "smeared":
+            return cv2.warpAffine(part, matrix, side, borderMode=cv2.BORDER_REPLICATE)
+        if way == "elsewhere":
+            picture, _ = self.sources["backgrounds"].pick(rng)
+            ground = cv2.resize(picture, side, interpolation=cv2.INTER_AREA)
+            return cv2.warpAffine(part, matrix, side, dst=ground, borderMode=cv2.BORDER_TRANSPARENT)
+        image = cv2.warpAffine(part, matrix, side, borderMode=cv2.BORDER_REFLECT)
+        if way == "blurred":
+            ground = cv2.GaussianBlur(image, (0, 0), max(0.5, rng.uniform(0.03, 0.12) * FACE_PX * scale))
+            inside = cv2.warpAffine(np.ones(part.shape[:2], np.uint8), matrix, side)
+            image = np.where(inside[..., None] > 0, image, ground)
+        return image
 
     def mistake(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A place that the first network took for a face."""
@@ -133,7 +219,13 @@ class Cutter:
         matrix = np.column_stack([linear, SIDE_PX - linear @ centre])
         border = cv2.BORDER_CONSTANT if rng.random() < 0.7 else cv2.BORDER_REPLICATE
         image = cv2.warpAffine(picture, matrix, (2 * SIDE_PX, 2 * SIDE_PX), borderMode=border)
-        face = moved(face, matrix, scale, float(angle))
+        return self.seen(rng, image, moved(face, matrix, scale, float(angle)), is_face)
+
+    @staticmethod
+    def seen(
+        rng: np.random.Generator, image: np.ndarray, face: np.ndarray, is_face: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What a camera makes of a picture of twice the cut-out's side, and the answer."""
         if rng.random() < 0.5:
             image, face = np.ascontiguousarray(image[:, ::-1]), mirrored(face[None], 2 * SIDE_PX)[0]
         image = tint(rng, image)
@@ -149,6 +241,19 @@ class Cutter:
             image = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
         corners = np.concatenate([face[:2], face[:2] + face[2:4], face[4:14]]) / SIDE_PX - 1
         return image, np.concatenate([[is_face], corners * is_face])
+
+
+def flipped(image: np.ndarray, answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A cut-out and its answer in the mirror."""
+    # Places count from pixels of twice the side, whose first and last centres lie half a pixel inside.
+    ends = -1 / SIDE_PX
+    answer = answer.copy()
+    if answer[0]:
+        answer[[1, 3]] = ends - answer[[3, 1]]
+        points = answer[5:].reshape(5, 2)[MIRRORED]
+        points[:, 0] = ends - points[:, 0]
+        answer[5:] = points.ravel()
+    return image[:, ::-1], answer
 
 
 def train_refiner(work: Path, minutes: float, seed: int, out: Path, start: Path | None = None) -> None:

@@ -150,9 +150,9 @@ class Scene:
 def mirrored(faces: np.ndarray, width: int) -> np.ndarray:
     """Faces in a picture that was flipped left to right: right eye and left eye change places."""
     faces = faces.copy()
-    faces[:, 0] = width - faces[:, 0] - faces[:, 2]
+    faces[:, 0] = width - 1 - faces[:, 0] - faces[:, 2]  # places count from pixels' centres
     points = faces[:, 4:14].reshape(-1, 5, 2)[:, [1, 0, 2, 4, 3]]
-    points[..., 0] = width - points[..., 0]
+    points[..., 0] = width - 1 - points[..., 0]
     faces[:, 4:14] = points.reshape(-1, 10)
     return faces
 

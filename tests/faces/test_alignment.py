@@ -51,10 +51,12 @@ def test_the_landmarks_come_to_lie_on_the_template_at_every_size(scale: float) -
         assert np.hypot(*(found - [x, y]).T).min() < 0.6
 
 
-def test_a_face_beyond_the_edge_is_cut_out_all_the_same() -> None:
+def test_a_face_beyond_the_edge_is_cut_out_all_the_same_and_black_outside() -> None:
     picture = np.full((600, 600, 3), 90, np.uint8)
     face = align(picture, Detection((-300, -300, 500, 500), turned(0, 8, (-350, -300)), 0.9))
-    assert face.image.min() == face.image.max() == 90
+    assert set(np.unique(face.image[60:, 60:])) == {90}
+    assert set(np.unique(face.image[:20])) == {0}
+    assert face.sharpness == 0, "the edge of the picture is no detail of the face"
 
 
 def drawn_face(blur_px: float = 0.0) -> np.ndarray:

@@ -9,11 +9,15 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from facerec_mqtt.recognition.calibration import Normaliser
 from pretraining.backbone.augment import augment, cut, follow, mirrored, place
+from pretraining.backbone.cohort import impostor_scores
 from pretraining.backbone.corpus import CHIP_SIDE_PX
 from pretraining.backbone.morph import bend, morph
 from pretraining.detector import network, refiner
+from pretraining.detector.cutouts import FACE_PX, SIDE_PX, Cutouts, cut_out
 from pretraining.detector.reread import reread
+from pretraining.detector.robust import roll
 from pretraining.detector.scenes import Composer, Scene, Source
 
 
@@ -130,6 +134,86 @@ def test_a_face_at_the_edge_of_its_picture_is_put_at_the_edge_of_the_scene(seed:
     middle = scene.image[int(face[3] / 2), int(face[0] + face[2] / 2)].mean()
     corner = scene.image[int(face[3] * 1.5), int(face[0] + face[2] / 2)].mean()
     assert middle < corner, "the label is where the face is"
+
+
+def upright_points(x: float, y: float, apart: float) -> NDArray[np.float32]:
+    """Landmarks of a face about a place, eyes so far apart."""
+    places = np.array([[-0.5, -0.4], [0.5, -0.4], [0, 0.1], [-0.4, 0.6], [0.4, 0.6]])
+    return (np.array([x, y]) + apart * places).astype(np.float32)
+
+
+@pytest.mark.parametrize("degrees", [-40.0, -5.0, 0.0, 30.0])
+def test_how_far_a_face_is_turned_is_told_by_its_eyes_and_mouth(degrees: float) -> None:
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    assert roll(upright_points(0, 0, 40) @ turn.T) == pytest.approx(degrees, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [30.0, 64.0, 310.0])
+def test_a_face_is_cut_out_with_its_landmarks_where_they_are(size: float) -> None:
+    image = np.zeros((1000, 1200, 3), np.uint8)
+    points = upright_points(620.0, 500.0, 0.4 * size)
+    x, y = (round(float(side)) for side in points[1])
+    image[y - 8 : y + 9, x - 8 : x + 9] = 255
+    box = np.array([620 - size / 2, 500 - size / 2, size, size], np.float32)
+    cut, placed, where, inside = cut_out(image, points, box)
+    light = cut[:, :, 0].astype(float)
+    middle = [(light.sum(axis) * np.arange(SIDE_PX)).sum() / light.sum() for axis in (0, 1)]
+    assert middle == pytest.approx(placed[1], abs=0.8)
+    assert where[2:] == pytest.approx([FACE_PX, FACE_PX])
+    assert (inside == (0, 0, SIDE_PX - 1, SIDE_PX - 1)).all()
+
+
+def test_what_is_beyond_the_pictures_edge_is_not_inside() -> None:
+    box = np.array([-20, 100, 64, 64], np.float32)
+    *_, inside = cut_out(np.zeros((400, 400, 3), np.uint8), upright_points(12, 132, 26), box)
+    middle = (SIDE_PX - 1) / 2
+    assert inside[0] == pytest.approx(middle - 12 - 0.5)
+    assert inside[2] == SIDE_PX - 1
+
+
+def test_a_packed_faces_answer_is_where_the_face_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8)
+    points = upright_points(88, 88, 30)
+    x, y = (round(float(side)) for side in points[1])
+    shown[0, y - 2 : y + 3, x - 2 : x + 3] = 255
+    box = np.array([[87.5, 87.5, 60, 68]], np.float32)
+    inside = np.array([[0, 0, SIDE_PX - 1, SIDE_PX - 1]], np.float32)
+    packed = dict.fromkeys(refiner.PACKED_KINDS, Cutouts(shown, points[None], box, inside))
+    cutter = refiner.Cutter({}, packed, np.zeros((0, 6), np.float32), 1)
+    for name in ("tint", "spoil"):
+        monkeypatch.setattr(refiner, name, lambda _rng, image: image)
+    monkeypatch.setattr(refiner, "hide", lambda *_: None)
+    monkeypatch.setattr(refiner, "SURROUNDINGS_SHARES", (1.0, 0, 0, 0, 0, 0))
+    away = []
+    for seed in range(40):
+        image, answer = cutter.packed_face(np.random.default_rng(seed))
+        light = image[:, :, 0].astype(float)
+        middle = [(light.sum(axis) * np.arange(refiner.SIDE_PX)).sum() / light.sum() for axis in (0, 1)]
+        # From centres of the cut-out's pixels to where training counts from.
+        eyes = (answer[5:9].reshape(2, 2) + 1) / 2 * refiner.SIDE_PX - 0.25
+        away.append(min((eyes - middle).tolist(), key=lambda each: float(np.hypot(*each))))
+    assert np.abs(away).max() < 1
+    assert np.abs(np.mean(away, axis=0)).max() < 0.15
+
+
+def test_a_cut_out_in_the_mirror_has_its_answer_in_the_mirror() -> None:
+    rng = np.random.default_rng(0)
+    image, answer = np.zeros((48, 48, 3), np.uint8), np.concatenate([[1], rng.uniform(-0.5, 0.5, 14)])
+    _, once = refiner.flipped(image, answer)
+    assert once[5] == pytest.approx(-1 / 48 - answer[7])
+    assert once[6] == pytest.approx(answer[8])
+    assert refiner.flipped(image, once)[1] == pytest.approx(answer)
+
+
+def test_relatives_are_no_impostors() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(6, 256)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    person = np.array(["a", "a", "b", "b", "c", "c"])
+    home = np.array(["x", "x", "x", "x", "y", "y"])
+    scores = impostor_scores(vectors, person, home, Normaliser(vectors, 3))
+    assert len(scores) == 4 + 4  # c's pictures against a and b, and theirs against c
 
 
 @pytest.fixture
