@@ -1,6 +1,6 @@
-"""Learn the second network's last two layers anew, on what its convolutions say: a tenth of the time.
+"""Train the second network's last two layers again, on what its convolutions give: a tenth of the time.
 
-    python -m pretraining.detector.layers --work DIR --start facerec_mqtt/faces/weights/refiner.tflite --out FILE
+    python -m pretraining.detector.layers --work DIR --start REFINER.tflite --out FILE
 
 For when there is no time for `refiner.py`. Cut-outs and their mirror images go through the convolutions
 once and are kept (`features_*.npz`, so the next run begins with them); the layers behind then learn by
