@@ -118,7 +118,7 @@ def test_a_network_comes_back_from_its_file_and_shows_its_maps(tmp_path: Path) -
 
 def unit_rows(count: int, dimensions: int, seed: int) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(count, dimensions)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def test_what_differs_within_people_counts_less_and_a_turn_is_found() -> None:
