@@ -26,6 +26,7 @@ SAME = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": 
 # LFW's deep-funneled faces fill about the middle 90 px of 250: where to cut when no face is found.
 CENTRE_BOX_SHARE = 0.36
 CHIP_MARGIN_PX = 8
+CHIP_SIDE_PX = 128
 UTK_AGES = {
     "utk_0_4": (0, 4),
     "utk_5_9": (5, 9),
@@ -183,6 +184,39 @@ def read_people(folder: Path, family: int, enrolled: int) -> dict[str, list[Imag
             f"{family} and a stranger are wanted: name more with --people."
         )
     return people
+
+
+def read_families(
+    folder: Path, find: Callable[[Image], Sequence[Detection]]
+) -> tuple[list[Image], list[str]]:
+    """The aligned face of every picture of FAMILY/PERSON, and whose it is; where none is found, none.
+
+    Args:
+        folder: of a folder for each family, of a folder for each person.
+        find: what finds faces in pictures that are no chips.
+    """
+    faces, names, missed = [], [], 0
+    for path in sorted(folder.glob("*/*/*")):
+        image = read_if_any(path) if path.suffix.lower() in PICTURE_SUFFIXES else None
+        if image is None:
+            continue
+        if image.shape == (CHIP_SIDE_PX, CHIP_SIDE_PX, 3):
+            inner = slice(CHIP_MARGIN_PX, -CHIP_MARGIN_PX)
+            face, found = np.ascontiguousarray(image[inner, inner]), True
+        else:
+            face, found = middle_face(image, find)
+        missed += not found
+        if found:
+            faces.append(face)
+            names.append(f"{path.parts[-3]}/{path.parts[-2]}")
+    if missed:
+        print(f"In {missed} pictures of {folder} no face was found; they are left out.", file=sys.stderr)
+    if len(set(names)) < 2 or len(set(names)) == len(names):
+        raise SystemExit(
+            f"{folder} gives {len(names)} faces of {len(set(names))} people; --families wants folders "
+            "FAMILY/PERSON with several pictures of somebody."
+        )
+    return faces, names
 
 
 def group_of(path: Path) -> list[str]:

@@ -4,10 +4,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec_mqtt.faces.alignment import FACE_SIDE_PX
+from facerec_mqtt.faces.alignment import FACE_SIDE_PX, TEMPLATE, similarity
 from pretraining.backbone.corpus import CHIP_SIDE_PX
 
 Chip = NDArray[np.uint8]
+
+EYES_PX = float(np.linalg.norm(TEMPLATE[1] - TEMPLATE[0]))
+COMMON_ERROR = 0.03
+"""Deviation of a detector's common error, in eye distances."""
+EYES_TOO_LOW = (-0.03, 0.09)
+"""What our own detector's common error was on photos of families: eyes 0.02 to 0.07 too low."""
 
 
 def augment(chip: Chip, rng: np.random.Generator) -> Chip:
@@ -56,6 +62,25 @@ def place(rng: np.random.Generator) -> NDArray[np.float64]:
     middle = np.full(2, (CHIP_SIDE_PX - 1) / 2)
     target = np.full(2, (FACE_SIDE_PX - 1) / 2) + rng.normal(0, 1.5, 2)
     return np.column_stack([linear, target - linear @ middle])
+
+
+def misplace(turn: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same guise, aligned by landmarks that lie beside where they should.
+
+    Args:
+        turn: (2, 3), from chip to face.
+        wrong: (5, 2) px of the face, by how much.
+    """
+    found = TEMPLATE + wrong
+    error = similarity(found.astype(np.float32), TEMPLATE)
+    return np.column_stack([error[:, :2] @ turn[:, :2], error[:, :2] @ turn[:, 2] + error[:, 2]])
+
+
+def common_error(rng: np.random.Generator) -> NDArray[np.float64]:
+    """By how much a detector errs everywhere in one way: (5, 2) px of the face."""
+    wrong = rng.normal(0, COMMON_ERROR, (5, 2))
+    wrong[:2, 1] += rng.uniform(*EYES_TOO_LOW)
+    return np.asarray(wrong * EYES_PX)
 
 
 def cut(chip: Chip, turn: NDArray[np.float64]) -> Chip:

@@ -4,7 +4,8 @@
 
 Ridge regression from our embeddings to the teacher's, towards the identity: a 256x256 matrix that
 is multiplied into the projection. Each picture counts three times: untouched, in a guise, and at 48
-px, grey, JPEG 40. A minute of computing; worth most on poor pictures.
+px, grey, JPEG 40. A minute of computing; worth most on poor pictures. Where `fuse` has made targets,
+these stand for the teacher's answers.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from facerec_mqtt.core.records import AlignedFace, Image, Vectors
 from facerec_mqtt.faces import Embedder
 from facerec_mqtt.faces.embedding import BACKBONE_FILE, DIMENSIONS
 from pretraining.backbone.augment import augment
-from pretraining.backbone.corpus import MARGIN_PX, MORPHS, TEACHER_FILE, Corpus
+from pretraining.backbone.corpus import MARGIN_PX, MORPHS, TARGET_FILE, TEACHER_FILE, Corpus
 from pretraining.backbone.keras_network import build_backbone
 
 SHRINKAGE = 1.0
@@ -60,7 +61,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=6000)
     arguments = parser.parse_args()
-    for needed in (arguments.checkpoint, arguments.corpus / TEACHER_FILE, arguments.weights / BACKBONE_FILE):
+    fused = arguments.corpus / TARGET_FILE
+    answers = fused if fused.is_file() else arguments.corpus / TEACHER_FILE
+    for needed in (arguments.checkpoint, answers, arguments.weights / BACKBONE_FILE):
         if not needed.is_file():
             parser.error(
                 f"{needed} is not there; network writes the checkpoint, export --weights, prepare --corpus"
@@ -69,7 +72,7 @@ def main() -> None:
         parser.error(f"{arguments.out} must end in .weights.h5, as Keras wants it")
     rng = np.random.default_rng(0)
     corpus = Corpus.open(arguments.corpus)
-    teacher = np.load(arguments.corpus / TEACHER_FILE, mmap_mode="r")
+    teacher = np.load(answers, mmap_mode="r")
     embedder = Embedder.load(arguments.weights / BACKBONE_FILE)
     rows = corpus.training()
     real = (corpus.source[rows] != MORPHS) & np.any(teacher[rows] != 0, axis=1)

@@ -27,15 +27,15 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed, multiprocessing, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -171,26 +171,35 @@ def agree(values: list[Tensor]) -> None:
         each.copy_(mean.view_as(each))
 
 
-class Run:
-    """A network in training, with all that an interruption must not lose."""
+Drawn = TypeVar("Drawn", bound=tuple[Tensor, ...])
+"""A kind of batch."""
 
-    def __init__(self, folder: Path, start: Path, rate: float, frozen: int, *, folded: bool) -> None:
+
+class Run(Generic[Drawn]):
+    """A network in training, with all that an interruption must not lose; what it learns, its kinds say."""
+
+    notes: tuple[str, ...]
+    """Names of what `loss` gives to be noted."""
+
+    def __init__(
+        self, folder: Path, start: Path, rate: float, frozen: int, head: nn.Module, *, folded: bool
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._folder = folder
         self._rate = rate
         self._checkpoint = folder / "checkpoint.pt"
         self.progress = Progress()
         self.network = load(start).to(self.device, memory_format=torch.channels_last)
-        self._hints = Hints().to(self.device)
+        self.head = head.to(self.device)
         self._average = AveragedModel(
             self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_MOMENTUM), use_buffers=True
         )
         for module in self.network.trunk[:frozen]:
             module.requires_grad_(False)
         learning = [each for each in self.network.parameters() if each.requires_grad]
-        self._learning = [*learning, *self._hints.parameters()]
+        self._learning = [*learning, *self.head.parameters()]
         vectors = [each for each in learning if each.ndim == 1]
-        vectors += self._hints.parameters()
+        vectors += self.head.parameters()
         filters = [each for each in learning if each.ndim > 1 and each[0].numel() <= FILTER_WEIGHTS]
         matrices = [each for each in learning if each.ndim > 1 and each[0].numel() > FILTER_WEIGHTS]
         self._optimizers: list[torch.optim.Optimizer] = [
@@ -205,7 +214,7 @@ class Run:
         if self._checkpoint.exists():
             state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
             self.network.load_state_dict(state["network"])
-            self._hints.load_state_dict(state["hints"])
+            self.head.load_state_dict(state["head"])
             self._average.load_state_dict(state["average"])
             try:
                 for optimizer, known in zip(self._optimizers, state["optimizers"], strict=True):
@@ -216,25 +225,22 @@ class Run:
                 ) from None
             self.progress = Progress(**state["progress"])
 
-    def step(self, batch: Batch, share: float) -> Tensor:
+    def loss(self, batch: Drawn, share: float) -> tuple[Tensor, Tensor]:
+        """What is to be made small at this share of the schedule, and what of it is to be noted."""
+        raise NotImplementedError
+
+    def step(self, batch: Drawn, share: float) -> Tensor:
         """Learn from one batch at this share of the schedule.
 
         Returns:
-            (3,), still on the device: the loss without the hints, and what is wrong in the two maps.
+            What is to be noted, still on the device.
         """
         rate = self._rate * min(share / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * share))
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = max(rate, self._rate * 1e-3)
-        batch = Batch(*(each.to(self.device, non_blocking=True) for each in batch))
-        faces = batch.faces.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            answer, maps = self.network.look(faces, MODULES)
-            if self.progress.step < HINTS_ALONE:
-                maps = [each.detach() for each in maps]
-            wrong = self._hints(maps, batch.maps.float(), batch.cells)
-        loss = distillation_loss(answer.float(), batch.teacher, batch.stranger)
-        whole = loss + HINTS_WEIGHT * (1 - share) * wrong.sum()
+        batch = type(batch)(*(each.to(self.device, non_blocking=True) for each in batch))
+        whole, noted = self.loss(batch, share)
         for optimizer in self._optimizers:
             optimizer.zero_grad()
         whole.backward()
@@ -244,13 +250,13 @@ class Run:
             optimizer.step()
         self._average.update_parameters(self.network)
         self.progress.step += 1
-        return torch.stack([loss, *wrong]).detach()
+        return noted.detach()
 
     def keep(self) -> None:
         """Write the checkpoint and the average of the weights."""
         state = {
             "network": self.network.state_dict(),
-            "hints": self._hints.state_dict(),
+            "head": self.head.state_dict(),
             "average": self._average.state_dict(),
             "optimizers": [each.state_dict() for each in self._optimizers],
             "progress": asdict(self.progress),
@@ -262,9 +268,33 @@ class Run:
         save(average.state_dict(), self._folder / "average.npz")
 
 
+class Distillation(Run[Batch]):
+    """Learns what the teacher says, with hints."""
+
+    notes = ("loss", "finer", "coarser")
+
+    def loss(self, batch: Batch, share: float) -> tuple[Tensor, Tensor]:
+        """The loss without the hints, and what is wrong in the two maps."""
+        faces = batch.faces.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            answer, maps = self.network.look(faces, MODULES)
+            if self.progress.step < HINTS_ALONE:
+                maps = [each.detach() for each in maps]
+            wrong = self.head(maps, batch.maps.float(), batch.cells)
+        loss = distillation_loss(answer.float(), batch.teacher, batch.stranger)
+        return loss + HINTS_WEIGHT * (1 - share) * wrong.sum(), torch.stack([loss, *wrong])
+
+
 def main() -> None:
     """Start a run or go on with it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argument_parser(__doc__)
+    arguments = parser.parse_args()
+    launch(parser, arguments, train, MAPS_FILE)
+
+
+def argument_parser(about: str | None) -> argparse.ArgumentParser:
+    """The arguments of every kind of stage."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True)
@@ -277,23 +307,42 @@ def main() -> None:
     parser.add_argument("--frozen", type=int, default=0, help="modules of the trunk that stay as they are")
     parser.add_argument("--folded", action="store_true", help="normalisations keep their averages")
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    for needed in (arguments.start, arguments.corpus / "index.json", arguments.corpus / MAPS_FILE):
+    return parser
+
+
+def launch(
+    parser: argparse.ArgumentParser,
+    arguments: argparse.Namespace,
+    work: Callable[[int, argparse.Namespace], None],
+    answers: str,
+) -> None:
+    """Let each process do its work on a corpus that has a file of answers."""
+    for needed in (arguments.start, arguments.corpus / "index.json", arguments.corpus / answers):
         if not needed.exists():
             parser.error(f"{needed} is not there; network makes --start, and prepare --corpus")
     if min(arguments.processes, arguments.batch, arguments.steps) < 1:
         parser.error("--processes, --batch and --steps are 1 or more")
     arguments.run.mkdir(parents=True, exist_ok=True)
     if arguments.processes == 1:
-        train(0, arguments)
+        work(0, arguments)
         return
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     (arguments.run / MEETING_FILE).unlink(missing_ok=True)
-    multiprocessing.spawn(train, (arguments,), arguments.processes)
+    multiprocessing.spawn(work, (arguments,), arguments.processes)
 
 
 def train(rank: int, arguments: argparse.Namespace) -> None:
     """What each process does."""
+    meet(rank, arguments)
+    run = Distillation(
+        arguments.run, arguments.start, arguments.rate, arguments.frozen, Hints(), folded=arguments.folded
+    )
+    batches = Batches(arguments.corpus, arguments.batch, (arguments.seed + run.progress.step, rank))
+    go_on(run, batches, rank, arguments)
+
+
+def meet(rank: int, arguments: argparse.Namespace) -> None:
+    """Find the other processes, and begin to draw the same numbers as they."""
     if arguments.processes > 1:
         # What tells a worker that its parent has ended; ignored where a shell script has started us with "&".
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -302,9 +351,11 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
     torch.set_float32_matmul_precision("high")
-    run = Run(arguments.run, arguments.start, arguments.rate, arguments.frozen, folded=arguments.folded)
+
+
+def go_on(run: Run[Drawn], batches: IterableDataset[Drawn], rank: int, arguments: argparse.Namespace) -> None:
+    """Learn from batches to the schedule's end."""
     torch.manual_seed(arguments.seed + rank)
-    batches = Batches(arguments.corpus, arguments.batch, (arguments.seed + run.progress.step, rank))
     loader = DataLoader(
         batches, batch_size=None, num_workers=arguments.workers, pin_memory=run.device.type == "cuda"
     )
@@ -325,7 +376,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         losses.append(wrong)
         if run.progress.step % NOTE_EVERY == 0:
             means = torch.stack(losses).mean(dim=0).tolist()
-            note = asdict(run.progress) | dict(zip(("loss", "finer", "coarser"), means, strict=True))
+            note = asdict(run.progress) | dict(zip(run.notes, means, strict=True))
             losses.clear()
             with (arguments.run / "curve.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(note) + "\n")

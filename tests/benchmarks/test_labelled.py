@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.labelled import person_of, read_chips, read_pairs, read_people
+from benchmarks.labelled import person_of, read_chips, read_families, read_pairs, read_people
 from facerec_mqtt.core.records import Detection, Image
 
 
@@ -104,3 +104,19 @@ def test_every_tenth_chip_is_read_and_sorted_by_age(tmp_path: Path) -> None:
     assert {name: len(faces) for name, faces in groups.items()} == {"utk_0_4": 1}
     with pytest.raises(SystemExit, match="no chips"):
         read_chips(tmp_path / "utk")
+
+
+def test_of_families_chips_are_taken_and_pictures_without_a_face_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for member, count in (("F0001/MID1", 2), ("F0001/MID2", 1), ("F0002/MID1", 2)):
+        for number in range(count):
+            write_picture(tmp_path / member / f"{number}.jpg", 128)
+    write_picture(tmp_path / "F0002/MID1/wall.jpg", 224)
+    (tmp_path / "F0002/MID1/notes.txt").write_text("clutter", encoding="utf-8")
+    faces, names = read_families(tmp_path, finds_nothing)
+    assert names == ["F0001/MID1"] * 2 + ["F0001/MID2"] + ["F0002/MID1"] * 2
+    assert {face.shape for face in faces} == {(112, 112, 3)}
+    assert "In 1 pictures" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="--families wants folders"):
+        read_families(tmp_path / "F0001", finds_nothing)

@@ -1,7 +1,9 @@
 """What the training pictures are made of, as far as it can be tried without PyTorch and without pictures."""
 
+import json
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.recognition.calibration import Normaliser
-from pretraining.backbone.augment import augment, cut, follow, mirrored, place
+from pretraining.backbone.augment import augment, common_error, cut, follow, mirrored, misplace, place
 from pretraining.backbone.cohort import impostor_scores
-from pretraining.backbone.corpus import CHIP_SIDE_PX
+from pretraining.backbone.corpus import CHIP_SIDE_PX, MARGIN_PX, Corpus
 from pretraining.backbone.morph import bend, morph
 from pretraining.detector import network, refiner
 from pretraining.detector.cutouts import FACE_PX, SIDE_PX, Cutouts, cut_out
@@ -47,6 +50,51 @@ def test_places_are_followed_into_the_guise(seed: int) -> None:
 def test_half_of_the_guises_are_mirrored() -> None:
     rng = np.random.default_rng(0)
     assert 160 < sum(mirrored(place(rng)) for _ in range(400)) < 240
+
+
+def test_what_lies_where_a_detector_errs_to_comes_to_the_templates_place() -> None:
+    turn = np.array([[1.0, 0, -MARGIN_PX], [0, 1, -MARGIN_PX]])
+    wrong = np.tile([3.0, -2.0], (5, 1))
+    for point in TEMPLATE + wrong[0]:
+        chip = point + MARGIN_PX
+        assert follow(chip, misplace(turn, wrong)) == pytest.approx(point - wrong[0], abs=1e-3)
+    assert misplace(turn, np.zeros((5, 2))) == pytest.approx(turn, abs=1e-4)
+
+
+def test_eyes_are_found_too_low_more_often_than_not() -> None:
+    rng = np.random.default_rng(3)
+    lower = np.array([common_error(rng)[:2, 1].mean() for _ in range(300)])
+    assert 0.5 < lower.mean() < 2
+    assert lower.max() < 6
+
+
+def test_of_known_people_whole_households_are_kept_for_judging(tmp_path: Path) -> None:
+    names = [
+        f"families/F{family:04}/MID{member}/P{family}{member}.webp"
+        for family in range(60)
+        for member in (1, 2)
+    ]
+    names += [f"celebrities/{number}/a.webp" for number in range(40)] + [
+        "utk/3_0_0_19.jpg",
+        "utk/3_0_0_1.jpg",
+    ]
+    index = {"name": names, "person": [*range(160), -1, -1], "fold": [0] * len(names)}
+    (tmp_path / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    np.save(tmp_path / "chips.npy", np.zeros((len(names), 2, 2, 3), np.uint8))
+    corpus = Corpus.open(tmp_path)
+    assert corpus.family[:4].tolist() == [
+        corpus.family[0],
+        corpus.family[0],
+        corpus.family[2],
+        corpus.family[2],
+    ]
+    assert corpus.family[0] != corpus.family[2] >= 0
+    assert (corpus.family[120:] == -1).all()
+    judged = corpus.validation[:120].reshape(60, 2)
+    assert (judged[:, 0] == judged[:, 1]).all()
+    assert 0 < judged.mean() < 0.3
+    assert 0 < corpus.validation[120:160].mean() < 0.3
+    assert corpus.validation[160:].tolist() == [True, False]
 
 
 def test_a_guise_is_drawn_again_from_the_same_seed(random_chips: NDArray[np.uint8]) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install -e '.[pretraining]'")
 
+from pretraining.backbone.fuse import draw_together, reduction, turn_towards  # noqa: E402
 from pretraining.backbone.hints import FIRST_PX, MODULES, PITCH_PX, read, teacher_cells  # noqa: E402
+from pretraining.backbone.identities import MARGIN, SCALE, Margin, wanted_similarity  # noqa: E402
 from pretraining.backbone.muon import Muon, orthogonal, shares  # noqa: E402
 from pretraining.backbone.network import Backbone, load, save  # noqa: E402
 from pretraining.backbone.train import STRANGER_SIMILARITY, distillation_loss  # noqa: E402
@@ -112,3 +114,60 @@ def test_a_network_comes_back_from_its_file_and_shows_its_maps(tmp_path: Path) -
         answer, maps = again.look(faces, MODULES)
         assert torch.equal(answer, network(faces))
     assert [tuple(each.shape) for each in maps] == [(2, 96, 7, 7), (2, 320, 4, 4)]
+
+
+def unit_rows(count: int, dimensions: int, seed: int) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(size=(count, dimensions)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def test_what_differs_within_people_counts_less_and_a_turn_is_found() -> None:
+    rng = np.random.default_rng(6)
+    person = np.repeat(np.arange(200, dtype=np.int32), 4)
+    spread = np.ones(300)
+    spread[:60] = 5  # what changes from picture to picture of one person
+    joint = rng.normal(size=(200, 300))[person] + 0.5 * spread * rng.normal(size=(800, 300))
+    joint = (joint / np.linalg.norm(joint, axis=1, keepdims=True)).astype(np.float32)
+
+    def apart(rows: np.ndarray) -> float:
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        same = person[:, None] == person[None]
+        similarity = rows @ rows.T
+        return float((similarity[same].mean() - similarity[~same].mean()) / similarity[~same].std())
+
+    shaped = joint @ reduction(joint, person)
+    assert apart(shaped) > 1.2 * apart(joint)
+    shaped /= np.linalg.norm(shaped, axis=1, keepdims=True)
+    turn = np.linalg.qr(rng.normal(size=(256, 256)))[0].astype(np.float32)
+    assert np.abs(shaped @ turn_towards(shaped, shaped @ turn) - shaped @ turn).max() < 1e-4
+
+
+def test_known_peoples_targets_come_together_and_others_stay() -> None:
+    target = unit_rows(6, 256, 7)
+    person = np.array([0, 0, 0, 1, -1, -1], np.int32)
+    moved = draw_together(target, person)
+    assert np.array_equal(moved[3:], target[3:])
+    assert (moved[0] @ moved[1]) > (target[0] @ target[1]) + 0.1
+    assert np.linalg.norm(moved, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_two_known_people_are_never_wanted_alike() -> None:
+    target = torch.nn.functional.normalize(torch.ones(4, 256))
+    wanted = wanted_similarity(target, torch.tensor([0, 0, 1, -1]))
+    assert wanted[0, 1] == pytest.approx(1)
+    assert wanted[0, 2] == pytest.approx(STRANGER_SIMILARITY)
+    assert wanted[2, 3] == pytest.approx(1), "this may be the same person"
+    assert wanted.diagonal() == pytest.approx(1)
+
+
+def test_the_right_persons_angle_gets_a_margin_and_unknown_people_count_for_nothing() -> None:
+    centres = np.eye(3, 256, dtype=np.float32)
+    margin = Margin(centres)
+    given = torch.nn.functional.normalize(
+        torch.tensor([[3.0, 1.0, 0.5] + [0.0] * 253, [0.0, 1.0, 0.0] + [0.0] * 253])
+    )
+    logits = SCALE * given[:1, :3].clone()
+    logits[0, 0] = SCALE * torch.cos(torch.acos(given[0, 0]) + MARGIN)
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0]))
+    assert margin(given, torch.tensor([0, -1])).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert margin(given, torch.tensor([-1, -1])).item() == 0
