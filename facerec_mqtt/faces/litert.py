@@ -61,9 +61,15 @@ def without_chatter() -> Iterator[None]:
         yield
         return
     reading, writing = os.pipe()
-    os.dup2(writing, 2)
     passing = threading.Thread(target=_pass_on, args=(reading, kept), name="standard error")
-    passing.start()
+    try:
+        passing.start()
+    except RuntimeError:  # no more threads: better their lines than none at all
+        for descriptor in (kept, reading, writing):
+            os.close(descriptor)
+        yield
+        return
+    os.dup2(writing, 2)
     try:
         yield
     finally:
