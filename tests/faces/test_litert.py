@@ -38,7 +38,8 @@ def test_of_what_is_written_while_networks_are_opened_their_own_line_alone_is_mi
     written = int(done.stdout.removeprefix("lines "))
     assert written > 0
     expected = [f"line {number}" for number in range(written)]
-    assert done.stderr.splitlines() == [*expected, "afterwards"]
+    # Where the filter ends, a line that is written straight on may overtake one that still passes through.
+    assert sorted(done.stderr.splitlines()) == sorted([*expected, "afterwards"])
 
 
 def test_networks_open_where_standard_error_is_closed() -> None:
