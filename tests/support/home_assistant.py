@@ -144,7 +144,9 @@ class HomeAssistant:
     def configure_mqtt(self, **options: object) -> None:
         """Change options of its MQTT integration by the form that its user fills in."""
         (entry,) = self.call("/api/config/config_entries/entry?domain=mqtt")
-        wanted = {"broker": "127.0.0.1", "port": self.broker.port} | options
+        # The form leaves what is not filled in empty, and then nobody learns that it has started.
+        messages = {"birth_payload": "online", "will_payload": "offline"}
+        wanted = {"broker": "127.0.0.1", "port": self.broker.port} | messages | options
         path = "/api/config/config_entries/options/flow"
         step = self.call(path, {"handler": entry["entry_id"], "show_advanced_options": True})
         while step["type"] == "form":
