@@ -1,8 +1,7 @@
 """Announces our entities to Home Assistant, and removes those that are no more.
 
-Any thread may use it; another module decides when. What has gone is removed some seconds after it was
-announced once more, since Home Assistant leaves out most of a discovery message that comes while it still
-works on the one before.
+Any thread may use it; another module decides when. What has gone is removed seconds after it was announced
+once more, since Home Assistant leaves out most of a message that comes while it works on the one before.
 
 A component that is only left out of the discovery message stays in Home Assistant; one that is named by its
 platform alone is removed there, but only by a Home Assistant that has read it whole since it started. One
