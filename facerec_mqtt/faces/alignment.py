@@ -44,13 +44,13 @@ def align(image: Image, detection: Detection) -> AlignedFace:
     image, turn = _shrunk(image, turn)
     face = _warped(image, turn, cv2.BORDER_CONSTANT)
     face.flags.writeable = False
-    # The edge of the picture itself would count as sharpness.
-    inside = _warped(image, turn, cv2.BORDER_REPLICATE)
+    # Where it ends at the picture's edge, the step to black would count as sharpness.
+    judged = face if _lies_inside(image, turn) else _warped(image, turn, cv2.BORDER_REPLICATE)
     x_min, _, x_max, _ = detection.box
     return AlignedFace(
         image=face,
         width_px=x_max - x_min,
-        sharpness=sharpness(inside),
+        sharpness=sharpness(judged),
     )
 
 
@@ -71,6 +71,8 @@ def sharpness(face: Image) -> float:
     variance = float(edges.var())
     light = float(np.percentile(grey, _HIGHLIGHTS_PERCENT))
     gain = min(_MAX_GAIN, max(1.0, _GOOD_LIGHT / max(light, 1.0)))
+    if gain == 1.0:
+        return variance
     noise = (_DEVIATION_OF_MEDIAN * float(np.median(np.abs(edges)))) ** 2
     return variance + (gain**2 - 1.0) * max(0.0, variance - noise)
 
@@ -79,6 +81,20 @@ def _warped(image: Image, turn: Transform, beyond: int) -> Image:
     """The aligned face; `beyond` says what lies outside of the picture."""
     size = (FACE_SIDE_PX, FACE_SIDE_PX)
     return np.asarray(cv2.warpAffine(image, turn, size, flags=cv2.INTER_LINEAR, borderMode=beyond), np.uint8)
+
+
+def _corners(turn: Transform) -> NDArray[np.float64]:
+    """(4, 2) x and y in the picture, in pixels: where the corners of the aligned face come from."""
+    corners = np.array([[0, 0], [FACE_SIDE_PX, 0], [0, FACE_SIDE_PX], [FACE_SIDE_PX, FACE_SIDE_PX]])
+    return np.asarray((corners - turn[:, 2]) @ np.linalg.inv(turn[:, :2]).T)
+
+
+def _lies_inside(image: Image, turn: Transform) -> bool:
+    """Whether the aligned face shows nothing from outside the picture, so that its border does not matter."""
+    height, width = image.shape[:2]
+    corners = _corners(turn)
+    # A warp reads the pixel beside, too, and rounds.
+    return bool(np.all(corners >= 1) and np.all(corners <= [width - 3, height - 3]))
 
 
 def _shrunk(image: Image, turn: Transform) -> tuple[Image, Transform]:
@@ -90,11 +106,12 @@ def _shrunk(image: Image, turn: Transform) -> tuple[Image, Transform]:
     scale = float(np.hypot(turn[0, 0], turn[1, 0]))
     if scale >= 0.5:
         return image, turn
-    corners = np.array([[0, 0], [FACE_SIDE_PX, 0], [0, FACE_SIDE_PX], [FACE_SIDE_PX, FACE_SIDE_PX]])
-    inside = (corners - turn[:, 2]) @ np.linalg.inv(turn[:, :2]).T
+    corners = _corners(turn)
     height, width = image.shape[:2]
-    left, top = np.clip(np.floor(inside.min(axis=0)).astype(int) - 2, 0, [width - 1, height - 1])
-    right, bottom = np.clip(np.ceil(inside.max(axis=0)).astype(int) + 2, [left + 1, top + 1], [width, height])
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, [width - 1, height - 1])
+    right, bottom = np.clip(
+        np.ceil(corners.max(axis=0)).astype(int) + 2, [left + 1, top + 1], [width, height]
+    )
     part = image[top:bottom, left:right]
     side_x, side_y = (max(1, round(side * scale)) for side in (right - left, bottom - top))
     smaller = np.asarray(cv2.resize(part, (side_x, side_y), interpolation=cv2.INTER_AREA), np.uint8)
