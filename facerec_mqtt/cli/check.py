@@ -10,6 +10,7 @@ import stat
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -158,13 +159,9 @@ def _check_history(settings: Settings) -> str:
     _check_writable(settings.model_dir, "FACEREC_MODEL_DIR", "")
     if not path.exists():
         return f"{days}; none yet"
-    with history_errors(path):
-        history = History.open(path)
-        try:
-            history.try_to_write()
-            return f"{days}; {history.count(VisitFilter())} so far"
-        finally:
-            history.close()
+    with history_errors(path), closing(History.open(path)) as history:
+        history.try_to_write()
+        return f"{days}; {history.count(VisitFilter())} so far"
 
 
 def _mended_by(folder: Path) -> str | None:

@@ -196,9 +196,8 @@ def find(path: Path, settings: Settings, *, as_json: bool) -> int:
         FacerecError: the picture cannot be read, the model does not fit, or no picture is ever kept.
     """
     pictures = _pictures_for_review(settings)
-    model = load_current(settings.model_dir)
-    normaliser = Recognizer.from_settings(settings.recognition, model).normaliser
     recognizer = Recognizer.from_settings(settings.recognition, min_side_px=STILL_SIDE_PX)
+    normaliser = recognizer.with_model(load_current(settings.model_dir)).normaliser
     seen = recognizer.recognise(read_picture(path), min_face_px=MIN_STILL_FACE_PX)
     faces = [found for found in seen if found.identification.refusal != "face too small"]
     shown, vectors = _kept_faces(pictures, recognizer)

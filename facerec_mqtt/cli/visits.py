@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
@@ -85,16 +86,12 @@ def _find(settings: Settings, wanted: VisitFilter, limit: int) -> list[VisitReco
     path = settings.model_dir / FILE
     found: list[VisitRecord] = []
     cursor: str | None = None
-    with history_errors(path):
-        history = History.open(path, read_only=True)
-        try:
-            while True:
-                page, cursor = history.find(wanted, limit=limit - len(found), cursor=cursor)
-                found += page
-                if cursor is None or len(found) >= limit:
-                    return found
-        finally:
-            history.close()
+    with history_errors(path), closing(History.open(path, read_only=True)) as history:
+        while True:
+            page, cursor = history.find(wanted, limit=limit - len(found), cursor=cursor)
+            found += page
+            if cursor is None or len(found) >= limit:
+                return found
 
 
 def _epoch(option: str, text: str, zone: tzinfo | None, *, end: bool) -> float:

@@ -1,6 +1,7 @@
 """Removing somebody from the history, and the history itself; nothing of them may stay in any file of it."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 from facerec_mqtt.core.records import Person
@@ -55,12 +56,8 @@ def has_visits(folder: Path, person: Person) -> bool:
     """
     path = folder / FILE
     try:
-        with history_errors(path):
-            history = History.open(path, read_only=True)
-            try:
-                return history.count(VisitFilter(person=person.slug)) > 0
-            finally:
-                history.close()
+        with history_errors(path), closing(History.open(path, read_only=True)) as history:
+            return history.count(VisitFilter(person=person.slug)) > 0
     except MissingHistoryError:
         return False
 
@@ -73,12 +70,8 @@ def people_with_visits(folder: Path) -> tuple[Person, ...]:
     """
     path = folder / FILE
     try:
-        with history_errors(path):
-            history = History.open(path, read_only=True)
-            try:
-                return tuple(Person(slug, name) for slug, name in history.people())
-            finally:
-                history.close()
+        with history_errors(path), closing(History.open(path, read_only=True)) as history:
+            return tuple(Person(slug, name) for slug, name in history.people())
     except MissingHistoryError:
         return ()
 
@@ -102,10 +95,7 @@ def _forget_once(path: Path, person: Person) -> None:
     if not path.exists():
         delete_history(path)
         return
-    history = History.open(path)
-    try:
+    with closing(History.open(path)) as history:
         history.forget(person.slug)
-    finally:
-        history.close()
     for copy in damaged_copies(path):
         copy.unlink(missing_ok=True)

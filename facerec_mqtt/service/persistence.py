@@ -19,7 +19,7 @@ class Persistence:
 
     Args:
         file: of this service.
-        pipelines: of all cameras, by slug.
+        cameras: all of them, by slug.
         publisher: takes people and cameras that are no more off the broker.
         presence: of everybody who is enrolled.
         visits: that have not ended.
@@ -28,13 +28,13 @@ class Persistence:
     def __init__(
         self,
         file: StateFile,
-        pipelines: Mapping[str, WatchedCamera],
+        cameras: Mapping[str, WatchedCamera],
         publisher: Publisher,
         presence: Presence,
         visits: Visits,
     ) -> None:
         self._file = file
-        self._cameras = pipelines
+        self._cameras = cameras
         self._publisher = publisher
         self._presence = presence
         self._visits = visits
@@ -83,8 +83,8 @@ class Persistence:
         """
         state = self._file.state
         self._publisher.recall(state.announced)
-        for slug, pipeline in self._cameras.items():
-            pipeline.enabled = slug not in state.switched_off
+        for slug, watched in self._cameras.items():
+            watched.enabled = slug not in state.switched_off
         for camera in state.cameras - set(self._cameras):
             self._publisher.remove_camera(camera)
         self._remove(state.removed)

@@ -74,9 +74,8 @@ class FramePipeline:
         sightings = None
         if watched.enabled and _is_in_time(at_s):
             sightings = self._sightings(watched, frame, recognizer)
-        if not _is_in_time(
-            at_s
-        ):  # again, since a machine that is short of time may have searched it for long
+        # Again, since a machine that is short of time may have searched it for long.
+        if not _is_in_time(at_s):
             self.metrics.count_late(slug)
             return True
         watched.taken += 1
