@@ -18,13 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import IterableDataset, get_worker_info
 
 from pretraining.backbone.augment import common_error, cut, disguise, misplace, place
 from pretraining.backbone.corpus import TARGET_FILE, Corpus, household_of
@@ -32,6 +30,7 @@ from pretraining.backbone.network import DIMENSIONS
 from pretraining.backbone.train import (
     SIMILARITY_WEIGHT,
     STRANGER_SIMILARITY,
+    EndlessBatches,
     Run,
     argument_parser,
     go_on,
@@ -125,20 +124,12 @@ class Households:
         return np.array(drawn, np.int64)
 
 
-class Batches(IterableDataset[Batch]):
+class Batches(EndlessBatches[Batch]):
     """Batches without end: households, and pictures of all kinds in a random order, each in a guise."""
 
-    def __init__(self, folder: Path, size: int, seed: tuple[int, ...]) -> None:
-        self._folder = folder
-        self._size = size
-        self._seed = seed
-
     def __iter__(self) -> Iterator[Batch]:
-        """Draw batches; each worker has an order of its own."""
-        cv2.setNumThreads(1)
-        worker = get_worker_info()
-        rng = np.random.default_rng((*self._seed, worker.id if worker else 0))
-        corpus = Corpus.open(self._folder)
+        """Draw batches."""
+        rng, corpus = self._begin()
         target, rows = targets(corpus, self._folder)
         label = know(corpus, target, rows).label
         households = Households(corpus, rows)

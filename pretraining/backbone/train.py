@@ -93,20 +93,38 @@ class Batch(NamedTuple):
     """(N, 2, 64, 2) float32 px of the face: where the maps' cells lie."""
 
 
-class Batches(IterableDataset[Batch]):
-    """Training pictures in a random order without end, each in a guise drawn for it."""
+Drawn = TypeVar("Drawn", bound=tuple[Tensor, ...])
+"""A kind of batch."""
+
+
+class EndlessBatches(IterableDataset[Drawn]):
+    """Batches of a corpus without end.
+
+    Args:
+        folder: the corpus.
+        size: pictures in a batch.
+        seed: of all that is drawn.
+    """
 
     def __init__(self, folder: Path, size: int, seed: tuple[int, ...]) -> None:
         self._folder = folder
         self._size = size
         self._seed = seed
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Draw batches; each worker has an order of its own."""
+    def _begin(self) -> tuple[np.random.Generator, Corpus]:
+        """What a worker draws with, each in an order of its own, and the corpus."""
         cv2.setNumThreads(1)
         worker = get_worker_info()
         rng = np.random.default_rng((*self._seed, worker.id if worker else 0))
-        corpus = Corpus.open(self._folder)
+        return rng, Corpus.open(self._folder)
+
+
+class Batches(EndlessBatches[Batch]):
+    """Training pictures in a random order without end, each in a guise drawn for it."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Draw batches."""
+        rng, corpus = self._begin()
         teacher = np.load(self._folder / TEACHER_FILE, mmap_mode="r")
         maps = np.load(self._folder / MAPS_FILE, mmap_mode="r")
         strangers = np.isin(corpus.source, ("utk", "aaf"))
@@ -169,10 +187,6 @@ def agree(values: list[Tensor]) -> None:
     flat /= distributed.get_world_size()
     for each, mean in zip(values, flat.split([each.numel() for each in values]), strict=True):
         each.copy_(mean.view_as(each))
-
-
-Drawn = TypeVar("Drawn", bound=tuple[Tensor, ...])
-"""A kind of batch."""
 
 
 class Run(Generic[Drawn]):
