@@ -9,10 +9,17 @@ from pathlib import Path
 import cv2
 
 from facerec_mqtt.cli.predict import annotate
+from facerec_mqtt.demo.rendering import (
+    FAMILY,
+    UNSEEN_STRANGERS,
+    Identity,
+    Pose,
+    render_frame,
+    write_enrollment,
+)
+from facerec_mqtt.demo.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Light
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition import Recognizer, load_current
-from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame, write_enrollment
-from facerec_mqtt.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Light
 
 SIZE = (800, 450)
 PEOPLE: tuple[tuple[Identity, Pose], ...] = (
