@@ -1,0 +1,233 @@
+"""What the API takes and gives: strict models of pydantic, from which its description is made."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$")]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+VisitId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,40}$")]
+StrangerId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")]
+Kind = Literal["family", "visitor", "stranger", "doubtful"]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Error(_Answer):
+    """Why something was not done."""
+
+    error: str
+    """One sentence."""
+
+
+class CameraStatus(_Answer):
+    """A camera at present."""
+
+    camera: Slug
+    name: str
+    online: bool
+    enabled: bool
+
+
+class PersonStatus(_Answer):
+    """A member of the family at present."""
+
+    person: Slug
+    name: str
+    present: bool
+    camera: str | None = None
+    """Where last seen."""
+    last_seen: str | None = None
+    """ISO 8601 with offset."""
+
+
+class ModelStatus(_Answer):
+    """The model in use, and a rebuild in progress."""
+
+    status: Literal["missing", "training", "ready", "failed"]
+    version: str | None
+    progress: int | None
+    stage: str | None = None
+    seconds_left: int | None = None
+    message: str | None = None
+
+
+class BrokerStatus(_Answer):
+    """The connection to the broker."""
+
+    online: bool
+    message: str | None = None
+    """Why there is none."""
+
+
+class Status(_Answer):
+    """Everything at present."""
+
+    version: str
+    broker: BrokerStatus
+    model: ModelStatus
+    cameras: list[CameraStatus]
+    people: list[PersonStatus]
+
+
+class Visit(_Answer):
+    """One visit."""
+
+    visit_id: str
+    kind: Kind
+    person: str | None
+    name: str | None
+    camera: str
+    began: str
+    """ISO 8601 with offset."""
+    ended: str | None
+    score: float
+    picture: str | None
+    """Address of the picture that decided; `null` where none is kept."""
+    stranger_id: str | None
+    why: dict[str, object]
+
+
+class Visits(_Answer):
+    """A page of visits, the latest first."""
+
+    visits: list[Visit]
+    next: str | None
+    """Cursor of what follows."""
+
+
+class Assignment(_Request):
+    """Who a visit was: exactly one of these."""
+
+    person: Slug | None = None
+    """Somebody enrolled."""
+    name: Name | None = None
+    """Somebody new."""
+    visitor: Name | None = None
+    """A known visitor."""
+    nobody: Literal[True] | None = None
+    """Not a face of anybody, or of no interest."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.person, self.name, self.visitor, self.nobody)) != 1:
+            raise ValueError('give exactly one of "person", "name", "visitor" and "nobody"')
+        return self
+
+
+class Merge(_Request):
+    """Two groups of strangers that are one person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    from_: StrangerId = Field(alias="from")
+    into: StrangerId
+
+
+class Stranger(_Answer):
+    """Visits without a name that are one person."""
+
+    stranger_id: str
+    visits: int
+    first_seen: str
+    last_seen: str
+    cameras: list[str]
+    pictures: list[str]
+    suggestion: str | None
+
+
+class Strangers(_Answer):
+    """All groups of strangers, the latest first."""
+
+    strangers: list[Stranger]
+
+
+class NewName(_Request):
+    """What somebody is called."""
+
+    name: Name
+
+
+class Person(_Answer):
+    """Somebody enrolled."""
+
+    person: Slug
+    name: str
+    photos: int
+    used: int | None
+    """Photos that the model in use was made of; `null` without a model."""
+    recognised: float | None
+    """Share of their photos that a model which had not learnt from them names."""
+    present: bool
+    last_seen: str | None
+
+
+class People(_Answer):
+    """Everybody enrolled."""
+
+    people: list[Person]
+
+
+class Photo(_Answer):
+    """A photo in somebody's folder."""
+
+    file: str
+    used: bool | None
+    """`null` where it has come since the last rebuild."""
+    reason: str | None
+    reason_code: str | None = None
+    url: str
+
+
+class Photos(_Answer):
+    """A person's photos."""
+
+    photos: list[Photo]
+
+
+class PhotoChange(_Request):
+    """Move a photo to somebody else, or use it although it was rejected."""
+
+    person: Slug | None = None
+    use: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.person is None) == (self.use is None):
+            raise ValueError('give either "person" or "use"')
+        return self
+
+
+class RebuildRequest(_Request):
+    """Whether a model that is clearly worse is used all the same."""
+
+    force: bool = False
+
+
+class RollbackRequest(_Request):
+    """Which version to go back to; by default the one before."""
+
+    version: Annotated[str, StringConstraints(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{4}$")] | None = None
+
+
+class ModelVersion(_Answer):
+    """A version of the model that is kept."""
+
+    version: str
+    created: str
+    people: list[str]
+    current: bool
+    not_used_because: str | None
+
+
+class Models(_Answer):
+    """The model in use and the versions that are kept."""
+
+    model: ModelStatus
+    versions: list[ModelVersion]
