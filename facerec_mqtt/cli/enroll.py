@@ -100,7 +100,7 @@ def check_photos(settings: Settings, *, as_json: bool) -> int:
         FacerecError: the photos cannot be read, or a rebuild is running.
     """
     from facerec_mqtt.cli.output import print_audit, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import check_enrollment
+    from facerec_mqtt.enrollment.judging.audit import check_enrollment
 
     with progress_on_terminal() as progress:
         audit = check_enrollment(settings.enrollment_dir, settings.model_dir, progress=progress)

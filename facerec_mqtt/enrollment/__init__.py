@@ -4,7 +4,8 @@
 """
 
 from facerec_mqtt.enrollment.capture import CaptureController, capture
-from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, is_of_somebody, read_enrollment_folder
+from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
+from facerec_mqtt.enrollment.owners import is_of_somebody
 from facerec_mqtt.enrollment.traces import (
     Places,
     Traces,

@@ -16,7 +16,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import UNFINISHED_PREFIX, replace_file
 from facerec_mqtt.core.slugs import SlugError, person_name, slug
 from facerec_mqtt.enrollment.capture_session import Part
-from facerec_mqtt.enrollment.folder import TEST, folder_of, folders_in
+from facerec_mqtt.enrollment.owners import TEST, folder_of, folders_in
 
 
 class Album:

@@ -13,18 +13,15 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import is_clutter, is_visible, text_name
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
-from facerec_mqtt.core.slugs import RESERVED_SIGNS, SlugError, clean_name, slug
+from facerec_mqtt.core.slugs import SlugError, slug
+from facerec_mqtt.enrollment.owners import SET_ASIDE, STRANGERS, TEST, Use, owner_name, use_of
 
-STRANGERS = "_strangers"
-TEST = "_test"
-SET_ASIDE = ".forgetting"
 MAX_LEVELS = 8
 """Of folders within a person's folder."""
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -105,69 +102,6 @@ def read_enrollment_folder(
     )
 
 
-# --- Whose folder a folder is
-
-
-class _Use(Enum):
-    """What a folder in the enrollment folder is for, by its name."""
-
-    PERSON = auto()
-    STRANGERS = auto()
-    TEST = auto()
-    RESERVED = auto()
-    """It begins with a sign that no person's does."""
-    IGNORED = auto()
-    """It is hidden, or left by a desktop or a storage box."""
-
-
-def _use(folder: Path) -> _Use:
-    name = _owner_name(folder)
-    if not is_visible(folder):
-        return _Use.IGNORED
-    if name in (STRANGERS, TEST):
-        return _Use.STRANGERS if name == STRANGERS else _Use.TEST
-    return _Use.RESERVED if name.startswith(RESERVED_SIGNS) else _Use.PERSON
-
-
-def _owner_name(folder: Path) -> str:
-    """The name of the person whose folder it is: "Tom " and "Tom" are one."""
-    return clean_name(text_name(folder))
-
-
-def is_of_somebody(folder: Path) -> bool:
-    """Whether a folder is a person's by its name."""
-    return _use(folder) is _Use.PERSON
-
-
-def parents_in(enrollment_dir: Path) -> tuple[Path, ...]:
-    """Where people's folders may be: of photos, of test pictures, and of either moved aside."""
-    aside = enrollment_dir / SET_ASIDE
-    return enrollment_dir, aside, enrollment_dir / TEST, aside / TEST
-
-
-def folders_in(parent: Path) -> dict[Path, Person]:
-    """The folders that are people's, in the order of their names; none where no folder can be listed."""
-    try:
-        # Unlike Path.is_dir, this takes a link to a share that has dropped for what is not there.
-        folders = sorted(path for path in parent.iterdir() if os.path.isdir(path))  # noqa: PTH112
-    except OSError:
-        return {}
-    owners: dict[Path, Person] = {}
-    for folder in filter(is_of_somebody, folders):
-        # A folder whose name makes no slug is nobody's, as the rebuild will report.
-        with contextlib.suppress(SlugError):
-            owners[folder] = Person(slug(_owner_name(folder)), _owner_name(folder))
-    return owners
-
-
-def folder_of(parent: Path, name: str) -> Path:
-    """The folder of that name, also where the disk spells its accents in another way."""
-    return next((path for path, owner in folders_in(parent).items() if owner.name == name), parent / name)
-
-
-# --- Reading it
-
-
 class _Reader:
     """Goes through the enrollment folder once.
 
@@ -206,18 +140,18 @@ class _Reader:
             self._read_entry(entry)
 
     def _read_entry(self, entry: Path) -> None:
-        name, use = text_name(entry), _use(entry)
+        name, use = text_name(entry), use_of(entry)
         if not _is_folder(entry):
             outside = Rejection(code=RejectionCode.OUTSIDE_OF_FOLDERS)
             self.rejected.append(RejectedFile(name, None, None, outside))
-        elif use is _Use.RESERVED:
+        elif use is Use.RESERVED:
             self.notes.append(
                 f'The folder "{name}" is not used, since its name begins with "{name.strip()[0]}".'
             )
-        elif use in (_Use.PERSON, _Use.STRANGERS):  # test pictures are never learnt from
+        elif use in (Use.PERSON, Use.STRANGERS):  # test pictures are never learnt from
             target = entry.resolve()
             if target.is_relative_to(self._root):
-                person = self._person(entry) if use is _Use.PERSON else None
+                person = self._person(entry) if use is Use.PERSON else None
                 self._read_folder(entry, name, person, level=0, seen={target, *target.parents})
             else:
                 self.notes.append(
@@ -230,7 +164,7 @@ class _Reader:
         Raises:
             EnrollmentError: the name makes no identifier, or the same as another.
         """
-        name = _owner_name(folder)
+        name = owner_name(folder)
         try:
             person = Person(slug(name), name)
         except SlugError as error:

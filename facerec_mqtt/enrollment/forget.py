@@ -31,7 +31,8 @@ from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError, 
 from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Person, Vectors
-from facerec_mqtt.enrollment.folder import ENDINGS, SET_ASIDE, TEST, folders_in
+from facerec_mqtt.enrollment.folder import ENDINGS
+from facerec_mqtt.enrollment.owners import SET_ASIDE, TEST, folders_in
 from facerec_mqtt.enrollment.traces import (
     Kind,
     Places,

@@ -11,7 +11,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import UNFINISHED_PREFIX
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
-from facerec_mqtt.enrollment.folder import folders_in, is_of_somebody, parents_in
+from facerec_mqtt.enrollment.owners import folders_in, is_of_somebody, parents_in
 from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.history import HistoryError, has_visits, people_with_visits
 from facerec_mqtt.presence import state_files

@@ -12,7 +12,8 @@ import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.enrollment.album import Album
-from facerec_mqtt.enrollment.folder import folders_in, read_enrollment_folder
+from facerec_mqtt.enrollment.folder import read_enrollment_folder
+from facerec_mqtt.enrollment.owners import folders_in
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 345_000, tzinfo=UTC)
 

@@ -15,13 +15,10 @@ from facerec_mqtt.enrollment.folder import (
     MAX_LEVELS,
     EnrollmentFolder,
     RejectedFile,
-    folder_of,
-    folders_in,
-    is_of_somebody,
-    parents_in,
     read_enrollment_folder,
 )
 from facerec_mqtt.enrollment.forget import SetAside
+from facerec_mqtt.enrollment.owners import folder_of, folders_in, is_of_somebody, parents_in
 
 
 def put(root: Path, *files: str) -> None:
