@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.support.home_assistant",
     "tests.support.disk",
     "tests.support.forget",
+    "tests.support.page",
 ]

@@ -1,0 +1,104 @@
+"""The page as an ASGI application."""
+
+import importlib
+import importlib.util
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from facerec_mqtt import __version__
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.web.context import PREFIX_KEY, STATIC, Context, context_of, path_of, static_digest
+
+API = "/api/"
+
+
+def create_app(context: Context) -> FastAPI:
+    """Make the page.
+
+    Args:
+        context: what its requests are answered with.
+    """
+    app = FastAPI(
+        title="facerec-mqtt",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(FacerecError, _on_error)
+    app.add_middleware(_Prefix)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    # Each is added by its module; a page without one of them is still a page.
+    for module in ("api", "pages"):
+        name = f"facerec_mqtt.web.{module}"
+        if importlib.util.find_spec(name) is not None:
+            app.include_router(importlib.import_module(name).router)
+    return app
+
+
+def failure(request: Request, status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    """Answer that something was not done: as JSON below /api/, else as a page.
+
+    Args:
+        request: what is answered.
+        status: of the answer.
+        sentence: what is wrong, and what to do.
+        headers: of the answer.
+    """
+    if path_of(request).startswith(API):
+        return JSONResponse({"error": sentence}, status, headers)
+    page = context_of(request).render(request, "message.html", {"title": sentence, "status": status}, status)
+    page.headers.update(headers or {})
+    return page
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404 and error.detail == "Not Found":
+        return failure(request, 404, f"There is nothing at {path_of(request)[:100]}.")
+    return failure(request, error.status_code, error.detail, dict(error.headers or {}))
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part)[:40] for part in first["loc"] if part not in ("body", "query", "path"))
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return failure(request, 422, f"{place or 'The request'}: {said}.")
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    """An error of ours that a user can act on; its `status`, where it has one, is the answer's."""
+    return failure(request, getattr(error, "status", 422), str(error))
+
+
+class _Prefix:
+    """Notes what stands before our paths in links."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[PREFIX_KEY] = scope.get("root_path", "")
+        await self._app(scope, receive, send)
+
+
+class _Static(StaticFiles):
+    """Files that a browser keeps until their content changes."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        asked = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
+        digest = static_digest(f"/static/{path}")
+        fixed = bool(digest) and asked.get("v") == digest
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fixed else "no-cache"
+        return response

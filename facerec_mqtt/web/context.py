@@ -1,0 +1,119 @@
+"""What a request is answered with: the household, the service, links and templates."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse
+
+from facerec_mqtt.monitoring.page_messages import PageRequest
+from facerec_mqtt.web.household import Household
+from facerec_mqtt.web.live import Live
+
+STATIC = Path(__file__).parent / "static"
+PREFIX_KEY = "facerec_prefix"
+"""In the scope of each request: what stands before our paths in links; `root_path` grows in mounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all requests share."""
+
+    request: PageRequest
+    """Settings, folders, cameras."""
+    household: Household
+    live: Live
+    templates: Environment = field(
+        default_factory=lambda: Environment(
+            loader=PackageLoader("facerec_mqtt.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+    )
+
+    @classmethod
+    def of(cls, request: PageRequest, live: Live | None = None) -> "Context":
+        """Make the context of a page.
+
+        Args:
+            request: what the service has sent.
+            live: the link to the service; without one nothing is live.
+        """
+        live = live or Live()
+        return cls(request, Household(request.folders, live), live)
+
+    def render(
+        self, request: Request, template: str, values: dict[str, object] | None = None, status: int = 200
+    ) -> HTMLResponse:
+        """Fill in a template.
+
+        Besides `values` a template has `url(path)`, which makes the link to a path of ours, `path`, the path
+        of this request, and `has_password`, whether somebody is signed in and may sign out.
+
+        Args:
+            request: what is answered.
+            template: name of a file in `templates/`.
+            values: what is filled in.
+            status: of the answer.
+        """
+        shared: dict[str, object] = {
+            "url": url_helper(request),
+            "path": path_of(request),
+            "has_password": self.request.password is not None,
+        }
+        text = self.templates.get_template(template).render(shared | (values or {}))
+        return HTMLResponse(text, status)
+
+
+def context_of(connection: HTTPConnection) -> Context:
+    """The context of the page that a request came to."""
+    context: Context = connection.app.state.context
+    return context
+
+
+PageContext = Annotated[Context, Depends(context_of)]
+"""Parameter of a route that needs the context."""
+
+
+def path_of(connection: HTTPConnection) -> str:
+    """The path that is asked for, without the prefix of a proxy: "/visits"."""
+    path: str = connection.scope["path"]
+    return path.removeprefix(connection.scope[PREFIX_KEY]) or "/"
+
+
+def url_helper(connection: HTTPConnection) -> Callable[[str], str]:
+    """Make the function that turns our paths into links, for whoever sent this request.
+
+    A link has the prefix of a proxy before it, and to a static file the digest of its content behind it.
+    """
+    prefix: str = connection.scope[PREFIX_KEY]
+
+    def url(path: str) -> str:
+        digest = f"?v={static_digest(path)}" if path.startswith("/static/") else ""
+        return f"{prefix}{path}{digest}"
+
+    return url
+
+
+_digests: dict[str, tuple[int, str]] = {}
+
+
+def static_digest(path: str) -> str:
+    """Of a static file's content, as it stands in links: "/static/page.css" -> "1f0e…"; of none, ""."""
+    file = STATIC / path.removeprefix("/static/")
+    try:
+        changed = file.stat().st_mtime_ns
+        known = _digests.get(path)
+        if known is None or known[0] != changed:
+            known = changed, hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            _digests[path] = known
+    except OSError:
+        return ""
+    return known[1]

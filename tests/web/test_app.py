@@ -1,0 +1,29 @@
+import httpx
+import pytest
+
+from tests.support.page import Page
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/static/nothing.css"])
+def test_what_is_not_there_is_a_page_that_says_so(empty_page: Page, path: str) -> None:
+    answer = empty_page.client.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert path in answer.text
+
+
+def test_what_is_not_there_in_the_api_is_one_sentence(empty_page: Page) -> None:
+    answer = empty_page.client.get("/api/v1/nowhere")
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["error"]
+
+
+def test_a_static_file_is_kept_by_the_browser_until_its_content_changes(empty_page: Page) -> None:
+    linked = empty_page.client.get("/nowhere").text.split('href="')[1].split('"')[0]
+    answer = empty_page.client.get(linked)
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+    other = empty_page.client.get(httpx.URL(linked).path)
+    assert other.headers["cache-control"] == "no-cache"
+    again = empty_page.client.get(httpx.URL(linked).path, headers={"If-None-Match": other.headers["etag"]})
+    assert again.status_code == 304
