@@ -11,7 +11,9 @@ from facerec_mqtt.history.errors import (
 from facerec_mqtt.history.recorder import VisitRecorder
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.removal import forget_visits, has_visits, people_with_visits
-from facerec_mqtt.history.store import FILE, MAX_PAGE, SCHEMA_VERSION, History
+from facerec_mqtt.history.schema import SCHEMA_VERSION
+from facerec_mqtt.history.store import FILE, MAX_PAGE, History
+from facerec_mqtt.history.strangers import Embedding, GroupedEmbedding, StrangerGroup, Strangers
 from facerec_mqtt.history.writer import HistoryWriter
 
 __all__ = [
@@ -19,12 +21,16 @@ __all__ = [
     "MAX_PAGE",
     "SCHEMA_VERSION",
     "DamagedHistoryError",
+    "Embedding",
+    "GroupedEmbedding",
     "History",
     "HistoryError",
     "HistoryWriter",
     "LockedHistoryError",
     "MissingHistoryError",
     "NewerHistoryError",
+    "StrangerGroup",
+    "Strangers",
     "VisitFacts",
     "VisitFilter",
     "VisitKind",

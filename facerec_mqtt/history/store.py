@@ -7,44 +7,19 @@ clock outlasts a restart.
 import math
 import sqlite3
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facerec_mqtt.history.errors import HistoryError, MissingHistoryError, NewerHistoryError, history_errors
+from facerec_mqtt.history.errors import MissingHistoryError, history_errors
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
+from facerec_mqtt.history.schema import prepare
+from facerec_mqtt.history.strangers import Embedding, Strangers
 
 FILE = "history.db"
-SCHEMA_VERSION = 1
 MAX_PAGE = 500
 """Most visits that one question is answered with."""
 _BUSY_S = 2.0
-
-_MIGRATIONS = (
-    # From version 0, an empty file, to 1.
-    """
-    CREATE TABLE visits (
-        visit_id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL CHECK (kind IN ('family', 'visitor', 'stranger', 'doubtful')),
-        person TEXT,
-        name TEXT,
-        camera TEXT NOT NULL,
-        began REAL NOT NULL,
-        ended REAL,
-        score REAL NOT NULL,
-        picture TEXT,
-        stranger_id TEXT,
-        why TEXT NOT NULL,
-        service TEXT NOT NULL,
-        last_seen REAL NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX visits_by_time ON visits (began DESC, visit_id DESC);
-    CREATE INDEX visits_by_person ON visits (person, began DESC, visit_id DESC);
-    CREATE INDEX visits_by_camera ON visits (camera, began DESC, visit_id DESC);
-    CREATE INDEX visits_by_kind ON visits (kind, began DESC, visit_id DESC);
-    CREATE INDEX visits_open ON visits (service) WHERE ended IS NULL;
-    CREATE INDEX visits_by_stranger ON visits (stranger_id) WHERE stranger_id IS NOT NULL;
-    """,
-)
 
 
 class History:
@@ -56,6 +31,7 @@ class History:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.strangers = Strangers(connection)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> "History":
@@ -79,7 +55,7 @@ class History:
                 path.touch(mode=0o600)
                 connection = sqlite3.connect(path, timeout=_BUSY_S)
             try:
-                _prepare(connection, path, read_only=read_only)
+                prepare(connection, path, read_only=read_only)
             except BaseException:
                 connection.close()
                 raise
@@ -89,14 +65,22 @@ class History:
         """Close the database."""
         self._connection.close()
 
-    def put(self, visit: VisitRecord) -> None:
+    def put(self, visit: VisitRecord, embedding: Embedding | None = None) -> None:
         """Add a visit, or replace the one of that id.
+
+        Args:
+            visit: what to add.
+            embedding: what its face looks like, where it belongs to a group of strangers.
 
         Raises:
             sqlite3.Error: it cannot be written.
         """
         with self._connection:
+            if visit.stranger_id is not None:
+                visit = replace(visit, stranger_id=self.strangers.current(visit.stranger_id))
             self._connection.execute(f"INSERT OR REPLACE {_INTO}", _values(visit))
+            if embedding is not None:
+                self.strangers.keep(visit.visit_id, embedding)
 
     def resume(self, visit: VisitRecord) -> None:
         """A visit goes on after a restart: it has no end; one that was never written is added."""
@@ -158,19 +142,34 @@ class History:
         row = self._connection.execute(f"{_SELECT} WHERE visit_id = ?", (visit_id,)).fetchone()
         return None if row is None else _record(row)
 
-    def delete(self, visit_id: str) -> bool:
-        """Delete a visit; whether there was one."""
+    def delete(self, *visits: str) -> int:
+        """Delete visits, given by id, with what their faces look like; how many there were."""
         with self._connection:
-            return self._connection.execute("DELETE FROM visits WHERE visit_id = ?", (visit_id,)).rowcount > 0
-
-    def assign(self, visit_id: str, kind: VisitKind, person: str | None, name: str | None) -> bool:
-        """Say who a visit was; whether there was one."""
-        with self._connection:
-            changed = self._connection.execute(
-                "UPDATE visits SET kind = ?, person = ?, name = ? WHERE visit_id = ?",
-                (kind.value, person, name, visit_id),
+            return sum(
+                self._connection.execute("DELETE FROM visits WHERE visit_id = ?", (visit_id,)).rowcount
+                for visit_id in visits
             )
-            return changed.rowcount > 0
+
+    def assign(self, visits: Collection[str], kind: VisitKind, person: str | None, name: str | None) -> int:
+        """Say who came at some visits. They leave their groups, and their pictures the review folder.
+
+        Args:
+            visits: their ids; unknown ones are ignored.
+            kind: what they are from now on.
+            person: slug of who it was; `None` for nobody who is known.
+            name: the display name; `None` for nobody who is known.
+
+        Returns:
+            How many there were.
+        """
+        chosen = [(visit_id,) for visit_id in visits]
+        with self._connection:
+            self._connection.executemany("DELETE FROM embeddings WHERE visit_id = ?", chosen)
+            return self._connection.executemany(
+                "UPDATE visits SET kind = ?, person = ?, name = ?, stranger_id = NULL, picture = NULL"
+                " WHERE visit_id = ?",
+                [(kind.value, person, name, *visit) for visit in chosen],
+            ).rowcount
 
     def find(
         self, wanted: VisitFilter, *, limit: int = 50, cursor: str | None = None
@@ -216,7 +215,9 @@ class History:
     def prune(self, before: float) -> int:
         """Delete visits that began earlier; how many."""
         with self._connection:
-            return self._connection.execute("DELETE FROM visits WHERE began < ?", (before,)).rowcount
+            count = self._connection.execute("DELETE FROM visits WHERE began < ?", (before,)).rowcount
+            self.strangers.prune()
+            return count
 
     def people(self) -> tuple[tuple[str, str], ...]:
         """Slug and name of everybody who has a visit."""
@@ -273,27 +274,6 @@ def _values(visit: VisitRecord) -> tuple[object, ...]:
         visit.service,
         visit.began if visit.ended is None else visit.ended,
     )
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
-        raise NewerHistoryError(
-            f'The history "{path}" was made by a newer version (its format is {version}, and {SCHEMA_VERSION}'
-            " is the newest known here); update the program, or move the file away."
-        )
-    if read_only:
-        if version < SCHEMA_VERSION:
-            raise HistoryError(
-                f'The history "{path}" is of an older version; the service brings it up to date at its start.'
-            )
-        return
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    # What is deleted must not be readable in the file: these are visits of people.
-    connection.execute("PRAGMA secure_delete = ON")
-    for number in range(version, SCHEMA_VERSION):
-        connection.executescript(f"BEGIN; {_MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
 
 
 def _conditions(wanted: VisitFilter) -> tuple[list[str], list[object]]:

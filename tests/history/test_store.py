@@ -65,14 +65,14 @@ def test_a_cursor_that_was_not_given_out_is_refused(tmp_path: Path, cursor: str)
 
 def test_an_assigned_an_ended_and_a_deleted_visit(tmp_path: Path) -> None:
     history = filled(tmp_path / "history.db", ANNA, STRANGER)
-    assert history.assign("01B", VisitKind.VISITOR, "postman", "Postman")
+    assert history.assign(["01B"], VisitKind.VISITOR, "postman", "Postman")
     history.end("01A", NOON + 10)
     found = {visit.visit_id: visit for visit in history.find(VisitFilter())[0]}
     assert (found["01B"].kind, found["01B"].name) == (VisitKind.VISITOR, "Postman")
     assert found["01A"].ended == NOON + 10
     assert history.delete("01A")
     assert not history.delete("01A")
-    assert not history.assign("01Z", VisitKind.FAMILY, "anna", "Anna")
+    assert not history.assign(["01Z"], VisitKind.FAMILY, "anna", "Anna")
 
 
 def test_a_forgotten_person_is_in_no_file(tmp_path: Path) -> None:
