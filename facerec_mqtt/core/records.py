@@ -5,7 +5,7 @@ element is never what a caller wants here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -103,6 +103,20 @@ class Sighting:
     identification: Identification
     face: AlignedFace
     """The face itself, for the picture that is published with the event."""
+    embedding: NDArray[np.float32] | None = None
+    """(D,) float32 of unit length; `None` where the face was too poor to be embedded, or without a model."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PooledEmbedding:
+    """What several frames of one face say together."""
+
+    vector: NDArray[np.float32]
+    """(D,) float32 of unit length."""
+    frames: int
+    """How many frames were pooled; those that do not fit are left out."""
+    differing: float
+    """As how many entirely different pictures they count, 1 or more: the frames of a second are alike."""
 
 
 class Departure(StrEnum):
@@ -140,6 +154,8 @@ class PresenceChange:
     """The one that decided; `None` for a departure."""
     reason: Departure | None = None
     """Why a visit has ended; `None` for an arrival and a stranger."""
+    pooled: PooledEmbedding | None = None
+    """Of the frames that decided; `None` for a departure and where no face was embedded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +172,8 @@ class OpenVisit:
     """Capture of the last frame with this face, in seconds of `time.monotonic`."""
     score: float
     """Of the last frame that gave the name (for a stranger: of the frame that decided), [0, 1]."""
+    pooled: PooledEmbedding | None = field(default=None, compare=False)
+    """Of the visit so far; `None` where no face was embedded."""
 
 
 @dataclass(frozen=True, slots=True)

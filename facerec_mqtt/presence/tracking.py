@@ -4,13 +4,15 @@ The tracks serve all that follows: visits, explanations and pictures for review.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from facerec_mqtt.core.records import Box, Sighting
 from facerec_mqtt.presence.explanation import Tally
+from facerec_mqtt.presence.pooling import Pool
+from facerec_mqtt.presence.still_faces import StillFaces
 
 TRACK_GAP_S = 3.0
 """A face that was hidden for longer begins a new track."""
@@ -36,6 +38,8 @@ class Visit:
     score: float
     outage_s: float = 0.0
     """How long the camera was away since `last_seen_s`, an outage that goes on not counted."""
+    pool: Pool = field(default_factory=Pool)
+    """Its frames' embeddings."""
 
     def seen(self, at_s: float) -> None:
         """It was seen again."""
@@ -69,6 +73,8 @@ class Track:
     announced: Literal["arrived", "stranger"] | None = None
     """The last event that this face decided."""
     good_frames: int = 0
+    pool: Pool = field(default_factory=Pool)
+    """Its frames' embeddings."""
     votes: deque[Vote] = field(default_factory=lambda: deque(maxlen=1024))
 
     @property
@@ -79,6 +85,51 @@ class Track:
     def since(self, at_s: float) -> list[Vote]:
         """Its votes from a moment on."""
         return [vote for vote in self.votes if vote.at_s >= at_s]
+
+
+@dataclass(slots=True, eq=False)
+class CameraView:
+    """The faces before one camera, and the visits there."""
+
+    tracks: list[Track] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    still_faces: StillFaces = field(default_factory=StillFaces)
+    current_s: float = -math.inf
+    """Capture of the last frame that was searched for faces, or in which nothing had moved since then."""
+    searched_s: float = -math.inf
+    """Capture of the last one that was searched."""
+    lost_s: float | None = None
+    """Since when the camera is away."""
+
+    def visit_of(self, person: str) -> Visit | None:
+        """The visit of a member."""
+        return next((visit for visit in self.visits if visit.person == person), None)
+
+    def visit_of_track(self, track: Track) -> Visit | None:
+        """The visit that a face belongs to."""
+        if track.person is not None:
+            return self.visit_of(track.person)
+        return next((visit for visit in self.visits if visit.visit_id == track.stranger), None)
+
+    def outage_s(self, visit: Visit, now_s: float) -> float:
+        """For how much of the present outage a visit has waited."""
+        return 0.0 if self.lost_s is None else max(0.0, now_s - max(self.lost_s, visit.quiet_since_s))
+
+    def release(self, visit: Visit) -> None:
+        """A visit has ended: the tracks of its face are nobody's any more."""
+        if visit in self.visits:
+            self.visits.remove(visit)
+        for track in self.tracks:
+            if track.stranger == visit.visit_id or (
+                track.person is not None and track.person == visit.person
+            ):
+                track.person = track.stranger = None
+                track.votes.clear()
+
+    def somebody_is_hidden(self) -> bool:
+        """Whether somebody whose visit goes on is not followed at present."""
+        followed = Counter(track.person for track in self.tracks)
+        return any(visit.person is not None and not followed[visit.person] for visit in self.visits)
 
 
 def follow(tracks: list[Track], sightings: Sequence[Sighting], at_s: float) -> list[Track]:

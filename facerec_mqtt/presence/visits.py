@@ -7,18 +7,16 @@ and one person: somebody who is seen in the garden and a moment later at the fro
 Nothing here reads a clock: every time is an argument, in seconds of `time.monotonic`.
 """
 
-import math
 import secrets
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sighting
 from facerec_mqtt.presence.explanation import Explanation
-from facerec_mqtt.presence.still_faces import LOOK_EVERY_S, StillFaces
-from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, Visit, follow
+from facerec_mqtt.presence.still_faces import LOOK_EVERY_S
+from facerec_mqtt.presence.tracking import TRACK_GAP_S, CameraView, Track, Visit, follow
 from facerec_mqtt.presence.votes import add_vote, votes_for, votes_for_stranger, votes_of_successor
 from facerec_mqtt.settings import RecognitionSettings
 
@@ -29,43 +27,6 @@ def new_visit_id() -> str:
     """Make a ULID: 48 bits of milliseconds and 80 random ones as 26 characters that sort by time."""
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-
-
-@dataclass(slots=True, eq=False)
-class _Camera:
-    tracks: list[Track] = field(default_factory=list)
-    visits: list[Visit] = field(default_factory=list)
-    still_faces: StillFaces = field(default_factory=StillFaces)
-    current_s: float = -math.inf
-    """Capture of the last frame that was searched for faces, or in which nothing had moved since then."""
-    searched_s: float = -math.inf
-    """Capture of the last one that was searched."""
-    lost_s: float | None = None
-    """Since when the camera is away."""
-
-    def visit_of(self, person: str) -> Visit | None:
-        return next((visit for visit in self.visits if visit.person == person), None)
-
-    def visit_of_track(self, track: Track) -> Visit | None:
-        """The visit of a person or of a stranger that a track belongs to."""
-        if track.person is not None:
-            return self.visit_of(track.person)
-        return next((visit for visit in self.visits if visit.visit_id == track.stranger), None)
-
-    def outage_s(self, visit: Visit, now_s: float) -> float:
-        """For how much of the present outage a visit has waited."""
-        return 0.0 if self.lost_s is None else max(0.0, now_s - max(self.lost_s, visit.quiet_since_s))
-
-    def release(self, visit: Visit) -> None:
-        """A visit has ended: the tracks of its face are nobody's any more."""
-        if visit in self.visits:
-            self.visits.remove(visit)
-        for track in self.tracks:
-            if track.stranger == visit.visit_id or (
-                track.person is not None and track.person == visit.person
-            ):
-                track.person = track.stranger = None
-                track.votes.clear()
 
 
 class Visits:
@@ -86,7 +47,7 @@ class Visits:
         self._settings = settings
         self._new_id = new_id
         self._explain = explain
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, CameraView] = {}
 
     # --- What the cameras show
 
@@ -101,7 +62,7 @@ class Visits:
         Returns:
             What follows from it, in order.
         """
-        state = self._cameras.setdefault(camera, _Camera())
+        state = self._cameras.setdefault(camera, CameraView())
         if state.lost_s is not None:
             self.camera_back(camera, at_s)
         changes = self._end_overdue_at(camera, state, at_s)
@@ -138,7 +99,7 @@ class Visits:
 
     def in_view(self, camera: str) -> tuple[Track, ...]:
         """The faces in the last frame that was searched, but for pictures of people."""
-        state = self._cameras.get(camera, _Camera())
+        state = self._cameras.get(camera, CameraView())
         return tuple(track for track in state.tracks if track.seen_s == state.current_s)
 
     def followed(self) -> frozenset[Track]:
@@ -161,20 +122,20 @@ class Visits:
 
     def resume(self, visit: OpenVisit, at_s: float) -> None:
         """A visit of an earlier run goes on; its quiet time begins again when the camera is there."""
-        state = self._cameras.setdefault(visit.camera, _Camera())
+        state = self._cameras.setdefault(visit.camera, CameraView())
         seen_s, began_s = visit.last_seen_s, visit.began_s
         state.visits.append(Visit(visit.person, visit.visit_id, began_s, seen_s, at_s, visit.score))
         self.camera_lost(visit.camera, at_s)
 
     def camera_lost(self, camera: str, at_s: float) -> None:
         """A camera is away: its visits' quiet times stand still, since nobody could be seen."""
-        state = self._cameras.setdefault(camera, _Camera())
+        state = self._cameras.setdefault(camera, CameraView())
         if state.lost_s is None:
             state.lost_s = at_s
 
     def camera_back(self, camera: str, at_s: float) -> None:
         """A camera is back: the quiet times go on from where they stood still."""
-        state = self._cameras.setdefault(camera, _Camera())
+        state = self._cameras.setdefault(camera, CameraView())
         if state.lost_s is not None:
             for visit in state.visits:
                 outage_s = state.outage_s(visit, at_s)
@@ -184,7 +145,7 @@ class Visits:
 
     def end_camera(self, camera: str, at_s: float) -> tuple[PresenceChange, ...]:
         """A camera is switched off: everybody before it departs at once."""
-        state = self._cameras.pop(camera, _Camera())
+        state = self._cameras.pop(camera, CameraView())
         return tuple(
             _departed(camera, visit, at_s, Departure.CAMERA_SWITCHED_OFF)
             for visit in state.visits
@@ -214,18 +175,27 @@ class Visits:
     def open_visits(self) -> tuple[OpenVisit, ...]:
         """Every visit that has not ended, of people and of strangers."""
         return tuple(
-            OpenVisit(camera, visit.person, visit.visit_id, visit.began_s, visit.last_seen_s, visit.score)
+            OpenVisit(
+                camera,
+                visit.person,
+                visit.visit_id,
+                visit.began_s,
+                visit.last_seen_s,
+                visit.score,
+                visit.pool.pooled(),
+            )
             for camera, state in self._cameras.items()
             for visit in state.visits
         )
 
     # --- Beginnings
 
-    def _decide(self, camera: str, state: _Camera, track: Track) -> list[PresenceChange]:
+    def _decide(self, camera: str, state: CameraView, track: Track) -> list[PresenceChange]:
         """Act on the newest frame of a face."""
         sighting = track.sighting
         at_s, seen = sighting.captured_at_s, sighting.identification
         add_vote(track, sighting)
+        self._pool(state, track)
         changes: list[PresenceChange] = []
         if seen.person is not None:
             known = state.visit_of(seen.person)
@@ -247,21 +217,34 @@ class Visits:
         self._extend(state, track, at_s)
         return changes
 
+    def _pool(self, state: CameraView, track: Track) -> None:
+        """Take in the newest frame's embedding, for the face and for its visit."""
+        visit = state.visit_of_track(track)
+        track.pool.add(track.sighting)
+        if visit is not None:
+            visit.pool.add(track.sighting)
+        if track.pool.has_changed():
+            track.pool.keep_newest()
+
     def _name(
-        self, camera: str, state: _Camera, track: Track, person: str, votes: int
+        self, camera: str, state: CameraView, track: Track, person: str, votes: int
     ) -> list[PresenceChange]:
         """The votes have decided who a face is."""
         stranger = None if track.person is not None else state.visit_of_track(track)
         if stranger is not None:
             state.release(stranger)
+        is_new = track.person != person
         track.person, track.stranger = person, None
-        if state.visit_of(person) is not None:
+        visit = state.visit_of(person)
+        if visit is not None:
+            if is_new:
+                visit.pool.extend(track.pool)
             return []
         return [self._begin(camera, state, track, person, votes)]
 
-    def _judge_stranger(self, camera: str, state: _Camera, track: Track) -> list[PresenceChange]:
+    def _judge_stranger(self, camera: str, state: CameraView, track: Track) -> list[PresenceChange]:
         # Somebody of the family who was here a moment ago may just have turned away: ask for twice as much.
-        needed = self._settings.stranger_votes * (2 if _somebody_is_unaccounted_for(state) else 1)
+        needed = self._settings.stranger_votes * (2 if state.somebody_is_hidden() else 1)
         votes = votes_for_stranger(track, track.sighting.captured_at_s, needed)
         if not votes:
             return []
@@ -269,31 +252,43 @@ class Visits:
         back = next((v for v in state.visits if v.person is None and v.visit_id not in followed), None)
         if back is not None:
             track.stranger = back.visit_id
+            back.pool.extend(track.pool)
             return []
         return [self._begin(camera, state, track, None, votes)]
 
     def _begin(
-        self, camera: str, state: _Camera, track: Track, person: str | None, votes: int
+        self, camera: str, state: CameraView, track: Track, person: str | None, votes: int
     ) -> PresenceChange:
         sighting = track.sighting
         at_s = sighting.captured_at_s
         visit = Visit(person, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
+        visit.pool.extend(track.pool)
         state.visits.append(visit)
         if person is None:
             track.stranger = visit.visit_id
         kind: Literal["arrived", "stranger"] = "stranger" if person is None else "arrived"
         track.announced = kind
         self._explain(Explanation.of(camera, track.tally, kind, person, visit.visit_id))
-        return PresenceChange(camera, person, kind, at_s, visit.visit_id, votes, track.good_frames, sighting)
+        return PresenceChange(
+            camera,
+            person,
+            kind,
+            at_s,
+            visit.visit_id,
+            votes,
+            track.good_frames,
+            sighting,
+            pooled=track.pool.pooled(),
+        )
 
-    def _extend(self, state: _Camera, track: Track, at_s: float) -> None:
+    def _extend(self, state: CameraView, track: Track, at_s: float) -> None:
         visit = state.visit_of_track(track)
         if visit is not None:
             visit.seen(at_s)
 
     # --- Ends
 
-    def _end_overdue_at(self, camera: str, state: _Camera, now_s: float) -> list[PresenceChange]:
+    def _end_overdue_at(self, camera: str, state: CameraView, now_s: float) -> list[PresenceChange]:
         changes: list[PresenceChange] = []
         for visit in list(state.visits):
             if state.lost_s is None and now_s - visit.quiet_since_s >= self._settings.departure_s:
@@ -305,7 +300,7 @@ class Visits:
                 changes += self._end(camera, state, visit, now_s, Departure.CAMERA_OFFLINE)
         return changes
 
-    def _end_pictures(self, camera: str, state: _Camera, at_s: float) -> list[PresenceChange]:
+    def _end_pictures(self, camera: str, state: CameraView, at_s: float) -> list[PresenceChange]:
         """End the visits of faces that have turned out to be pictures."""
         changes: list[PresenceChange] = []
         for track in [each for each in state.tracks if state.still_faces.is_picture(each.sighting)]:
@@ -316,7 +311,7 @@ class Visits:
         return changes
 
     def _end(
-        self, camera: str, state: _Camera, visit: Visit, at_s: float, reason: Departure
+        self, camera: str, state: CameraView, visit: Visit, at_s: float, reason: Departure
     ) -> list[PresenceChange]:
         """End a visit. A stranger's end is no event."""
         state.release(visit)
@@ -332,8 +327,3 @@ class Visits:
 
 def _departed(camera: str, visit: Visit, at_s: float, reason: Departure) -> PresenceChange:
     return PresenceChange(camera, visit.person, "departed", at_s, visit.visit_id, 0, 0, None, reason)
-
-
-def _somebody_is_unaccounted_for(state: _Camera) -> bool:
-    followed = Counter(track.person for track in state.tracks)
-    return any(visit.person is not None and not followed[visit.person] for visit in state.visits)

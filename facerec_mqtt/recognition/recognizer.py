@@ -38,6 +38,8 @@ class Recognition:
     detection: Detection
     face: AlignedFace
     identification: Identification
+    embedding: NDArray[np.float32] | None = None
+    """(D,) float32 of unit length; `None` where the face is too poor for it, or without a model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +204,7 @@ class Recognizer:
         good = [face for face, refusal in zip(faces, refusals, strict=True) if refusal is None]
         answers = iter(self._identify(good, min_margin))
         return tuple(
-            Recognition(detection, face, next(answers) if refusal is None else _nobody(refusal))
+            Recognition(detection, face, *(next(answers) if refusal is None else (_nobody(refusal), None)))
             for detection, face, refusal in zip(detections, faces, refusals, strict=True)
         )
 
@@ -217,10 +219,13 @@ class Recognizer:
             return "blurred"
         return "no model" if self._family is None else None
 
-    def _identify(self, faces: Sequence[AlignedFace], min_margin: float) -> tuple[Identification, ...]:
+    def _identify(
+        self, faces: Sequence[AlignedFace], min_margin: float
+    ) -> list[tuple[Identification, NDArray[np.float32]]]:
         if self._family is None or not faces:
-            return ()
-        return self._family.identify(self._backbone.embed(faces), min_margin=min_margin)
+            return []
+        vectors = self._backbone.embed(faces)
+        return list(zip(self._family.identify(vectors, min_margin=min_margin), vectors, strict=True))
 
 
 def prepare(model: FamilyModel, backbone_digest: str, cohort: Cohort) -> Family:

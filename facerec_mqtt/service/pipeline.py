@@ -116,6 +116,7 @@ class FramePipeline:
                 detection=watched.region.to_whole_frame(frame, face.detection),
                 identification=face.identification,
                 face=face.face,
+                embedding=face.embedding,
             )
             for face in found
         )
