@@ -88,6 +88,30 @@ def cut(chip: Chip, turn: NDArray[np.float64]) -> Chip:
     return cv2.warpAffine(chip, turn, (FACE_SIDE_PX, FACE_SIDE_PX), borderMode=cv2.BORDER_REPLICATE)
 
 
+def surround(face: Chip, rng: np.random.Generator) -> Chip:
+    """Replace what lies outside a rectangle about the face: (112, 112, 3) uint8 BGR to the same.
+
+    By black, as `align` leaves it outside the picture; by a blurred reflection of the face; by a smeared edge
+    or one colour. What is there says nothing of who it is, and a household's pictures often share it.
+    """
+    left, right = rng.uniform(-4, 20), rng.uniform(92, 116)
+    top, bottom = rng.uniform(0, 26), rng.uniform(104, 116)
+    x_min, y_min, x_max, y_max = (int(np.clip(edge, 0, FACE_SIDE_PX)) for edge in (left, top, right, bottom))
+    part = face[y_min:y_max, x_min:x_max]
+    edges = (y_min, FACE_SIDE_PX - y_max, x_min, FACE_SIDE_PX - x_max)
+    how = rng.choice(4, p=(0.4, 0.4, 0.1, 0.1))
+    if how == 0:
+        return cv2.copyMakeBorder(part, *edges, cv2.BORDER_CONSTANT)
+    if how == 1:
+        around = cv2.copyMakeBorder(part, *edges, cv2.BORDER_REFLECT)
+        around = cv2.GaussianBlur(around, (0, 0), rng.uniform(2, 6))
+        around[y_min:y_max, x_min:x_max] = part
+        return around
+    if how == 2:
+        return cv2.copyMakeBorder(part, *edges, cv2.BORDER_REPLICATE)
+    return cv2.copyMakeBorder(part, *edges, cv2.BORDER_CONSTANT, value=rng.integers(0, 256, 3).tolist())
+
+
 def mirrored(turn: NDArray[np.float64]) -> bool:
     """Whether a guise is of the mirrored chip."""
     return bool(np.linalg.det(turn[:, :2]) < 0)

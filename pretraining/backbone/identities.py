@@ -7,9 +7,10 @@ cosine to the target of the untouched picture, plus how far the similarities wit
 targets', where of two different people no more than a cap is wanted, plus a softmax over all known people
 with a margin (ArcFace, arXiv 1801.07698) that asks for more than the teachers know.
 
-Half of a batch are whole households: relatives are the strangers who are hardest to tell apart. In half of
-the batches all faces are cut wrongly in one and the same way, as a detector with a bias cuts them: that must
-not make them alike.
+Half of a batch are whole households: relatives are the strangers who are hardest to tell apart. The other
+half are pictures of which nobody says whose they are, and what they were taken for before is not to be
+forgotten. In half of the batches all faces are cut wrongly in one and the same way, as a detector with a bias
+cuts them, and in half of them most faces have something else around them: neither must make them alike.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pretraining.backbone.augment import common_error, cut, disguise, misplace, place
+from pretraining.backbone.augment import Chip, common_error, cut, disguise, misplace, place, surround
 from pretraining.backbone.corpus import TARGET_FILE, Corpus, household_of
 from pretraining.backbone.network import DIMENSIONS
 from pretraining.backbone.train import (
@@ -49,6 +50,8 @@ AT_ONCE = 16
 OF_ONE_PERSON = 4
 FITS = 0.2
 """Less similar to the person's template than this, and a picture's label is not believed."""
+SURROUNDED_SHARES = (0.15, 0.65)
+"""Of a batch's pictures, in every other batch."""
 ONE_A_PICTURE = ("utk", "aaf")
 """Sets in which nearly every picture is another person."""
 
@@ -132,6 +135,8 @@ class Batches(EndlessBatches[Batch]):
         rng, corpus = self._begin()
         target, rows = targets(corpus, self._folder)
         label = know(corpus, target, rows).label
+        nobodys = rows[corpus.person[rows] < 0]
+        nobodys = nobodys if len(nobodys) >= self._size else rows
         households = Households(corpus, rows)
         # Everybody in a set of one picture a person is somebody of their own.
         person = corpus.person.astype(np.int64)
@@ -139,14 +144,13 @@ class Batches(EndlessBatches[Batch]):
         person[alone] = person.max() + 1 + np.arange(len(alone))
         together = int(HOUSEHOLDS_SHARE * self._size)
         while True:
-            order = rng.permutation(rows)
+            order = rng.permutation(nobodys)
             for first in range(0, len(order) - self._size + 1, self._size - together):
                 others = order[first : first + self._size - together]
                 drawn = np.concatenate([households.draw(together, rng), others])
                 wrong = common_error(rng) if rng.random() < 0.5 else np.zeros((5, 2))
-                faces = np.stack(
-                    [disguise(cut(corpus.chips[row], misplace(place(rng), wrong)), rng) for row in drawn]
-                )
+                surrounded = rng.choice(SURROUNDED_SHARES)
+                faces = np.stack([_guise(corpus.chips[row], wrong, surrounded, rng) for row in drawn])
                 planes = faces[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
                 yield Batch(
                     torch.from_numpy(planes / 127.5 - 1),
@@ -154,6 +158,14 @@ class Batches(EndlessBatches[Batch]):
                     torch.from_numpy(person[drawn]),
                     torch.from_numpy(label[drawn]),
                 )
+
+
+def _guise(chip: Chip, wrong: NDArray[np.float64], surrounded: float, rng: np.random.Generator) -> Chip:
+    """A chip cut by landmarks that err so, with a chance of something else around it."""
+    face = cut(chip, misplace(place(rng), wrong))
+    if rng.random() < surrounded:
+        face = surround(face, rng)
+    return disguise(face, rng)
 
 
 def targets(corpus: Corpus, folder: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
