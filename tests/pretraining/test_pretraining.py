@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.recognition.calibration import Normaliser
-from pretraining.backbone.augment import augment, common_error, cut, follow, mirrored, misplace, place
+from pretraining.backbone.augment import (
+    augment,
+    common_error,
+    cut,
+    follow,
+    mirrored,
+    misplace,
+    place,
+    surround,
+)
 from pretraining.backbone.cohort import impostor_scores
 from pretraining.backbone.corpus import CHIP_SIDE_PX, MARGIN_PX, Corpus
 from pretraining.backbone.morph import bend, morph
@@ -102,6 +111,16 @@ def test_a_guise_is_drawn_again_from_the_same_seed(random_chips: NDArray[np.uint
     assert first.shape == (112, 112, 3)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_lies_around_a_face_changes_and_the_face_does_not(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    face = rng.integers(0, 256, (112, 112, 3)).astype(np.uint8)
+    changed = surround(face, rng)
+    assert np.array_equal(changed[26:104, 20:92], face[26:104, 20:92])
+    assert changed.shape == face.shape
+    assert not np.array_equal(changed, face)
 
 
 def test_a_morph_has_something_of_both_and_is_neither(random_chips: NDArray[np.uint8]) -> None:

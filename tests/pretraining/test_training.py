@@ -1,5 +1,6 @@
 """How the backbone is trained; needs the `pretraining` extra, which the tests' own command leaves out."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install -e '.[pretraining]'")
 
+from pretraining.backbone.corpus import TARGET_FILE  # noqa: E402
 from pretraining.backbone.fuse import draw_together, reduction, turn_towards  # noqa: E402
 from pretraining.backbone.hints import FIRST_PX, MODULES, PITCH_PX, read, teacher_cells  # noqa: E402
-from pretraining.backbone.identities import MARGIN, SCALE, Margin, wanted_similarity  # noqa: E402
+from pretraining.backbone.identities import MARGIN, SCALE, Batches, Margin, wanted_similarity  # noqa: E402
 from pretraining.backbone.muon import Muon, orthogonal, shares  # noqa: E402
 from pretraining.backbone.network import Backbone, load, save  # noqa: E402
 from pretraining.backbone.train import STRANGER_SIMILARITY, distillation_loss  # noqa: E402
@@ -171,3 +173,17 @@ def test_the_right_persons_angle_gets_a_margin_and_unknown_people_count_for_noth
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0]))
     assert margin(given, torch.tensor([0, -1])).item() == pytest.approx(expected.item(), rel=1e-4)
     assert margin(given, torch.tensor([-1, -1])).item() == 0
+
+
+def test_half_of_a_batch_are_known_people_and_half_nobody_known(tmp_path: Path) -> None:
+    names = [f"people/F{row // 8}/MID{row % 2}/{row}.webp" for row in range(80)]
+    names += [f"utk/20_{row}.webp" for row in range(80)]
+    person = [2 * (row // 8) + row % 2 for row in range(80)] + [-1] * 80
+    index = {"name": names, "person": person, "fold": [0] * 160}
+    (tmp_path / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    chips = np.random.default_rng(8).integers(0, 256, (160, 128, 128, 3)).astype(np.uint8)
+    np.save(tmp_path / "chips.npy", chips)
+    np.save(tmp_path / TARGET_FILE, unit_rows(160, 256, 9).astype(np.float16))
+    batch = next(iter(Batches(tmp_path, 32, (1,))))
+    assert (batch.person < 20).sum() == 16
+    assert batch.faces.shape == (32, 3, 112, 112)
