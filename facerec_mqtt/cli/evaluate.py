@@ -18,7 +18,8 @@ from facerec_mqtt.core.images import decode_picture, read_bytes
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
 from facerec_mqtt.enrollment import EnrollmentFolder, Photo, read_enrollment_folder
-from facerec_mqtt.enrollment.judging.photos import Networks, PhotoCache, content_key
+from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoCache
+from facerec_mqtt.enrollment.judging.photos import content_key
 from facerec_mqtt.faces import STILL_SIDE_PX, Embedder, FaceDetector, find_faces, load_cohort, select_face
 from facerec_mqtt.recognition import (
     NOBODY,

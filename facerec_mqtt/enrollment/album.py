@@ -16,7 +16,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import UNFINISHED_PREFIX, replace_file
 from facerec_mqtt.core.slugs import SlugError, person_name, slug
 from facerec_mqtt.enrollment.capture_session import Part
-from facerec_mqtt.enrollment.owners import TEST, folder_of, folders_in
+from facerec_mqtt.enrollment.owners import TEST, folder_of, folders_in, owner_name
 
 
 class Album:
@@ -46,12 +46,14 @@ class Album:
             clean = person_name(name)
         except SlugError as error:
             raise EnrollmentError(str(error)) from None
-        learn_dir, test_dir = folder_of(enrollment_dir, clean), folder_of(enrollment_dir / TEST, clean)
-        for other in folders_in(enrollment_dir).values():
-            if other.slug == slug(clean) and other.name != clean:
+        learn_dir = folder_of(enrollment_dir, clean)
+        own = owner_name(learn_dir)
+        test_dir = folder_of(enrollment_dir / TEST, own)
+        for folder, other in folders_in(enrollment_dir).items():
+            if other.slug == slug(own) and owner_name(folder) != own:
                 raise EnrollmentError(
-                    f'There is a folder "{other.name}" already, and "{clean}" would be called the same in'
-                    " topics; use one name for one person."
+                    f'There is a folder "{owner_name(folder)}" already, and "{clean}" would be called the'
+                    " same in topics; use one name for one person."
                 )
         made: list[Path] = []
         try:

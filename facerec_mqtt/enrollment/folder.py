@@ -2,9 +2,11 @@
 
 enrollment/
     Anna/               pictures of Anna, also in folders of their own: Anna/2019/1.jpg
+        .facerec.json       what is said about her: see `person_file`
     José Núñez/         pictures of José Núñez
     _strangers/         pictures of people who are not family; may be missing
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
+    .trash/             photos that were deleted on the page, for 30 days
     .forgetting/        what `forget` has moved aside, laid out likewise; there only while it is at work
 """
 
@@ -19,8 +21,17 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import is_clutter, is_visible, text_name
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
-from facerec_mqtt.core.slugs import SlugError, slug
-from facerec_mqtt.enrollment.owners import SET_ASIDE, STRANGERS, TEST, Use, owner_name, use_of
+from facerec_mqtt.enrollment.owners import (
+    SET_ASIDE,
+    STRANGERS,
+    TEST,
+    Use,
+    is_of_somebody,
+    owner_name,
+    owners_of,
+    use_of,
+)
+from facerec_mqtt.enrollment.person_file import photos_to_use
 
 MAX_LEVELS = 8
 """Of folders within a person's folder."""
@@ -40,6 +51,8 @@ class Photo:
     """The person's slug; `None` for a stranger."""
     folder: str
     """`Anna`: whose it is, as people read it; `_strangers`."""
+    use_anyway: bool = False
+    """Whether it is used although it would be rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,29 @@ def read_enrollment_folder(
     )
 
 
+def read_photos_of(enrollment_dir: Path, person: str) -> EnrollmentFolder:
+    """List one person's pictures; nobody, where there is no such person.
+
+    Args:
+        enrollment_dir: of a folder for each person.
+        person: the slug.
+
+    Raises:
+        EnrollmentError: the folder cannot be read, or two names make the same identifier.
+    """
+    reader = _Reader(enrollment_dir)
+    try:
+        reader.read_owned_by(person)
+    except OSError as error:
+        raise EnrollmentError(
+            f'The enrollment folder "{enrollment_dir}" cannot be read ({error.strerror}); check its'
+            " permissions, or create it."
+        ) from error
+    return EnrollmentFolder(
+        tuple(reader.people.values()), tuple(reader.photos), tuple(reader.rejected), tuple(reader.notes)
+    )
+
+
 class _Reader:
     """Goes through the enrollment folder once.
 
@@ -112,10 +148,25 @@ class _Reader:
     def __init__(self, enrollment_dir: Path) -> None:
         self._enrollment_dir = self._root = enrollment_dir
         self._folders: dict[str, Path] = {}
+        self._owners: dict[Path, Person] = {}
+        self._to_use: set[str] = set()
         self.people: dict[str, Person] = {}
         self.photos: list[Photo] = []
         self.rejected: list[RejectedFile] = []
         self.notes: list[str] = []
+
+    def read_owned_by(self, person: str) -> None:
+        """List what is in the folders of one person, given by slug.
+
+        Raises:
+            OSError: the enrollment folder itself cannot be read.
+            EnrollmentError: two names make the same identifier.
+        """
+        self._root = self._enrollment_dir.resolve(strict=True)
+        self._owners = owners_of(filter(is_of_somebody, filter(_is_folder, _listed(self._enrollment_dir))))
+        for folder, owner in self._owners.items():
+            if owner.slug == person:
+                self._read_entry(folder)
 
     def read(self) -> None:
         """List everything.
@@ -127,6 +178,7 @@ class _Reader:
         entries = _listed(self._enrollment_dir)
         hidden = sorted(_hidden_people(self._enrollment_dir))
         self._root = self._enrollment_dir.resolve(strict=True)
+        self._owners = owners_of(filter(is_of_somebody, filter(_is_folder, entries)))
         self.notes += [
             f'The folder "{text_name(folder)}" is not used, since its name begins with a dot; rename it.'
             for folder in hidden
@@ -151,6 +203,7 @@ class _Reader:
         elif use in (Use.PERSON, Use.STRANGERS):  # test pictures are never learnt from
             target = entry.resolve()
             if target.is_relative_to(self._root):
+                self._to_use |= {f"{name}/{file}" for file in photos_to_use(entry)}
                 person = self._person(entry) if use is Use.PERSON else None
                 self._read_folder(entry, name, person, level=0, seen={target, *target.parents})
             else:
@@ -164,21 +217,19 @@ class _Reader:
         Raises:
             EnrollmentError: the name makes no identifier, or the same as another.
         """
-        name = owner_name(folder)
-        try:
-            person = Person(slug(name), name)
-        except SlugError as error:
+        name, owner = owner_name(folder), self._owners.get(folder)
+        if owner is None:
             raise EnrollmentError(
                 f"The enrollment folder {text_name(folder)!r} has no letter or digit in its name; rename it"
                 " to the person's name."
-            ) from error
-        known = self.people.setdefault(person.slug, person)
-        if known.name != name:
-            raise EnrollmentError(
-                f'The folders "{known.name}" and "{name}" would both be called {person.slug!r}; rename one of'
-                " them."
             )
+        person = self.people.setdefault(owner.slug, owner)
         first = self._folders.setdefault(person.slug, folder)
+        if owner_name(first) != name:
+            raise EnrollmentError(
+                f'The folders "{owner_name(first)}" and "{name}" would both be called {person.slug!r}; rename'
+                " one of them."
+            )
         if first != folder:
             self.notes.append(
                 f'The folders "{text_name(first)}" and "{text_name(folder)}" are used as one person\'s, since'
@@ -213,7 +264,7 @@ class _Reader:
             if rejection is not None:
                 self.rejected.append(RejectedFile(file, owner, key, rejection))
             elif not is_folder:
-                self.photos.append(Photo(path, file, key, owner))
+                self.photos.append(Photo(path, file, key, owner, file in self._to_use))
             elif (target := path.resolve()) not in seen:
                 seen.add(target)
                 self._read_folder(path, file, person, level + 1, seen)

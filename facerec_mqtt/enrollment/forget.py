@@ -32,7 +32,7 @@ from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.enrollment.folder import ENDINGS
-from facerec_mqtt.enrollment.owners import SET_ASIDE, TEST, folders_in
+from facerec_mqtt.enrollment.owners import SET_ASIDE, TEST, TRASH, folders_in
 from facerec_mqtt.enrollment.traces import (
     Kind,
     Places,
@@ -95,7 +95,8 @@ def forget(
             _delete_models(places.models, traces)
         with _deleting(places.enrollment):
             aside.delete()
-        remove_if_empty(places.enrollment / TEST)
+        for parent in (TEST, TRASH):
+            remove_if_empty(places.enrollment / parent)
         left = find_remainders(places, traces.person)
         cache = ModelPaths(places.models).photo_cache
         if cache_before is not None and _signature(cache) == cache_before:
@@ -332,7 +333,7 @@ class SetAside:
             yield
 
     def _tidy(self) -> None:
-        for folder in (self.folder / TEST, self.folder):
+        for folder in (self.folder / TEST, self.folder / TRASH, self.folder):
             remove_if_empty(folder)
 
 

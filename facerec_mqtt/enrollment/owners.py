@@ -2,16 +2,20 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 from enum import Enum, auto
 from pathlib import Path
 
 from facerec_mqtt.core.files import is_visible, text_name
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import RESERVED_SIGNS, SlugError, clean_name, slug
+from facerec_mqtt.enrollment.person_file import display_name
 
 STRANGERS = "_strangers"
 TEST = "_test"
 SET_ASIDE = ".forgetting"
+TRASH = ".trash"
+"""Photos that were deleted on the page: `.trash/Anna/<when>/1.jpg`; never read as anybody's."""
 
 
 class Use(Enum):
@@ -37,7 +41,7 @@ def use_of(folder: Path) -> Use:
 
 
 def owner_name(folder: Path) -> str:
-    """The name of the person whose folder it is: "Tom " and "Tom" are one."""
+    """What a folder is called: "Tom " and "Tom" are one."""
     return clean_name(text_name(folder))
 
 
@@ -47,9 +51,9 @@ def is_of_somebody(folder: Path) -> bool:
 
 
 def parents_in(enrollment_dir: Path) -> tuple[Path, ...]:
-    """Where people's folders may be: of photos, of test pictures, and of either moved aside."""
-    aside = enrollment_dir / SET_ASIDE
-    return enrollment_dir, aside, enrollment_dir / TEST, aside / TEST
+    """Where people's folders may be: of photos, of test pictures, of deleted ones, and of any moved aside."""
+    both = enrollment_dir, enrollment_dir / SET_ASIDE
+    return tuple(parent / kind for kind in ("", TEST, TRASH) for parent in both)
 
 
 def folders_in(parent: Path) -> dict[Path, Person]:
@@ -59,14 +63,30 @@ def folders_in(parent: Path) -> dict[Path, Person]:
         folders = sorted(path for path in parent.iterdir() if os.path.isdir(path))  # noqa: PTH112
     except OSError:
         return {}
-    owners: dict[Path, Person] = {}
-    for folder in filter(is_of_somebody, folders):
-        # A folder whose name makes no slug is nobody's, as the rebuild will report.
+    return owners_of(filter(is_of_somebody, folders))
+
+
+def owners_of(folders: Iterable[Path]) -> dict[Path, Person]:
+    """Whose each of some folders is; one whose name makes no slug is nobody's, as the rebuild will report.
+
+    A display name counts unless somebody else is called that, or would be in topics.
+    """
+    slugs: dict[Path, str] = {}
+    for folder in folders:
         with contextlib.suppress(SlugError):
-            owners[folder] = Person(slug(owner_name(folder)), owner_name(folder))
-    return owners
+            slugs[folder] = slug(owner_name(folder))
+    names: dict[str, str] = {}
+    taken = {key: key for key in slugs.values()}
+    for folder, key in slugs.items():
+        name = display_name(folder)
+        if name is not None and key not in names and taken.setdefault(slug(name), key) == key:
+            names[key] = name
+    return {folder: Person(key, names.get(key, owner_name(folder))) for folder, key in slugs.items()}
 
 
 def folder_of(parent: Path, name: str) -> Path:
-    """The folder of that name, also where the disk spells its accents in another way."""
-    return next((path for path, owner in folders_in(parent).items() if owner.name == name), parent / name)
+    """The folder of whoever is called that, also where the disk spells its accents in another way."""
+    owners = folders_in(parent)
+    called = (path for path, owner in owners.items() if owner.name == name)
+    named = (path for path in owners if owner_name(path) == name)
+    return next(called, None) or next(named, parent / name)

@@ -17,8 +17,8 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person, ProgressCallback
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
 from facerec_mqtt.enrollment.judging.audit import ANALYSING, judge_folder
+from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.judging.photos import (
-    Networks,
     analyse_photos,
     open_networks,
     shipped_networks,

@@ -60,7 +60,8 @@ def find_traces(places: Places, name: str) -> Traces:
         _look_into(parent, may_lack=parent != places.enrollment)
     known = {person.slug: person for person in _everybody(places)}
     try:
-        person = known[slug(name)]
+        called = {slug(person.name): person for person in known.values()}
+        person = called.get(slug(name)) or known[slug(name)]
     except (SlugError, KeyError):
         there = ", ".join(sorted(person.name for person in known.values())) or "nobody"
         raise EnrollmentError(f'There is no trace of anybody called "{name}"; known are: {there}.') from None

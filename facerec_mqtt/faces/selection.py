@@ -38,6 +38,18 @@ class Backbone(Protocol):
         """(N, D) float32 unit rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class FaceLimits:
+    """What the face of a photo must have."""
+
+    min_sharpness: float = 0.0
+    """See `AlignedFace.sharpness`."""
+    min_width_px: float = MIN_STILL_FACE_PX
+
+
+USUAL_LIMITS = FaceLimits()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SelectedFace:
     """The face that a photo is about."""
@@ -125,14 +137,14 @@ def _weight(detection: Detection, image: Image) -> float:
 
 
 def select_face(
-    detections: Sequence[Detection], image: Image, *, min_sharpness: float = 0.0
+    detections: Sequence[Detection], image: Image, limits: FaceLimits = USUAL_LIMITS
 ) -> SelectedFace | Rejection:
     """Cut out the face that a photo is about.
 
     Args:
         detections: the faces that were found in it.
         image: (H, W, 3) uint8 BGR.
-        min_sharpness: see `AlignedFace.sharpness`.
+        limits: what the face must have.
 
     Returns:
         The face, or why there is none that can be used.
@@ -142,38 +154,36 @@ def select_face(
     chosen = choose(detections, image)
     if chosen is None:
         return Rejection(code=RejectionCode.SEVERAL_FACES, count=len(detections))
-    return _cut_out(chosen, image, len(detections), min_sharpness)
+    return _cut_out(chosen, image, len(detections), limits)
 
 
 def usable_faces(
-    detections: Sequence[Detection], image: Image, *, min_sharpness: float, most: int
+    detections: Sequence[Detection], image: Image, limits: FaceLimits, *, most: int
 ) -> tuple[SelectedFace, ...]:
     """Cut out those faces that a photo of several people may be about.
 
     Args:
         detections: the faces that were found in it.
         image: (H, W, 3) uint8 BGR.
-        min_sharpness: see `AlignedFace.sharpness`.
+        limits: what the face must have.
         most: how many of the largest are considered.
 
     Returns:
         The usable ones of the largest. The first is what `select_face` selects, if it selects one.
     """
     largest = _largest_first(detections, image)[:most]
-    faces = [_cut_out(each, image, len(detections), min_sharpness) for each in largest]
+    faces = [_cut_out(each, image, len(detections), limits) for each in largest]
     return tuple(face for face in faces if isinstance(face, SelectedFace))
 
 
-def _cut_out(
-    detection: Detection, image: Image, faces: int, min_sharpness: float
-) -> SelectedFace | Rejection:
+def _cut_out(detection: Detection, image: Image, faces: int, limits: FaceLimits) -> SelectedFace | Rejection:
     """Cut out one of a photo's faces, or say why it cannot be used."""
     face = align(image, detection)
-    if face.width_px < MIN_STILL_FACE_PX:
+    if face.width_px < limits.min_width_px:
         return Rejection(
-            code=RejectionCode.FACE_TOO_SMALL, width_px=face.width_px, needed_px=MIN_STILL_FACE_PX
+            code=RejectionCode.FACE_TOO_SMALL, width_px=face.width_px, needed_px=limits.min_width_px
         )
-    if face.sharpness < min_sharpness:
+    if face.sharpness < limits.min_sharpness:
         return Rejection(code=RejectionCode.BLURRED)
     x_min, _, x_max, _ = detection.box
     third = int(np.clip(3 * (x_min + x_max) / 2 / image.shape[1], 0, 2))

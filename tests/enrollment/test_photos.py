@@ -8,7 +8,8 @@ import pytest
 
 from facerec_mqtt.core.records import Detection, Image
 from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode, Remark, RemarkCode
-from facerec_mqtt.enrollment.judging.photos import Networks, PhotoAnalysis, PhotoCache, analyse
+from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis, PhotoCache
+from facerec_mqtt.enrollment.judging.photos import analyse
 from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.faces.selection import MIN_STILL_FACE_PX, detect_in_crop
 from tests.support.pattern_world import (

@@ -15,7 +15,7 @@ import pytest
 from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError
 from facerec_mqtt.core.rejections import RejectionCode, RemarkCode
 from facerec_mqtt.enrollment.judging.audit import check_enrollment
-from facerec_mqtt.enrollment.judging.photos import Networks
+from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition.model_store import (
     FamilyModel,

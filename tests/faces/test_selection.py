@@ -9,7 +9,7 @@ import pytest
 from facerec_mqtt.core.records import Detection, Image
 from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode
 from facerec_mqtt.faces.alignment import TEMPLATE
-from facerec_mqtt.faces.selection import MIN_STILL_FACE_PX, choose, find_faces, select_face
+from facerec_mqtt.faces.selection import MIN_STILL_FACE_PX, FaceLimits, choose, find_faces, select_face
 from tests.support.pattern_world import PatternDetector, picture_of
 
 
@@ -53,7 +53,7 @@ def test_of_two_faces_the_one_in_the_middle_may_be_meant() -> None:
 
 def selected(image: Image, min_sharpness: float = 0.0) -> Rejection | Place:
     """Where the selected face is, or why there is none."""
-    found = select_face(PatternDetector().detect(image), image, min_sharpness=min_sharpness)
+    found = select_face(PatternDetector().detect(image), image, FaceLimits(min_sharpness))
     return found if isinstance(found, Rejection) else found.place
 
 

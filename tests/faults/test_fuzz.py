@@ -27,7 +27,7 @@ from facerec_mqtt.core.errors import CommandError, ModelError, PictureError, Set
 from facerec_mqtt.core.images import MAX_PIXELS, decode_picture, taken_at
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
-from facerec_mqtt.enrollment.judging.photos import PhotoCache
+from facerec_mqtt.enrollment.judging.photo_cache import PhotoCache
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.announcer import Announcements, components_of
 from facerec_mqtt.mqtt.commands import (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Detection, Image, Vectors
-from facerec_mqtt.enrollment.judging.photos import Networks
+from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.faces.embedding import Cohort
 from facerec_mqtt.recognition.classifier import Classifier

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from facerec_mqtt.core.records import Identification
-from facerec_mqtt.enrollment.judging.photos import Networks
+from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition.model_store import (
     load_current,

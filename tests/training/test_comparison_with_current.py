@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.cli.models import kept_models
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.enrollment.judging.photos import Networks
+from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import current_version, load_version, page_of, versions

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.records import ProgressCallback, Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
+from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis
 from facerec_mqtt.enrollment.judging.photo_comparison import (
     GroupPhoto,
     choose_faces,
@@ -16,8 +17,6 @@ from facerec_mqtt.enrollment.judging.photo_comparison import (
     moments,
 )
 from facerec_mqtt.enrollment.judging.photos import (
-    Networks,
-    PhotoAnalysis,
     analyse_photos,
     open_networks,
     shipped_networks,
@@ -92,7 +91,7 @@ def judge_folder(
     sharpness = np.array([analyses[photo].sharpness for photo in photos])
     found, resembled = compare_photos(candidates, sharpness, cohort)
     rejections = {photo: analysis.rejection for photo, analysis in analyses.items()}
-    rejections |= {photos[at]: rejection for at, rejection in found.items()}
+    rejections |= {photos[at]: why for at, why in found.items() if not photos[at].use_anyway}
     names = {photos[at]: name for at, name in resembled.items()}
     training_set = candidates.only(np.array([rejections[photo] is None for photo in photos], np.bool_))
     report = AuditReport(
@@ -130,7 +129,10 @@ def _with_fitting_faces(
         photo = several[at]
         own = folder.people[rows[photo.person]].name
         unlike = Rejection(code=RejectionCode.UNLIKE_THE_OTHERS, own=own)
-        taken[photo] = PhotoAnalysis(None, unlike) if face is None else analyses[photo].taking(face)
+        if face is not None:
+            taken[photo] = analyses[photo].taking(face)
+        elif not photo.use_anyway:
+            taken[photo] = PhotoAnalysis(None, unlike)
     return taken
 
 
