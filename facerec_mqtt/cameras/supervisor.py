@@ -69,15 +69,27 @@ class Camera:
         self._frames = 0
         self._reconnects = 0
         self._rate = RateMeter()
-        # Of the supervising thread alone, except that `online` may be read by all.
+        # Of the supervising thread alone, except that `online` and `failure` may be read by all.
         self._online: bool | None = None
         self._lost_s = 0.0
         self._reported: CameraFailure | None = None
+        self._failure: CameraFailure | None = None
 
     @property
     def online(self) -> bool:
         """Whether it gives pictures."""
         return self._online is True
+
+    @property
+    def failure(self) -> CameraFailure | None:
+        """Why it gives no pictures; `None` while it does, and before that is known."""
+        return self._failure
+
+    @property
+    def frame_descriptor(self) -> int | None:
+        """Of the `SharedFrame` with its newest picture, for another process; `None` unless it was started."""
+        with self._news:
+            return None if self._frame is None else self._frame.descriptor
 
     @property
     def counters(self) -> CameraCounters:
@@ -215,7 +227,7 @@ class Camera:
             _log.info('Camera "%s" is online: %dx%d pixels', name, opened.width_px, opened.height_px)
         else:
             _log.info('Camera "%s" is back after %.0f s', name, time.monotonic() - self._lost_s)
-        self._online = True
+        self._online, self._failure = True, None
         self._call(online=True, failure=None)
 
     def _report_lost(self, failure: CameraFailure) -> None:
@@ -226,6 +238,7 @@ class Camera:
             self._reported = failure
         else:
             _log.debug('Camera "%s" is still lost: it %s', self._settings.name, failure.sentence)
+        self._failure = failure
         if was_lost:
             return
         self._online, self._lost_s = False, time.monotonic()

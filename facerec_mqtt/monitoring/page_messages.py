@@ -1,20 +1,22 @@
-"""What the service and its page send each other: JSON objects, one a line.
+"""What the service and its page send each other: one JSON object a message.
 
-The page's process gets one `PageRequest` on standard input. After that both sides write to a pair of sockets;
-the service sends what has changed, the page what somebody asks for. The page is reached from outside, so the
-service takes nothing of it unchecked.
+The page's process gets one `PageRequest` on standard input. After that both sides write to a pair of sockets
+that keeps messages apart (`SOCK_SEQPACKET`); the service sends what has changed, the page what somebody asks
+for. The page is reached from outside, so the service takes nothing of it unchecked.
 """
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, TypeAdapter, ValidationError
 
 from facerec_mqtt.core.child_process import MessageError
 
-MAX_LINE_BYTES = 2**20
-"""Longer lines are dropped; the status of a large family is a few kilobytes."""
+MAX_MESSAGE_BYTES = 2**17
+"""The status of a large family is a few kilobytes."""
+SUPERVISOR = "172.30.32.2"
+"""Address of Home Assistant's supervisor, as an add-on sees it."""
 
 
 class _Message(BaseModel):
@@ -61,8 +63,8 @@ class PageRequest(_Message):
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks whose `X-Forwarded-*` headers are believed."""
-    ingress: bool = False
-    """Whether Home Assistant's supervisor, and nobody else, is answered; it checks who asks."""
+    supervisor: str | None = None
+    """Address of Home Assistant's supervisor, where nobody else is answered; it checks who asks."""
     folders: PageFolders
     cameras: tuple[PageCamera, ...] = ()
     link_descriptor: int | None = None
@@ -74,6 +76,70 @@ class PageRequest(_Message):
         content = self.model_dump(mode="json")
         content["password"] = None if self.password is None else self.password.get_secret_value()
         return json.dumps(content).encode() + b"\n"
+
+
+class LiveFace(_Message):
+    """A face in a camera's newest picture, as the service sees it."""
+
+    box: tuple[float, float, float, float]
+    """x_min, y_min, x_max, y_max in pixels of the picture; may exceed it."""
+    person: str | None
+    """Slug of who it is; `None` where it was given no name."""
+    name: str | None
+    score: float
+    """Of the best candidate, [0, 1]; 0.5 is the threshold."""
+    margin: float
+    """Score of the best candidate less the runner-up's."""
+    reason: str | None
+    """Why it was given no name; `None` where it has one."""
+    candidate: str | None
+    """Name of who it resembles most, also where that was not enough."""
+    width_px: float
+    sharpness: float
+
+
+class LiveFaces(_Message):
+    """The faces of one frame."""
+
+    type: Literal["faces"] = "faces"
+    camera: str
+    captured_at_s: float
+    """In seconds of `time.monotonic`, which all processes of a machine share."""
+    width_px: int
+    height_px: int
+    searched: bool
+    """Whether it was searched: it is not where nothing has moved."""
+    min_face_px: float
+    min_sharpness: float
+    min_margin: float
+    faces: tuple[LiveFace, ...]
+
+
+class Published(_Message):
+    """A whole status on a change, an event as on MQTT, or the answer to a command."""
+
+    type: Literal["status", "event", "result"]
+    content: dict[str, JsonValue]
+
+
+class PageListening(_Message):
+    """The page can be asked."""
+
+    type: Literal["listening"] = "listening"
+
+
+class PageAlive(_Message):
+    """The page does not hang."""
+
+    type: Literal["alive"] = "alive"
+
+
+class PageFailed(_Message):
+    """The page cannot be served."""
+
+    type: Literal["failed"] = "failed"
+    message: Annotated[str, Field(max_length=500)]
+    """Why, in one sentence without a secret."""
 
 
 class Watch(_Message):
@@ -111,21 +177,38 @@ class CapturePhotos(_Message):
 
 
 PageCommand = Watch | RebuildModel | EnableCamera | CapturePhotos
-_COMMANDS: TypeAdapter[PageCommand] = TypeAdapter(Annotated[PageCommand, Field(discriminator="type")])
+FromPage = PageCommand | PageListening | PageAlive | PageFailed
+ToPage = LiveFaces | Published
+_T = TypeVar("_T")
+_FROM_PAGE: TypeAdapter[FromPage] = TypeAdapter(Annotated[FromPage, Field(discriminator="type")])
+_TO_PAGE: TypeAdapter[ToPage] = TypeAdapter(Annotated[ToPage, Field(discriminator="type")])
 
 
-def parse_command(line: bytes) -> PageCommand:
-    """Read a command of the page.
+def encode(message: FromPage | ToPage) -> bytes:
+    """Write a message as it is sent."""
+    return message.model_dump_json().encode()
+
+
+def from_page(data: bytes) -> FromPage:
+    """Read what the page has sent.
 
     Raises:
-        MessageError: the line is none; nothing of it is in the text.
+        MessageError: it is no message of the page; nothing of it is in the text.
     """
+    return _parsed(_FROM_PAGE, data)
+
+
+def to_page(data: bytes) -> ToPage:
+    """Read what the service has sent.
+
+    Raises:
+        MessageError: it is no message of the service.
+    """
+    return _parsed(_TO_PAGE, data)
+
+
+def _parsed(kind: TypeAdapter[_T], data: bytes) -> _T:
     try:
-        return _COMMANDS.validate_json(line)
+        return kind.validate_json(data)
     except ValidationError as error:
-        raise MessageError("not a command of the page") from error
-
-
-def command_line(command: PageCommand) -> bytes:
-    """Write a command on one line."""
-    return command.model_dump_json().encode() + b"\n"
+        raise MessageError("not a message of the service and its page") from error

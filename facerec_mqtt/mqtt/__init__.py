@@ -12,7 +12,16 @@ removal     removes a person from the broker, for `facerec-mqtt forget`
 """
 
 from facerec_mqtt.mqtt.announcer import Announcer, Component, awaits_removal, well_formed
-from facerec_mqtt.mqtt.commands import Capture, CommandIntake, CommandQueue, Enable, Rebuild, Refused
+from facerec_mqtt.mqtt.commands import (
+    Capture,
+    Command,
+    CommandIntake,
+    CommandQueue,
+    Enable,
+    Rebuild,
+    Refused,
+    known_camera,
+)
 from facerec_mqtt.mqtt.connection import (
     Acknowledged,
     Connection,
@@ -44,6 +53,7 @@ __all__ = [
     "Acknowledged",
     "Announcer",
     "Capture",
+    "Command",
     "CommandIntake",
     "CommandQueue",
     "Component",
@@ -69,6 +79,7 @@ __all__ = [
     "check_login",
     "connection",
     "discovery_payload",
+    "known_camera",
     "person_keys",
     "remove_person_from_broker",
     "well_formed",

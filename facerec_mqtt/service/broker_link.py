@@ -145,6 +145,11 @@ class BrokerLink:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def failure(self) -> str | None:
+        """Why there is no connection, in one sentence; `None` while there is one."""
+        return self._policy.reason
+
     def start(self) -> None:
         """Connect, and go on trying indefinitely."""
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)

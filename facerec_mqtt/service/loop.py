@@ -19,11 +19,12 @@ from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChang
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region, face_jpeg
 from facerec_mqtt.history import FILE, HistoryWriter, VisitRecorder
-from facerec_mqtt.monitoring import CameraTotals, CountsReporter, Endpoint, Heartbeat, Metrics
+from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.model_manager import ModelManager
+from facerec_mqtt.service.page import PageFeed
 from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
@@ -74,6 +75,7 @@ class Service:
             self._presence,
             self._visits,
         )
+        self._page = publisher.audience = PageFeed(settings, self._cameras, self._names, clock)
         metrics = Metrics(self._cameras, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
@@ -88,6 +90,7 @@ class Service:
             self._captures,
             metrics,
             self._publish_changes,
+            self._page.publish_faces,
         )
         self._metrics = metrics
         self._heartbeat = Heartbeat(settings.heartbeat_file)
@@ -118,6 +121,7 @@ class Service:
         # What is known by now is published at once on connecting, before "online".
         self._housekeeping(time.monotonic())
         self._publisher.start()
+        self._page.start()
         self._heartbeat.ready()
         try:
             while not stop.is_set():
@@ -140,12 +144,13 @@ class Service:
         clock = self._current_clock()
         self._history.pictured(self._review.stop(time.monotonic()), clock)
         self._history.stop(clock)
-        with ThreadPoolExecutor(len(self._cameras) + 2) as pool:
+        with ThreadPoolExecutor(len(self._cameras) + 3) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
             for watched in self._cameras.values():
                 pool.submit(watched.camera.stop)
             pool.submit(self._models.stop)
+            pool.submit(self._page.stop)
 
     # --- What has changed
 
@@ -206,7 +211,8 @@ class Service:
             self._publisher.publish_state(state)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
-        totals = {slug: _totals(watched) for slug, watched in self._cameras.items()}
+        self._page.publish_status(now_s, self._publisher, self._presence.people)
+        totals = {slug: watched.totals for slug, watched in self._cameras.items()}
         self._counts.report(now_s, totals, self._publisher.counts)
 
     def _current_clock(self) -> Clock:
@@ -238,6 +244,7 @@ class Service:
                 self._presence.camera_lost(slug)
 
     def _take_commands(self) -> None:
+        self._page.take_commands(self._publisher.commands)
         while (command := self._publisher.commands.take(time.monotonic())) is not None:
             match command:
                 case Rebuild(force=force):
@@ -328,11 +335,6 @@ class Service:
             people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
-
-
-def _totals(watched: WatchedCamera) -> CameraTotals:
-    counters = watched.camera.counters
-    return CameraTotals(counters.frames, counters.reconnects, watched.taken)
 
 
 def _log_line(change: PresenceChange, name: str | None) -> str:

@@ -13,7 +13,7 @@ from facerec_mqtt.cameras import Camera
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region
-from facerec_mqtt.monitoring import Metrics
+from facerec_mqtt.monitoring import CameraTotals, Metrics
 from facerec_mqtt.presence import Presence, Review, Visits
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.settings import CameraSettings, RecognitionSettings
@@ -22,6 +22,8 @@ MAX_FRAME_AGE_S = 1.0
 """Nothing is decided on a frame older than this: whoever it shows may be gone."""
 Publish = Callable[[Sequence[PresenceChange], Image | None], None]
 """Publishes what has changed, with the picture of the frame that decided it."""
+Show = Callable[[Frame, Sequence[Sighting] | None], None]
+"""Shows a frame's faces, `None` where it was not searched, to whoever watches the camera."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +38,12 @@ class WatchedCamera:
     last_frame_s: float = -1.0
     taken: int = 0
     """Frames that were in time."""
+
+    @property
+    def totals(self) -> CameraTotals:
+        """What it has given since the start."""
+        counters = self.camera.counters
+        return CameraTotals(counters.frames, counters.reconnects, self.taken)
 
     def newest(self) -> Frame | None:
         """The newest frame, each once; `None` when there is none that is new."""
@@ -56,6 +64,7 @@ class FramePipeline:
     captures: CaptureController
     metrics: Metrics
     publish: Publish
+    show: Show
 
     def process(self, watched: WatchedCamera, recognizer: Recognizer) -> bool:
         """Take a camera's newest frame, and act on it.
@@ -85,12 +94,14 @@ class FramePipeline:
             self.visits.unchanged(slug, at_s)
             self.presence.count_frame(slug, at_s, None)
             self.metrics.count_still(slug)
+            self.show(frame, None)
             return True
         changes = self.visits.observe(slug, at_s, sightings)
         self.review.add(slug, self.visits.in_view(slug), frame.image)
         self.captures.offer(slug, frame, sightings)
         self.presence.count_frame(slug, at_s, len(sightings))
         self.publish(changes, frame.image)
+        self.show(frame, sightings)
         self.metrics.count_searched(slug, sightings, time.monotonic() - at_s)
         return True
 

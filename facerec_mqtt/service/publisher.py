@@ -5,6 +5,7 @@ Whoever publishes hands over to the outbox and never waits; `broker_link` holds 
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
@@ -12,6 +13,19 @@ from facerec_mqtt.monitoring import BrokerCounts, Snapshot
 from facerec_mqtt.mqtt import CommandQueue, Component, Topics, payloads
 from facerec_mqtt.service.broker_link import BrokerLink
 from facerec_mqtt.settings import MqttSettings, PrivacySettings
+
+
+class Audience(Protocol):
+    """Who else hears of what is published: the page."""
+
+    def publish_event(self, payload: Mapping[str, object]) -> None:
+        """Take an event's payload."""
+
+    def publish_result(self, command: str, ok: bool, message: str) -> None:
+        """Take the answer to a command."""
+
+    def publish_state(self, state: ModelState | CaptureState) -> None:
+        """Take the state of the model or of a capture."""
 
 
 class Publisher:
@@ -23,6 +37,9 @@ class Publisher:
         cameras: slugs of the cameras that there are.
         clock: the wall clock.
     """
+
+    audience: Audience | None = None
+    """Who else hears of events, answers to commands, the model and captures."""
 
     def __init__(
         self,
@@ -57,6 +74,11 @@ class Publisher:
         return self._outbox.client is not None
 
     @property
+    def failure(self) -> str | None:
+        """Why the broker is not connected, in one sentence; `None` while it is."""
+        return self._link.failure
+
+    @property
     def announced(self) -> Mapping[str, Component]:
         """What was announced to Home Assistant and it may still have; to be recalled by the next run."""
         return self._announcer.announced
@@ -89,6 +111,8 @@ class Publisher:
             return payloads.encode(payload | {"latency_ms": latency_ms})
 
         self._outbox.enqueue(self._topics.camera(change.camera, "event"), make)
+        if self.audience is not None:
+            self.audience.publish_event(payload)
 
     def publish_face(self, camera: str, jpeg: bytes) -> None:
         """Publish the picture of the face that decided an event, if privacy allows."""
@@ -114,6 +138,8 @@ class Publisher:
 
     def publish_state(self, state: CameraState | PersonState | ModelState | CaptureState) -> None:
         """Publish the state of a camera, a person, the model or a capture."""
+        if self.audience is not None and isinstance(state, ModelState | CaptureState):
+            self.audience.publish_state(state)
         match state:
             case CameraState():
                 topic = self._topics.camera(state.camera, "state")
@@ -147,6 +173,8 @@ class Publisher:
     def publish_result(self, command: str, ok: bool, message: str) -> None:
         """Answer a command."""
         self._link.answer(command, ok, message)
+        if self.audience is not None:
+            self.audience.publish_result(command, ok, message)
 
     def remove_person(self, person: str) -> None:
         """Empty the retained topics of a person, given by slug."""

@@ -39,6 +39,12 @@ class ReconnectPolicy:
         self._lost_s: float | None = None
         self._logged: Outage | None = None
         self._was_connected = False
+        self._outage: Outage | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no connection; `None` while there is one, and before the first attempt has ended."""
+        return None if self._outage is None else failures.sentence(self._outage, self._settings)
 
     def connected(self, now_s: float) -> float | None:
         """There is a connection.
@@ -46,7 +52,7 @@ class ReconnectPolicy:
         Returns:
             When to call `steady`, where that is not sure to last.
         """
-        self._connected_s = now_s
+        self._connected_s, self._outage = now_s, None
         if self._doubted:
             return now_s + DOUBTED_STEADY_S
         self._log_connected(now_s)
@@ -84,6 +90,7 @@ class ReconnectPolicy:
                 outage = Outage(Fault.KEEPS_BREAKING)
             # What ends a connection that stood and must be set right will end the next one too.
             self._doubted = self._doubted or outage.lasting
+        self._outage = outage
         if self._lost_s is None or (outage.lasting and outage != self._logged):
             reason = failures.sentence(outage, self._settings)
             logger.warning("%s. Trying again until it is back.", reason.rstrip("."))

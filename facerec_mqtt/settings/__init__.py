@@ -14,6 +14,7 @@ from facerec_mqtt.settings.schema import (
     Settings,
 )
 from facerec_mqtt.settings.validation import Slug, first_problem
+from facerec_mqtt.settings.web import WebSettings, is_loopback
 
 __all__ = [
     "PREFIX",
@@ -25,8 +26,10 @@ __all__ = [
     "ReviewSettings",
     "Settings",
     "Slug",
+    "WebSettings",
     "configure_logging",
     "first_problem",
+    "is_loopback",
     "load_settings",
     "reason",
 ]

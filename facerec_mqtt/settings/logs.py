@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from facerec_mqtt.settings.schema import CameraSettings, MqttSettings, Settings
+from facerec_mqtt.settings.web import WebSettings
 
 
 class SecretFilter(logging.Filter):
@@ -48,5 +49,6 @@ def configure_logging(settings: Settings) -> None:
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """All passwords in the settings."""
-    holders: tuple[MqttSettings | CameraSettings, ...] = (settings.mqtt, *settings.cameras)
+    holders: tuple[MqttSettings | CameraSettings | WebSettings, ...]
+    holders = (settings.mqtt, settings.web, *settings.cameras)
     return tuple(holder.password.get_secret_value() for holder in holders if holder.password is not None)

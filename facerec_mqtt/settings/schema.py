@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
+from facerec_mqtt.settings.web import WebSettings
 
 PREFIX = "FACEREC_"
 SourceKind = Literal["rtsp", "http", "file", "folder", "device"]
@@ -282,6 +283,7 @@ class Settings(Group):
     review: ReviewSettings = ReviewSettings()
     history: HistorySettings = HistorySettings()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
     logging: LoggingSettings = LoggingSettings()
 
     @field_validator("cameras")

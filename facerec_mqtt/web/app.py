@@ -1,7 +1,10 @@
 """The page as an ASGI application."""
 
+import asyncio
+import contextlib
 import importlib
 import importlib.util
+from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.web.context import PREFIX_KEY, STATIC, Context, context_of, path_of, static_digest
+from facerec_mqtt.web.live import routes as live_routes
 
 API = "/api/"
 
@@ -24,12 +28,22 @@ def create_app(context: Context) -> FastAPI:
     Args:
         context: what its requests are answered with.
     """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        link = asyncio.create_task(context.live.run())
+        try:
+            yield
+        finally:
+            link.cancel()
+
     app = FastAPI(
         title="facerec-mqtt",
         version=__version__,
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.state.context = context
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -37,6 +51,7 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(FacerecError, _on_error)
     app.add_middleware(_Prefix)
     app.mount("/static", _Static(directory=STATIC), name="static")
+    app.include_router(live_routes.router)
     # Each is added by its module; a page without one of them is still a page.
     for module in ("api", "pages"):
         name = f"facerec_mqtt.web.{module}"

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from facerec_mqtt.monitoring.page_messages import PageRequest
 from facerec_mqtt.web.household import Household
-from facerec_mqtt.web.live import Live
+from facerec_mqtt.web.live import Frames, Live
 
 STATIC = Path(__file__).parent / "static"
 PREFIX_KEY = "facerec_prefix"
@@ -28,6 +28,8 @@ class Context:
     """Settings, folders, cameras."""
     household: Household
     live: Live
+    frames: Frames
+    """Pictures of the cameras."""
     templates: Environment = field(
         default_factory=lambda: Environment(
             loader=PackageLoader("facerec_mqtt.web"),
@@ -46,8 +48,8 @@ class Context:
             request: what the service has sent.
             live: the link to the service; without one nothing is live.
         """
-        live = live or Live()
-        return cls(request, Household(request.folders, live), live)
+        live = live or Live(request.cameras)
+        return cls(request, Household(request.folders, live), live, Frames(request.cameras))
 
     def render(
         self, request: Request, template: str, values: dict[str, object] | None = None, status: int = 200

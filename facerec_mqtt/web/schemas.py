@@ -33,6 +33,12 @@ class CameraStatus(_Answer):
     name: str
     online: bool
     enabled: bool
+    fps: float = 0.0
+    """Frames a second that it gives."""
+    faces: int = 0
+    """In the last frame that was searched."""
+    message: str | None = None
+    """Why it gives no pictures."""
 
 
 class PersonStatus(_Answer):
@@ -66,6 +72,18 @@ class BrokerStatus(_Answer):
     """Why there is none."""
 
 
+class CaptureStatus(_Answer):
+    """Photos that are being taken of somebody by a camera."""
+
+    person: str
+    """The name."""
+    camera: str
+    taken: int
+    wanted: int
+    hint: str | None
+    """What the person before the camera is to do."""
+
+
 class Status(_Answer):
     """Everything at present."""
 
@@ -74,6 +92,83 @@ class Status(_Answer):
     model: ModelStatus
     cameras: list[CameraStatus]
     people: list[PersonStatus]
+    capture: CaptureStatus | None = None
+    """`null` while no photos are being taken."""
+
+
+class LiveFace(_Answer):
+    """A face in a camera's newest picture."""
+
+    box: tuple[float, float, float, float]
+    """x_min, y_min, x_max, y_max in pixels of the picture; may exceed it."""
+    person: str | None
+    name: str | None
+    score: float
+    """[0, 1]; 0.5 is the threshold."""
+    reason_code: Literal["no_model", "below_threshold", "ambiguous", "face_too_small", "blurred"] | None
+    """Why it was given no name; `null` where it has one."""
+    reason: str | None
+    """The same in one sentence."""
+
+
+class LiveFaces(_Answer):
+    """What the service sees in a camera's newest picture."""
+
+    camera: str
+    captured_at: float | None
+    """Names the picture: `frame.jpg` has it as `X-Captured-At`; `null` before the first."""
+    width: int
+    height: int
+    searched: bool
+    """Whether faces were looked for; they are not where nothing has moved."""
+    faces: list[LiveFace]
+
+
+class CameraChange(_Request):
+    """Switch recognition at a camera on or off."""
+
+    enabled: bool
+
+
+class CaptureRequest(_Request):
+    """Take photos of somebody by a camera."""
+
+    name: Name
+    seconds: Annotated[int, Field(ge=1, le=120)] = 60
+
+
+class Accepted(_Answer):
+    """It has begun; how it goes is in the status and among the events."""
+
+    accepted: Literal[True] = True
+
+
+class NewToken(_Request):
+    """What a token for a program is to be called."""
+
+    name: Name
+
+
+class Token(_Answer):
+    """A token for a program."""
+
+    token_id: str
+    name: str
+    created: str
+    """ISO 8601 with offset."""
+
+
+class MadeToken(Token):
+    """A token that was just made."""
+
+    token: str
+    """Shown this once; what is kept is a hash of it."""
+
+
+class Tokens(_Answer):
+    """All tokens for programs."""
+
+    tokens: list[Token]
 
 
 class Visit(_Answer):

@@ -7,7 +7,6 @@ Tokens for programs are kept as hashes in `web.json` beside the models.
 """
 
 import hashlib
-import ipaddress
 import secrets
 import time
 from collections import OrderedDict
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
+
+from facerec_mqtt.settings import is_loopback
 
 SESSION_COOKIE = "facerec_session"
 SESSION_S = 30 * 86_400.0
@@ -129,16 +130,6 @@ class Sessions:
     def end(self, token: str) -> None:
         """End a session; an unknown one is ignored."""
         self._used_s.pop(_digest(token), None)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches an address to listen on."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_foreign(method: str, headers: Mapping[str, str], host: str) -> bool:

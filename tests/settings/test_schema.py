@@ -158,9 +158,10 @@ def test_the_example_lists_every_setting_with_its_default() -> None:
             return ""
         if isinstance(default, bool):
             return str(default).lower()
-        return "[]" if default == () else str(default)
+        return str(default)
 
-    assert documented == {name: as_text(default) for name, default in setting_names().items()}
+    defaults = setting_names() | {"FACEREC_CAMERAS": "[]", "FACEREC_WEB__TRUSTED_PROXIES": None}
+    assert documented == {name: as_text(default) for name, default in defaults.items()}
 
 
 def test_the_example_says_a_sentence_before_each_setting() -> None:
@@ -291,5 +292,35 @@ def test_a_password_from_a_file_needs_a_user_as_any_other(monkeypatch: pytest.Mo
 def test_only_secrets_have_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Unknown setting" in message_for(monkeypatch, FACEREC_MQTT__HOST_FILE=str(secret_file()))
     assert [name for name in setting_names() if name.endswith("PASSWORD_FILE")] == [
-        "FACEREC_MQTT__PASSWORD_FILE"
+        "FACEREC_MQTT__PASSWORD_FILE",
+        "FACEREC_WEB__PASSWORD_FILE",
     ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.lan"])
+def test_the_page_is_not_open_to_others_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    assert host in message_for(monkeypatch, FACEREC_WEB__HOST=host)
+    monkeypatch.setenv("FACEREC_WEB__PASSWORD", CANARY)
+    web = load_settings().web
+    assert (web.host, web.password) == (host, SecretStr(CANARY))
+    assert CANARY not in repr(web)
+
+
+def test_a_page_that_the_supervisor_alone_reaches_or_that_is_off_needs_no_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read(monkeypatch, FACEREC_WEB__HOST="0.0.0.0", FACEREC_WEB__INGRESS="true").web.ingress
+    monkeypatch.setenv("FACEREC_WEB__INGRESS", "false")
+    assert not read(monkeypatch, FACEREC_WEB__ENABLED="false").web.enabled
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    web = read(monkeypatch, FACEREC_WEB__TRUSTED_PROXIES="10.0.0.2, fd00::/8").web
+    assert web.trusted_proxies == ("10.0.0.2", "fd00::/8")
+    assert '"proxy.lan"' in message_for(monkeypatch, FACEREC_WEB__TRUSTED_PROXIES="10.0.0.2,proxy.lan")
+
+
+def test_the_pages_certificate_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "tls_key" in message_for(monkeypatch, FACEREC_WEB__TLS_CERTIFICATE="page.pem")

@@ -1,5 +1,6 @@
 import pytest
 
+from facerec_mqtt.settings import is_loopback
 from facerec_mqtt.web.security import (
     FREE_ATTEMPTS,
     MAX_ADDRESSES,
@@ -9,7 +10,6 @@ from facerec_mqtt.web.security import (
     Sessions,
     SignIn,
     is_foreign,
-    is_loopback,
     is_rebinding,
 )
 

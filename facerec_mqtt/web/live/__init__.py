@@ -1,5 +1,6 @@
 """What is live: the link to the service, its events and states, pictures of cameras, commands."""
 
-from facerec_mqtt.web.live.link import Live, NoServiceError
+from facerec_mqtt.web.live.frames import Frames
+from facerec_mqtt.web.live.link import Live, NoServiceError, report_failure
 
-__all__ = ["Live", "NoServiceError"]
+__all__ = ["Frames", "Live", "NoServiceError", "report_failure"]

@@ -1,26 +1,109 @@
 """The link to the service: its latest status, what it sends to whoever listens, and commands to it."""
 
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
 from facerec_mqtt import __version__
+from facerec_mqtt.core.child_process import MessageError
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.monitoring.page_messages import PageCommand
-from facerec_mqtt.web.schemas import BrokerStatus, ModelStatus, Status
+from facerec_mqtt.monitoring.page_messages import (
+    MAX_MESSAGE_BYTES,
+    LiveFaces,
+    PageAlive,
+    PageCamera,
+    PageCommand,
+    PageFailed,
+    PageListening,
+    Published,
+    Watch,
+    encode,
+    to_page,
+)
+from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, ModelStatus, Status
+
+_log = logging.getLogger(__name__)
+ALIVE_EVERY_S = 2.0
+_WATCHED_S = 10.0
+"""Whoever has asked what a camera sees looks on for this long."""
+_MAX_WAITING = 64
+MAX_LISTENERS = 64
+Topic = Literal["status", "event", "result", "faces"]
+Message = tuple[Topic, str]
+"""A topic, and JSON."""
+_END: Final = None
 
 
 class NoServiceError(FacerecError):
     """The service cannot be asked at present."""
 
+    status = 503
+
+
+class TooManyListenersError(FacerecError):
+    """More than can be served listen already."""
+
+    status = 503
+
+
+class Listener:
+    """Somebody who is sent what happens; one who does not take it is left behind."""
+
+    def __init__(self, camera: str | None) -> None:
+        self.camera = camera
+        """Whose faces are wanted; `None` for all but faces."""
+        self._waiting: asyncio.Queue[Message | None] = asyncio.Queue(_MAX_WAITING)
+        self._is_late = False
+
+    def offer(self, message: Message) -> None:
+        """Hand over a message; in the loop's thread."""
+        if self._is_late:
+            return
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self._is_late = True
+
+    async def next(self, timeout_s: float) -> Message | None:
+        """Wait for the next message; `None` when there is none for so long.
+
+        Raises:
+            EOFError: it has missed messages, and has to begin again.
+        """
+        if self._is_late:
+            raise EOFError
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                return await self._waiting.get()
+        return None
+
 
 class Live:
-    """What the service sends, and what is sent to it; every method may be called from any thread."""
+    """What the service sends, and what is sent to it; every method may be called from any thread.
 
-    def __init__(self) -> None:
-        self._status = Status(
-            version=__version__,
-            broker=BrokerStatus(online=False),
-            model=ModelStatus(status="missing", version=None, progress=None),
-            cameras=[],
-            people=[],
-        )
+    Args:
+        cameras: all of them.
+        link: the socket to the service; `None` without one.
+    """
+
+    def __init__(self, cameras: Iterable[PageCamera] = (), link: socket.socket | None = None) -> None:
+        self._link = link
+        self._lock = threading.Lock()
+        """Guards what follows."""
+        self._status = _before_the_first(cameras)
+        self._faces: dict[str, LiveFaces] = {}
+        self._viewers: Counter[str] = Counter()
+        self._asked_s: dict[str, float] = {}
+        self._watched: set[str] = set()
+        self._listeners: set[Listener] = set()
 
     @property
     def status(self) -> Status:
@@ -31,6 +114,139 @@ class Live:
         """Ask the service for something.
 
         Raises:
-            NoServiceError: there is no service.
+            NoServiceError: there is no service, or it takes nothing at present.
         """
-        raise NoServiceError(f"The service cannot be asked to {command.type} at present; try again later.")
+        self._send(command)
+
+    def faces(self, camera: str) -> LiveFaces | None:
+        """The faces of a camera's newest frame; from now on the service sends them for a while."""
+        with self._lock:
+            self._asked_s[camera] = time.monotonic()
+        self._tell_who_is_watched()
+        return self._faces.get(camera)
+
+    @contextlib.contextmanager
+    def listening(self, camera: str | None = None) -> Iterator[Listener]:
+        """Listen to what happens, in the loop's thread.
+
+        Args:
+            camera: to faces at this camera; `None` to all else.
+
+        Raises:
+            TooManyListenersError: there are too many.
+        """
+        if len(self._listeners) >= MAX_LISTENERS:
+            raise TooManyListenersError("Too many pages are open; close one, or try again in a moment.")
+        listener = Listener(camera)
+        self._listeners.add(listener)
+        with self._lock:
+            if camera is not None:
+                self._viewers[camera] += 1
+        self._tell_who_is_watched()
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+            with self._lock:
+                if camera is not None:
+                    self._viewers[camera] -= 1
+            self._tell_who_is_watched()
+
+    # --- In the thread of the event loop
+
+    async def run(self) -> None:
+        """Take what the service sends, until it is cancelled."""
+        if self._link is None:
+            return
+        loop, link = asyncio.get_running_loop(), self._link
+        link.setblocking(False)
+        self._send(PageListening())
+        loop.add_reader(link, self._receive)
+        try:
+            while True:
+                await asyncio.sleep(ALIVE_EVERY_S)
+                with contextlib.suppress(NoServiceError):
+                    self._send(PageAlive())
+                self._tell_who_is_watched()
+        finally:
+            loop.remove_reader(link)
+
+    def _receive(self) -> None:
+        assert self._link is not None
+        try:
+            data = self._link.recv(MAX_MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            # The service has ended, and with it standard input: this process is about to end.
+            asyncio.get_running_loop().remove_reader(self._link)
+            return
+        try:
+            message = to_page(data)
+            if isinstance(message, LiveFaces):
+                self._faces[message.camera] = message
+                self._offer(("faces", message.model_dump_json()), message.camera)
+            else:
+                self._publish(message)
+        except (MessageError, ValidationError) as error:
+            _log.warning("The service sent something that is not understood (%s)", type(error).__name__)
+
+    def _publish(self, message: Published) -> None:
+        if message.type == "status":
+            self._status = Status.model_validate(message.content)
+            text = self._status.model_dump_json()
+        else:
+            text = _as_json(message)
+        self._offer((message.type, text), None)
+
+    def _offer(self, message: Message, camera: str | None) -> None:
+        for listener in self._listeners:
+            if listener.camera == camera:
+                listener.offer(message)
+
+    def _tell_who_is_watched(self) -> None:
+        """Have the service begin, or cease, to send faces."""
+        with self._lock:
+            now_s = time.monotonic()
+            watched = {camera for camera, count in self._viewers.items() if count > 0}
+            watched |= {camera for camera, asked_s in self._asked_s.items() if now_s - asked_s < _WATCHED_S}
+            changed = watched ^ self._watched
+            for camera in changed:
+                try:
+                    self._send(Watch(camera=camera, on=camera in watched))
+                except NoServiceError:
+                    return  # tried again in a moment
+                self._watched ^= {camera}
+
+    def _send(self, message: PageCommand | PageListening | PageAlive) -> None:
+        if self._link is None:
+            raise NoServiceError("The service does not run; start it with: facerec-mqtt run.")
+        try:
+            self._link.send(encode(message), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except OSError:
+            raise NoServiceError("The service takes no commands at present; try again in a moment.") from None
+
+
+def report_failure(link: socket.socket, sentence: str) -> None:
+    """Let the service know why there is no page."""
+    with contextlib.suppress(OSError):
+        link.send(encode(PageFailed(message=sentence[:500])))
+
+
+def _before_the_first(cameras: Iterable[PageCamera]) -> Status:
+    return Status(
+        version=__version__,
+        broker=BrokerStatus(online=False, message="The service has not reported yet."),
+        model=ModelStatus(status="missing", version=None, progress=None),
+        cameras=[
+            CameraStatus(camera=camera.slug, name=camera.name, online=False, enabled=True)
+            for camera in cameras
+        ],
+        people=[],
+    )
+
+
+def _as_json(message: Published) -> str:
+    return message.model_dump_json(include={"content"})[len('{"content":') : -1]
