@@ -5,8 +5,9 @@
 
 from facerec_mqtt.enrollment.capture import CaptureController, capture
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
-from facerec_mqtt.enrollment.owners import is_of_somebody
+from facerec_mqtt.enrollment.owners import folders_in, is_of_somebody
 from facerec_mqtt.enrollment.traces import (
+    RESTORE_STAGE,
     Places,
     Traces,
     find_remainders_in_state,
@@ -17,6 +18,7 @@ from facerec_mqtt.enrollment.traces import (
 )
 
 __all__ = [
+    "RESTORE_STAGE",
     "CaptureController",
     "EnrollmentFolder",
     "Photo",
@@ -26,6 +28,7 @@ __all__ = [
     "find_remainders_in_state",
     "find_remaining_visits",
     "find_traces",
+    "folders_in",
     "is_of_somebody",
     "mentions",
     "read_enrollment_folder",

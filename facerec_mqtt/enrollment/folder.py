@@ -8,6 +8,7 @@ enrollment/
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
     .trash/             photos that were deleted on the page, for 30 days
     .forgetting/        what `forget` has moved aside, laid out likewise; there only while it is at work
+    .unfinished-restore/    what a restore prepares; there only while it is at work
 """
 
 import contextlib

@@ -38,6 +38,7 @@ from facerec_mqtt.enrollment.traces import (
     Places,
     Remainder,
     Traces,
+    delete_unfinished_restore,
     find_remainders,
     find_traces,
     require_nothing_left,
@@ -85,6 +86,8 @@ def forget(
             removed; or something cannot be deleted or was left, and the command is to be repeated.
     """
     with rebuilding(places.models):
+        with _deleting(places.enrollment):
+            delete_unfinished_restore(places.enrollment)
         traces = find_traces(places, name)
         cache_before = _signature(ModelPaths(places.models).photo_cache)
         aside = SetAside(places.enrollment, traces.person, traces.folders)

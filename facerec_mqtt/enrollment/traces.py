@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +17,9 @@ from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.history import HistoryError, has_visits, people_with_visits
 from facerec_mqtt.presence import state_files
 from facerec_mqtt.recognition import ModelPaths, current_version, members, texts, versions
+
+RESTORE_STAGE = f"{UNFINISHED_PREFIX}restore"
+"""Where a restore prepares what it will put in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,17 @@ def require_nothing_left(person: Person, left: Sequence[Remainder]) -> None:
             f"{person.name} is not forgotten: {what} came back or could not be removed; give the same command"
             " again."
         )
+
+
+def delete_unfinished_restore(enrollment_dir: Path) -> None:
+    """Delete what a restore has left that was killed before it changed anything; none may be running.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    stage = enrollment_dir / RESTORE_STAGE
+    if stage.is_dir():
+        shutil.rmtree(stage)
 
 
 def mentions(text: str, person: Person) -> bool:

@@ -1,5 +1,6 @@
 """The history of visits: who came, when and where, for as many days as its owner wants."""
 
+from facerec_mqtt.history.copying import copy_history, load_copy, prepare_copy, require_usable
 from facerec_mqtt.history.errors import (
     DamagedHistoryError,
     HistoryError,
@@ -36,8 +37,12 @@ __all__ = [
     "VisitKind",
     "VisitRecord",
     "VisitRecorder",
+    "copy_history",
     "forget_visits",
     "has_visits",
     "history_errors",
+    "load_copy",
     "people_with_visits",
+    "prepare_copy",
+    "require_usable",
 ]

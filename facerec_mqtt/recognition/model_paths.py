@@ -9,6 +9,7 @@ report.json             what the rebuild found
 report.html             the same as a page, where it was made
 cache/photos.npz            what each photo gave, kept for the next rebuild
 rebuild.lock                held while a rebuild runs
+.restoring/                 what a restore is putting in place; there only while it does
 """
 
 from collections.abc import Iterator
@@ -54,6 +55,11 @@ class ModelPaths:
     def rebuild_lock(self) -> Path:
         """The file that is locked while a rebuild runs."""
         return self.root / "rebuild.lock"
+
+    @property
+    def restoring(self) -> Path:
+        """What a restore is putting in place, and what it has taken out."""
+        return self.root / ".restoring"
 
     def version(self, version: str) -> Path:
         """The folder of a version."""

@@ -275,13 +275,17 @@ def versions(model_dir: Path) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def rebuilding(model_dir: Path) -> Iterator[None]:
+def rebuilding(model_dir: Path, *, by_restore: bool = False) -> Iterator[None]:
     """Hold the model folder for one rebuild, and clear away what a killed one left.
 
     The system lets go of the lock when its holder ends, however it ends.
 
+    Args:
+        model_dir: made if it is missing.
+        by_restore: whoever asks completes a restore that was interrupted; for others there is no model then.
+
     Raises:
-        ModelError: another rebuild is running, or the folder cannot be written.
+        ModelError: another rebuild is running, a restore was interrupted, or the folder cannot be written.
     """
     with writing(model_dir):
         model_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -298,6 +302,11 @@ def rebuilding(model_dir: Path) -> Iterator[None]:
                 f"The model folder {model_dir} cannot be locked ({error.strerror}); choose one on a disk that"
                 " can lock files."
             ) from error
+        if not by_restore and ModelPaths(model_dir).restoring.exists():
+            raise ModelError(
+                f'A restore into "{model_dir}" was interrupted; give the same command "facerec-mqtt restore"'
+                " again."
+            )
         with writing(model_dir):
             for leftover in [*ModelPaths(model_dir).unfinished()]:
                 if leftover.is_dir():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.cli.check import check
+from facerec_mqtt.cli.setup.check import check
 from facerec_mqtt.history import FILE
 from facerec_mqtt.settings.schema import (
     HistorySettings,
@@ -122,7 +122,7 @@ OWNER, GROUP, OURS = 1026, 100, 1000
 CHECK = """
 import os, sys
 from pathlib import Path
-from facerec_mqtt.cli.check import check
+from facerec_mqtt.cli.setup.check import check
 from facerec_mqtt.settings.schema import ReviewSettings, Settings
 folder = Path(sys.argv[1])
 settings = Settings(

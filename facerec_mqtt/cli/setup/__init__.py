@@ -1,0 +1,1 @@
+"""Commands for setting a house up, and for moving it to another machine."""
