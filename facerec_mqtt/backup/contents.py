@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from facerec_mqtt.core.files import files_below, is_visible
+from facerec_mqtt.enrollment import PERSON_FILE
 from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.recognition import ModelPaths, versions
 
@@ -51,6 +52,11 @@ class Place:
         return self.area is Area.MODELS and self.path == HISTORY
 
     @property
+    def is_person_file(self) -> bool:
+        """Whether it is what is said about a person: there is one for each."""
+        return self.area is Area.ENROLLMENT and self.path.endswith(f"/{PERSON_FILE}")
+
+    @property
     def version(self) -> str | None:
         """The version of the model that it is of."""
         parts = self.path.split("/")
@@ -65,7 +71,8 @@ def place_of(name: str) -> Place | None:
         return None
     if area == Area.ENROLLMENT:
         # Neither hidden files nor what storage boxes leave: also no "..", and no folder of `forget`'s.
-        fits = len(parts) <= _MAX_LEVELS and all(part and is_visible(Path(part)) for part in parts)
+        shown = parts[:-1] if len(parts) > 1 and parts[-1] == PERSON_FILE else parts
+        fits = len(parts) <= _MAX_LEVELS and all(part and is_visible(Path(part)) for part in shown)
         return Place(Area.ENROLLMENT, path) if fits and PurePosixPath(path).parts == tuple(parts) else None
     if area != Area.MODELS:
         return None
@@ -114,6 +121,9 @@ def contents_of(enrollment: Path, models: Path) -> Contents:
             else:
                 found.left_out.append(path)
         found.left_out += _linked_folders(enrollment)
+        for path in sorted({file.parent / PERSON_FILE for file in found.files.values()}):
+            if path.is_file() and not path.is_symlink():
+                found.add(Area.ENROLLMENT, enrollment, path)
     paths = ModelPaths(models)
     for version in versions(models):
         for path in sorted(paths.version(version).iterdir()):

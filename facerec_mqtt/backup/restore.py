@@ -256,6 +256,9 @@ def _steps_of_merge(
                 steps[place.area, source] = source
             continue
         target = _in_owners_folder(root, place.path)
+        if place.is_person_file and os.path.lexists(root / target):
+            kept.add(name)
+            continue
         there = itertools.takewhile(os.path.lexists, names_for(root / target))
         if any(_same(stages.new(place.area) / place.path, path) for path in there):
             kept.add(name)

@@ -6,6 +6,7 @@
 from facerec_mqtt.enrollment.capture import CaptureController, capture
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
 from facerec_mqtt.enrollment.owners import folders_in, is_of_somebody
+from facerec_mqtt.enrollment.person_file import FILE as PERSON_FILE
 from facerec_mqtt.enrollment.traces import (
     RESTORE_STAGE,
     Places,
@@ -18,6 +19,7 @@ from facerec_mqtt.enrollment.traces import (
 )
 
 __all__ = [
+    "PERSON_FILE",
     "RESTORE_STAGE",
     "CaptureController",
     "EnrollmentFolder",

@@ -1,15 +1,17 @@
 """Copies of the history for a backup, taken and put back while a service writes it."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from facerec_mqtt.history.errors import DamagedHistoryError, MissingHistoryError, history_errors
+from facerec_mqtt.history.errors import DamagedHistoryError, history_errors
 from facerec_mqtt.history.records import VisitFilter
+from facerec_mqtt.history.schema import prepare
 from facerec_mqtt.history.store import FILE, History
 
 _WAIT_S = 30.0
-_TABLES = "SELECT name FROM {} WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+_TABLES = "SELECT name FROM copy.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
 def copy_history(folder: Path, target: Path) -> bool:
@@ -23,23 +25,26 @@ def copy_history(folder: Path, target: Path) -> bool:
         Whether there was a history.
 
     Raises:
-        HistoryError: it is damaged, locked, or was made by another version.
+        HistoryError: it is damaged, locked, or a newer version has made it.
     """
     path = folder / FILE
-    try:
-        with history_errors(path):
-            History.open(path, read_only=True).close()  # whether it can be used
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            with (
-                closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S)) as source,
-                closing(sqlite3.connect(target)) as copy,
-            ):
-                source.backup(copy)
-                # The log and its index would be files beside it.
-                copy.execute("PRAGMA journal_mode = DELETE")
-    except MissingHistoryError:
+    if not path.exists():
         return False
+    with history_errors(path), _opened(path) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+        # The log and its index would be files beside it.
+        copy.execute("PRAGMA journal_mode = DELETE")
     return True
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a history of this or an older version to read it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S)) as connection:
+        prepare(connection, path, read_only=True, older=True)
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        yield connection
 
 
 def prepare_copy(copy: Path) -> int:
@@ -86,9 +91,11 @@ def load_copy(copy: Path, folder: Path, *, merge: bool) -> None:
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("ATTACH ? AS copy", (f"{copy.absolute().as_uri()}?mode=ro",))
             connection.execute("BEGIN IMMEDIATE")
-            for (table,) in connection.execute(_TABLES.format("copy.sqlite_master")).fetchall():
-                if not merge:
-                    connection.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - of our own schema
+            tables = [name for (name,) in connection.execute(_TABLES).fetchall()]
+            # All first: deleting a visit also deletes what it looks like.
+            for table in () if merge else tables:
+                connection.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - of our own schema
+            for table in tables:
                 connection.execute(f'INSERT OR IGNORE INTO main."{table}" SELECT * FROM copy."{table}"')  # noqa: S608
             connection.execute("COMMIT")
 
@@ -97,10 +104,9 @@ def require_usable(folder: Path) -> None:
     """Check the history that is there, if there is one.
 
     Raises:
-        HistoryError: it is damaged, or another version has made it.
+        HistoryError: it is damaged, or a newer version has made it.
     """
-    try:
-        with history_errors(folder / FILE):
-            History.open(folder / FILE, read_only=True).close()
-    except MissingHistoryError:
-        return
+    path = folder / FILE
+    if path.exists():
+        with history_errors(path), _opened(path):
+            return

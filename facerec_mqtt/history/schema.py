@@ -52,13 +52,14 @@ _MIGRATIONS = (
 )
 
 
-def prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+def prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool, older: bool = False) -> None:
     """Bring the tables up to this version, unless nothing may be written.
 
     Args:
         connection: of the database.
         path: of its file, for errors.
         read_only: whether nothing may be written.
+        older: whether those of an older version will do then.
 
     Raises:
         NewerHistoryError: a newer version has made them.
@@ -72,7 +73,7 @@ def prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> N
             " is the newest known here); update the program, or move the file away."
         )
     if read_only:
-        if version < SCHEMA_VERSION:
+        if version < SCHEMA_VERSION and not older:
             raise HistoryError(
                 f'The history "{path}" is of an older version; the service brings it up to date at its start.'
             )

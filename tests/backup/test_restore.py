@@ -13,6 +13,7 @@ import pytest
 from facerec_mqtt.backup import BackupError, back_up, restore
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.enrollment import PERSON_FILE
 from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.history import History, HistoryError, VisitKind
 from facerec_mqtt.presence import StateFile
@@ -54,9 +55,10 @@ def test_all_of_it_comes_back_on_another_machine(tmp_path: Path, file: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
-    assert (facts["pictures"], facts["versions"], facts["visits"]) == (6, 2, 2)
+    assert (facts["pictures"], facts["versions"], facts["visits"]) == (7, 2, 2)
     assert facts["model"] == model.version
     assert pictures(new / "enrollment") == pictures(old / "enrollment")
+    assert (new / "enrollment" / "Anna" / PERSON_FILE).read_text() == '{"name": "Anna Smith"}'
     restored = load_current(new / "models")
     assert restored is not None
     assert restored.people == model.people
@@ -111,7 +113,7 @@ def test_a_merge_adds_and_overwrites_nothing(tmp_path: Path, file: Path) -> None
 def test_it_is_made_while_the_history_is_written_and_put_back_under_its_writer(tmp_path: Path) -> None:
     _, models, _ = a_house(tmp_path / "old")
     with closing(History.open(models / HISTORY)) as writer:
-        writer.assign("01B", VisitKind.FAMILY, "tom", "Tom")
+        writer.assign(["01B"], VisitKind.FAMILY, "tom", "Tom")
         second = tmp_path / "second.backup"
         assert back_up(tmp_path / "old" / "enrollment", models, second, NOW).has_history
         writer.delete("01A")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.enrollment import PERSON_FILE
 from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.presence.state_file import ServiceState, StateFile
 from facerec_mqtt.recognition import FamilyModel, save_model
@@ -24,6 +25,7 @@ def a_house(folder: Path) -> tuple[Path, Path, FamilyModel]:
     write_files(enrollment, Anna__1="a1", Anna__2019__2="a2", _strangers__s="s", _test__Anna__t="t")
     write_files(enrollment / "José Núñez", j="j")
     write_files(enrollment / "_known" / "Postman", p="p")
+    (enrollment / "Anna" / PERSON_FILE).write_text('{"name": "Anna Smith"}')
     save_model(models, a_model(0), page="<p>report</p>")
     model = a_model(1)
     save_model(models, model)
