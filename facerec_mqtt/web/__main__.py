@@ -3,6 +3,7 @@
 Its request comes on standard input, and when that ends, so does the process: it never outlives the service.
 """
 
+import asyncio
 import contextlib
 import errno
 import logging
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facerec_mqtt.core.child_process import when_input_ends
 from facerec_mqtt.monitoring.page_messages import PageRequest
@@ -23,9 +26,44 @@ from facerec_mqtt.web.context import Context
 from facerec_mqtt.web.live import Live, report_failure
 
 _log = logging.getLogger(__name__)
+HEAD_WITHIN_S = 20.0
+"""A request whose head has not come as a whole by then does not come."""
 _MAX_CONNECTIONS = 256
 _UNSENT_MS = 30_000
 """Whoever takes nothing of an answer for this long has gone."""
+
+
+class Connection(H11Protocol):
+    """A connection that is ended where a request does not begin, or its head is not complete, in time."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has connected, and is to ask for something."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request has come."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        else:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Server(uvicorn.Server):
@@ -78,6 +116,26 @@ def why_not(error: OSError, request: PageRequest) -> str:
     return f"{where} cannot be opened ({error.strerror})"
 
 
+def server_config(app: FastAPI, request: PageRequest) -> uvicorn.Config:
+    """How uvicorn serves the page."""
+    # Whoever sends nonsense is to fill no log; errors of ours are logged by us.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=request.tls_certificate,
+        ssl_keyfile=request.tls_key,
+    )
+
+
 def main() -> None:
     """Serve the page, as the request on standard input says."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -96,18 +154,7 @@ def main() -> None:
     live = Live(request.cameras, link)
     try:
         listening = listen(request.host, request.port)
-        config = uvicorn.Config(
-            create_app(Context.of(request, live)),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            lifespan="on",
-            ws="none",
-            limit_concurrency=_MAX_CONNECTIONS,
-            ssl_certfile=request.tls_certificate,
-            ssl_keyfile=request.tls_key,
-        )
+        config = server_config(create_app(Context.of(request, live)), request)
         config.load()
     except OSError as error:
         if link is not None:

@@ -10,16 +10,16 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.web.context import PREFIX_KEY, STATIC, Context, context_of, path_of, static_digest
+from facerec_mqtt.web import sign_in
+from facerec_mqtt.web.context import STATIC, Context, failure, path_of, static_digest
+from facerec_mqtt.web.guard import Guard
 from facerec_mqtt.web.live import routes as live_routes
-
-API = "/api/"
 
 
 def create_app(context: Context) -> FastAPI:
@@ -49,9 +49,10 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(FacerecError, _on_error)
-    app.add_middleware(_Prefix)
+    app.add_middleware(Guard, context=context, clock=context.access.clock)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(live_routes.router)
+    app.include_router(sign_in.router)
     # Each is added by its module; a page without one of them is still a page.
     for module in ("api", "pages"):
         name = f"facerec_mqtt.web.{module}"
@@ -60,26 +61,16 @@ def create_app(context: Context) -> FastAPI:
     return app
 
 
-def failure(request: Request, status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-    """Answer that something was not done: as JSON below /api/, else as a page.
-
-    Args:
-        request: what is answered.
-        status: of the answer.
-        sentence: what is wrong, and what to do.
-        headers: of the answer.
-    """
-    if path_of(request).startswith(API):
-        return JSONResponse({"error": sentence}, status, headers)
-    page = context_of(request).render(request, "message.html", {"title": sentence, "status": status}, status)
-    page.headers.update(headers or {})
-    return page
-
-
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404 and error.detail == "Not Found":
         return failure(request, 404, f"There is nothing at {path_of(request)[:100]}.")
+    if error.status_code == 400:
+        sentence = "The body is not understood; send what /api/openapi.json describes."
+        return failure(request, 400, sentence)
+    if error.status_code == 405:
+        sentence = f"{request.method} cannot be asked of {path_of(request)[:100]}."
+        return failure(request, 405, sentence, dict(error.headers or {}))
     return failure(request, error.status_code, error.detail, dict(error.headers or {}))
 
 
@@ -94,17 +85,6 @@ def _on_invalid(request: Request, error: Exception) -> Response:
 def _on_error(request: Request, error: Exception) -> Response:
     """An error of ours that a user can act on; its `status`, where it has one, is the answer's."""
     return failure(request, getattr(error, "status", 422), str(error))
-
-
-class _Prefix:
-    """Notes what stands before our paths in links."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[PREFIX_KEY] = scope.get("root_path", "")
-        await self._app(scope, receive, send)
 
 
 class _Static(StaticFiles):

@@ -9,15 +9,31 @@ from typing import Annotated
 from fastapi import Depends
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from facerec_mqtt.monitoring.page_messages import PageRequest
 from facerec_mqtt.web.household import Household
 from facerec_mqtt.web.live import Frames, Live
+from facerec_mqtt.web.security import TOKENS_FILE, Sessions, SignIn, Tokens, now_s
 
 STATIC = Path(__file__).parent / "static"
+API = "/api/"
 PREFIX_KEY = "facerec_prefix"
 """In the scope of each request: what stands before our paths in links; `root_path` grows in mounts."""
+SIGNED_IN_KEY = "facerec_signed_in"
+"""In the scope of each request: "session", "token", "open" where no password is set, or `None`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use the page."""
+
+    sign_in: SignIn | None
+    """`None` where no password is asked for."""
+    tokens: Tokens
+    sessions: Sessions = field(default_factory=Sessions)
+    clock: Callable[[], float] = now_s
+    """Gives the time, in seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,7 @@ class Context:
     live: Live
     frames: Frames
     """Pictures of the cameras."""
+    access: Access
     templates: Environment = field(
         default_factory=lambda: Environment(
             loader=PackageLoader("facerec_mqtt.web"),
@@ -41,15 +58,22 @@ class Context:
     )
 
     @classmethod
-    def of(cls, request: PageRequest, live: Live | None = None) -> "Context":
+    def of(
+        cls, request: PageRequest, live: Live | None = None, clock: Callable[[], float] = now_s
+    ) -> "Context":
         """Make the context of a page.
 
         Args:
             request: what the service has sent.
             live: the link to the service; without one nothing is live.
+            clock: gives the time, in seconds of the monotonic clock.
         """
+        password = None if request.supervisor is not None else request.password
+        sign_in = None if password is None else SignIn.with_password(password.get_secret_value())
+        tokens = Tokens(request.folders.model_dir / TOKENS_FILE)
         live = live or Live(request.cameras)
-        return cls(request, Household(request.folders, live), live, Frames(request.cameras))
+        access = Access(sign_in, tokens, clock=clock)
+        return cls(request, Household(request.folders, live), live, Frames(request.cameras), access)
 
     def render(
         self, request: Request, template: str, values: dict[str, object] | None = None, status: int = 200
@@ -57,7 +81,7 @@ class Context:
         """Fill in a template.
 
         Besides `values` a template has `url(path)`, which makes the link to a path of ours, `path`, the path
-        of this request, and `has_password`, whether somebody is signed in and may sign out.
+        of this request, and `has_password`, whether a password is asked for, so that one may sign out.
 
         Args:
             request: what is answered.
@@ -68,7 +92,7 @@ class Context:
         shared: dict[str, object] = {
             "url": url_helper(request),
             "path": path_of(request),
-            "has_password": self.request.password is not None,
+            "has_password": self.access.sign_in is not None,
         }
         text = self.templates.get_template(template).render(shared | (values or {}))
         return HTMLResponse(text, status)
@@ -82,6 +106,22 @@ def context_of(connection: HTTPConnection) -> Context:
 
 PageContext = Annotated[Context, Depends(context_of)]
 """Parameter of a route that needs the context."""
+
+
+def failure(request: Request, status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    """Answer that something was not done: as JSON below /api/, else as a page.
+
+    Args:
+        request: what is answered.
+        status: of the answer.
+        sentence: what is wrong, and what to do.
+        headers: of the answer.
+    """
+    if path_of(request).startswith(API):
+        return JSONResponse({"error": sentence}, status, headers)
+    page = context_of(request).render(request, "message.html", {"title": sentence, "status": status}, status)
+    page.headers.update(headers or {})
+    return page
 
 
 def path_of(connection: HTTPConnection) -> str:

@@ -7,16 +7,24 @@ Tokens for programs are kept as hashes in `web.json` beside the models.
 """
 
 import hashlib
+import ipaddress
+import logging
 import secrets
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.core.files import UnfitFileError, read_plain, replace_file
 from facerec_mqtt.settings import is_loopback
 
 SESSION_COOKIE = "facerec_session"
@@ -27,6 +35,14 @@ FREE_ATTEMPTS = 5
 """Wrong passwords from one address before they are slowed down."""
 MAX_DELAY_S = 60.0
 MAX_ADDRESSES = 1000
+MAX_TOKENS = 50
+TOKENS_FILE = "web.json"
+_MAX_TOKENS_BYTES = 100_000
+# What OWASP's cheat sheet on storing passwords has as the least for argon2id: 19 MiB, which a small box has.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_PATIENCE_S = 5.0
+"""One password is checked at a time; whoever has to wait for longer is told to come again."""
+_log = logging.getLogger(__name__)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS: Mapping[str, str] = {
@@ -42,6 +58,12 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
 """Sent with every answer."""
+
+
+class BusyError(FacerecError):
+    """A password cannot be checked at present."""
+
+    status = 429
 
 
 @dataclass(slots=True)
@@ -61,15 +83,16 @@ class SignIn:
 
     _hash: str = field(repr=False)
     _attempts: OrderedDict[str, _Attempts] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def with_password(cls, password: str) -> "SignIn":
         """Hash the password (argon2id) and keep nothing else of it."""
-        return cls(PasswordHasher().hash(password))
+        return cls(_HASHER.hash(password))
 
     def wait_s(self, address: str, now_s: float) -> float:
         """For how long an address has to wait before its next attempt; 0 when it may try."""
-        known = self._attempts.get(address)
+        known = self._attempts.get(_network(address))
         return 0.0 if known is None else max(0.0, known.until_s - now_s)
 
     def check(self, address: str, password: str, now_s: float) -> bool:
@@ -79,13 +102,24 @@ class SignIn:
             address: the client's.
             password: as it was typed.
             now_s: the time.
+
+        Raises:
+            BusyError: many passwords are being checked.
         """
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            raise BusyError("Many people are signing in; try again in a moment.")
+        try:
+            return self._check(_network(address), password, now_s)
+        finally:
+            self._lock.release()
+
+    def _check(self, address: str, password: str, now_s: float) -> bool:
         if self.wait_s(address, now_s) > 0:
             return False
         # Argon2 itself costs time and memory: nobody gets that for megabytes of text.
         if len(password) <= 1024:
             try:
-                PasswordHasher().verify(self._hash, password)
+                _HASHER.verify(self._hash, password)
             except Argon2Error:
                 pass
             else:
@@ -132,6 +166,112 @@ class Sessions:
         self._used_s.pop(_digest(token), None)
 
 
+class KeptToken(BaseModel):
+    """A token for a program, as it is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    token_id: str
+    name: str
+    created: str
+    digest: str
+
+
+class _TokensFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: int = 1
+    tokens: list[KeptToken] = []
+
+
+class TokenError(FacerecError):
+    """A token cannot be made or deleted."""
+
+    status = 409
+
+
+class Tokens:
+    """Tokens for programs, kept as hashes.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._kept: dict[str, KeptToken] | None = None
+
+    def all(self) -> list[KeptToken]:
+        """All of them, the oldest first; none where the file cannot be read."""
+        with self._lock:
+            try:
+                return list(self._load().values())
+            except TokenError as error:
+                _log.warning("%s", error)
+                return []
+
+    def is_valid(self, token: str) -> bool:
+        """Whether a program has shown a token of ours."""
+        digest = _digest(token)
+        return any(secrets.compare_digest(digest, kept.digest) for kept in self.all())
+
+    def make(self, name: str, now: datetime) -> tuple[KeptToken, str]:
+        """Make a token; returns it as it is kept, and its text, which is shown this once.
+
+        Raises:
+            TokenError: there are too many, or the file cannot be read or written.
+        """
+        text = f"facerec_{secrets.token_urlsafe(32)}"
+        made = KeptToken(
+            token_id=secrets.token_hex(4),
+            name=name,
+            created=now.isoformat(timespec="seconds"),
+            digest=_digest(text),
+        )
+        with self._lock:
+            kept = self._load()
+            if len(kept) >= MAX_TOKENS:
+                raise TokenError(f"There are {MAX_TOKENS} tokens already; delete one that is not used.")
+            self._save(kept | {made.token_id: made})
+        return made, text
+
+    def delete(self, token_id: str) -> bool:
+        """Delete a token; returns whether there was one.
+
+        Raises:
+            TokenError: the file cannot be read or written.
+        """
+        with self._lock:
+            kept = self._load()
+            if token_id not in kept:
+                return False
+            self._save({key: each for key, each in kept.items() if key != token_id})
+            return True
+
+    def _load(self) -> dict[str, KeptToken]:
+        if self._kept is None:
+            try:
+                content = _TokensFile.model_validate_json(read_plain(self._path, _MAX_TOKENS_BYTES))
+            except FileNotFoundError:
+                content = _TokensFile()
+            except (OSError, UnfitFileError, ValidationError) as error:
+                raise TokenError(
+                    f"The tokens in {self._path} cannot be read ({type(error).__name__}); delete that file,"
+                    " and make them again."
+                ) from None
+            self._kept = {token.token_id: token for token in content.tokens}
+        return self._kept
+
+    def _save(self, kept: dict[str, KeptToken]) -> None:
+        content = _TokensFile(tokens=list(kept.values())).model_dump_json(indent=2)
+        try:
+            replace_file(self._path, content.encode())
+        except OSError as error:
+            raise TokenError(f"{self._path} cannot be written ({error.strerror}).") from None
+        self._kept = kept
+
+
 def is_foreign(method: str, headers: Mapping[str, str], host: str) -> bool:
     """Whether a change is asked for by another site's page.
 
@@ -142,9 +282,10 @@ def is_foreign(method: str, headers: Mapping[str, str], host: str) -> bool:
     """
     if method in _SAFE_METHODS:
         return False
+    # Where a browser says where a request comes from, that counts: a proxy may call us by another name.
     site = headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        return True
+    if site is not None:
+        return site not in ("same-origin", "none")
     origin = headers.get("origin")
     return origin is not None and urlsplit(origin).netloc != host
 
@@ -157,15 +298,22 @@ def is_rebinding(host: str, listens_on: str) -> bool:
     return not is_loopback(name)
 
 
-def token_digest(token: str) -> str:
-    """What is kept of a token for programs: it has 256 random bits, so a fast hash will do."""
-    return _digest(token)
-
-
 def now_s() -> float:
     """The monotonic clock, which all times here are of."""
     return time.monotonic()
 
 
+def _network(address: str) -> str:
+    """Who counts as one: an address, or of IPv6 the network that a household is given."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
 def _digest(token: str) -> str:
+    """What is kept of a random text: it has 256 bits, so a fast hash will do."""
     return hashlib.sha256(token.encode()).hexdigest()

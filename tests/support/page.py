@@ -3,7 +3,7 @@
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,11 @@ import pytest
 import uvicorn
 
 from facerec_mqtt.monitoring.page_messages import PageCamera, PageFolders, PageRequest
+from facerec_mqtt.web.__main__ import server_config
 from facerec_mqtt.web.app import create_app
 from facerec_mqtt.web.context import Context
 from facerec_mqtt.web.live import Live
+from facerec_mqtt.web.security import now_s
 from tests.support.broker import PATIENCE_S, wait_until
 from tests.support.service import Home
 
@@ -33,17 +35,19 @@ class Page:
 
 
 @contextmanager
-def running_page(request: PageRequest, live: Live | None = None) -> Iterator[Page]:
+def running_page(
+    request: PageRequest, live: Live | None = None, clock: Callable[[], float] = now_s
+) -> Iterator[Page]:
     """Serve a page with a real uvicorn on a free port of the loopback interface.
 
     Args:
         request: its settings; the port is ours.
         live: the link to a service; none by default.
+        clock: gives the time to sessions and to the slow-down of wrong passwords.
     """
-    context = Context.of(request, live)
+    context = Context.of(request, live, clock)
     listening = socket.create_server((request.host, 0))
-    config = uvicorn.Config(create_app(context), log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(create_app(context), request))
     thread = threading.Thread(target=server.run, args=([listening],), name="page", daemon=True)
     thread.start()
     try:
