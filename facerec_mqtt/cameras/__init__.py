@@ -11,6 +11,7 @@ settings are named in annotations only.
 
 from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
+from facerec_mqtt.cameras.sources import bgr
 from facerec_mqtt.cameras.supervisor import Camera, CameraCounters
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "CameraFailedError",
     "CameraFailure",
     "FailureKind",
+    "bgr",
     "probe",
 ]

@@ -216,8 +216,7 @@ class _Judge:
             return selected
         vectors = self.networks.backbone.embed([selected.face])
         (answer,) = self.family.identify(vectors, min_margin=self.min_margin)
-        analysis = self.enrolled.get(content_key(data))
-        learnt = analysis is not None and analysis.vectors is not None
+        learnt = any(each.vectors is not None for each in self.enrolled.get(content_key(data)) or ())
         return _Judgement(self.family.scores(vectors)[0], answer.person, learnt)
 
 

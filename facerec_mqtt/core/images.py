@@ -139,7 +139,7 @@ def decode_picture(
     # Pillow stops at the data of a JPEG's first scan, behind any thumbnail with an end mark of its own.
     if _is_cut_short(data, found, stream.tell()):
         raise PictureError(Rejection(code=RejectionCode.CUT_SHORT))
-    _check_size(*picture.size)
+    check_size(*picture.size)
     if found is Format.JPEG and _has_too_many_scans(data, stream.tell()):
         raise PictureError(Rejection(code=RejectionCode.TOO_MANY_SCANS, count=MAX_SCANS))
     divisor = 1
@@ -223,7 +223,7 @@ def _is_cut_short(data: bytes, found: Format, header_end: int) -> bool:
     return False  # their decoders find out
 
 
-def _check_size(width_px: int, height_px: int) -> None:
+def check_size(width_px: int, height_px: int) -> None:
     """Refuse what is too small to show a face, or too large to be decoded.
 
     Raises:
@@ -286,7 +286,7 @@ def _decode_with_pillow(picture: "ImageFile", found: Format, divisor: int) -> Im
         picture.load()
         coloured = _as_rgb(picture, found)
         upright = ImageOps.exif_transpose(coloured.reduce(divisor) if divisor > 1 else coloured)
-        _check_size(*upright.size)  # which a HEIC may change while it is decoded
+        check_size(*upright.size)  # which a HEIC may change while it is decoded
         pixels = np.frombuffer(upright.tobytes("raw", "BGR"), np.uint8)
         return pixels.reshape(upright.height, upright.width, 3).copy()  # which can be written to
     except _PILLOW_ERRORS as error:

@@ -1,4 +1,4 @@
-"""Which kind of picture a file is, by its first bytes."""
+"""Which kind of picture or video a file is, by its first bytes."""
 
 from enum import StrEnum
 
@@ -19,6 +19,15 @@ class Format(StrEnum):
     TIFF = "TIFF"
 
 
+class VideoFormat(StrEnum):
+    """What a video file may be."""
+
+    MP4 = "MP4"
+    """Or MOV, 3GP, M4V: one family."""
+    MATROSKA = "Matroska"
+    AVI = "AVI"
+
+
 ALL_FORMATS = frozenset(Format)
 WEB_FORMATS = frozenset({Format.JPEG, Format.PNG, Format.WEBP})
 """What cameras send."""
@@ -28,6 +37,7 @@ _HEIC_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 )
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_QUICKTIME_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _SIGNATURES = (
     (b"\xff\xd8\xff", Format.JPEG),
     (b"\x89PNG\r\n\x1a\n", Format.PNG),
@@ -69,7 +79,20 @@ def format_of(head: bytes) -> Format:
     for signature, name in _UNSUPPORTED:
         if head.startswith(signature):
             raise PictureError(Rejection(code=RejectionCode.UNSUPPORTED_FORMAT, format=name))
+    if video_format_of(head) is not None:
+        raise PictureError(Rejection(code=RejectionCode.IS_A_VIDEO))
     raise PictureError(Rejection(code=RejectionCode.NOT_A_PICTURE))
+
+
+def video_format_of(head: bytes) -> VideoFormat | None:
+    """Recognise a video by its first bytes, 64 or more; `None` where it is none."""
+    if head[4:8] == b"ftyp":
+        return None if _brands(head) & (_AVIF_BRANDS | _HEIC_BRANDS) else VideoFormat.MP4
+    if head[4:8] in _QUICKTIME_ATOMS:
+        return VideoFormat.MP4
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return VideoFormat.MATROSKA
+    return VideoFormat.AVI if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
 
 
 def _brands(head: bytes) -> set[bytes]:

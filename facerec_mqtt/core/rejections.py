@@ -32,6 +32,13 @@ class RejectionCode(StrEnum):
     DECOMPRESSION_BOMB = "decompression_bomb"
     TOO_MANY_SCANS = "too_many_scans"
     NOT_PROCESSED = "not_processed"
+    # The video in it.
+    IS_A_VIDEO = "is_a_video"
+    VIDEO_DAMAGED = "video_damaged"
+    VIDEO_EMPTY = "video_empty"
+    NO_VIDEO = "no_video"
+    VIDEO_TOO_LONG = "video_too_long"
+    VIDEO_OF_SEVERAL = "video_of_several"
     # The face in the picture.
     NO_FACE = "no_face"
     SEVERAL_FACES = "several_faces"
@@ -82,6 +89,20 @@ _SENTENCES: Mapping[RejectionCode, str] = {
         " very long to decode; save it again."
     ),
     RejectionCode.NOT_PROCESSED: "OpenCV cannot work with it ({detail}).",
+    RejectionCode.IS_A_VIDEO: "It is a video; give a picture here.",
+    RejectionCode.VIDEO_DAMAGED: (
+        "The video is damaged, cut short, or of a kind that cannot be decoded; copy it again, or save it as"
+        " MP4."
+    ),
+    RejectionCode.VIDEO_EMPTY: "The video has no picture that can be decoded; copy it again.",
+    RejectionCode.NO_VIDEO: "It holds sound alone and no video; put a video or a photo there.",
+    RejectionCode.VIDEO_TOO_LONG: (
+        "The video is {found_minutes:.0f} minutes long, and {limit_minutes:.0f} are the most; cut out the"
+        " part that shows the person."
+    ),
+    RejectionCode.VIDEO_OF_SEVERAL: (
+        "The video shows {count} people, and it is not clear who is meant; add photos of the person alone."
+    ),
     RejectionCode.NO_FACE: "No face was found in it.",
     RejectionCode.SEVERAL_FACES: (
         "It shows {count} faces, none of them clearly the largest; cut out the right one."
@@ -106,6 +127,7 @@ class RemarkCode(StrEnum):
 
     LARGEST_TAKEN = "largest_taken"
     FITTING_TAKEN = "fitting_taken"
+    MOST_SEEN_TAKEN = "most_seen_taken"
     RESEMBLES = "resembles"
     NOT_RECOGNISED = "not_recognised"
     TAKEN_FOR = "taken_for"
@@ -116,6 +138,7 @@ _REMARKS: Mapping[RemarkCode, str] = {
     RemarkCode.FITTING_TAKEN: (
         "It shows {count} faces; the one {place}, which fits the person's other photos, was taken."
     ),
+    RemarkCode.MOST_SEEN_TAKEN: "The video shows {count} people; the one who is seen most was taken.",
     RemarkCode.RESEMBLES: "It resembles {name}; if that is who it shows, move it into that folder.",
     RemarkCode.NOT_RECOGNISED: "Not recognised.",
     RemarkCode.TAKEN_FOR: "Taken for {name}.",
@@ -154,6 +177,9 @@ class Rejection:
     limit_mb: float | None = None
     count: int | None = None
     """How many faces were found, or how many scans or levels of folders are the most."""
+    found_minutes: float | None = None
+    """Length of the video."""
+    limit_minutes: float | None = None
     file: str | None = None
     """The other file, as the report names it: `Anna/001.jpg`."""
     name: str | None = None

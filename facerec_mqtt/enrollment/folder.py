@@ -43,7 +43,7 @@ ENDINGS = (*_JPEG, ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", "
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file that may be a picture of somebody."""
+    """A file that may be a picture of somebody, or one picture of a video."""
 
     path: Path
     file: str
@@ -54,6 +54,8 @@ class Photo:
     """`Anna`: whose it is, as people read it; `_strangers`."""
     use_anyway: bool = False
     """Whether it is used although it would be rejected."""
+    at_s: float | None = None
+    """Of a picture of a video: seconds from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)

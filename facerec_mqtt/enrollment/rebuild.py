@@ -16,13 +16,10 @@ import numpy as np
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person, ProgressCallback
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
+from facerec_mqtt.enrollment.judging.analyses import analyse_photos, open_networks
 from facerec_mqtt.enrollment.judging.audit import ANALYSING, judge_folder
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
-from facerec_mqtt.enrollment.judging.photos import (
-    analyse_photos,
-    open_networks,
-    shipped_networks,
-)
+from facerec_mqtt.enrollment.judging.photos import shipped_networks
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.recognition import (
     Family,

@@ -144,7 +144,7 @@ def test_the_end_of_an_embedded_thumbnail_does_not_hide_that_a_picture_is_cut_sh
     [
         (b"", RejectionCode.EMPTY_FILE),
         (b"hello, I am not a picture", RejectionCode.NOT_A_PICTURE),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", RejectionCode.NOT_A_PICTURE),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", RejectionCode.IS_A_VIDEO),
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), RejectionCode.UNSUPPORTED_FORMAT),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", RejectionCode.DAMAGED),
         (b"\0\0\0\x18ftypavif\0\0\0\0", RejectionCode.DAMAGED),
@@ -292,7 +292,7 @@ def test_a_large_file_that_is_no_picture_is_not_read(tmp_path: Path) -> None:
     for path, head in ((film, b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"), (picture, encode(gradient()))):
         path.write_bytes(head)
         os.truncate(path, MAX_FILE_BYTES + 1)
-    for path, code in ((film, RejectionCode.NOT_A_PICTURE), (picture, RejectionCode.FILE_TOO_LARGE)):
+    for path, code in ((film, RejectionCode.IS_A_VIDEO), (picture, RejectionCode.FILE_TOO_LARGE)):
         with pytest.raises(PictureError) as caught:
             read_bytes(path)
         assert caught.value.rejection.code == code

@@ -15,6 +15,8 @@ EVERYTHING: dict[str, Any] = {
     "limit_mp": 64.0,
     "found_mb": 100.0,
     "limit_mb": 80.0,
+    "found_minutes": 95.2,
+    "limit_minutes": 30.0,
     "count": 3,
     "file": "Anna/001.jpg",
     "name": "Bert",

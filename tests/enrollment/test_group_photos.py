@@ -135,14 +135,13 @@ def test_the_faces_of_a_group_photo_are_cached_and_no_more_than_four(tmp_path: P
         cache.put(content_key(data), analyse(data, networks))
     cache.save()
     again = PhotoCache.open(path, networks)
-    kept = [again.get(content_key(data)) for data in encoded]
-    assert [None if each is None else (each.shown, len(each.faces)) for each in kept] == [
+    kept = [analysis for data in encoded for analysis in again.get(content_key(data)) or ()]
+    assert [(each.shown, len(each.faces)) for each in kept] == [
         (6, 4),
         (1, 0),
         (2, 2),
     ]
     before = analyse(encoded[2], networks)
-    assert kept[2] is not None
     for face, known in zip(before.faces, kept[2].faces, strict=True):
         assert np.array_equal(face.vectors, known.vectors)
         assert (face.sharpness, face.place) == (known.sharpness, known.place)

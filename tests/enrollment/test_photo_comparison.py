@@ -67,7 +67,7 @@ def test_no_photos_give_nothing() -> None:
     none = np.zeros((0, 5, DIMENSIONS), np.float32)
     nobody = np.zeros(0, np.int64)
     assert len(repeats(none, nobody, np.zeros(0))) == 0
-    assert len(moments(none, nobody, [])) == 0
+    assert len(moments(none, nobody, [], [])) == 0
     assert mislabelled_photos(none[:, 0], nobody, 2, Normaliser(COHORT.centres, COHORT.top), TABLE) == ()
 
 
@@ -75,7 +75,7 @@ def test_neighbouring_files_that_are_alike_are_one_moment_and_others_are_not() -
     clean = photos(1, 1, 1, 1)
     clean[1] = nearly(clean[0], 0.25)  # as unlike as a worsened version
     clean[3] = nearly(clean[0], 0.25, seed=6)  # as unlike, but files lie between
-    moment = moments(with_versions(clean), np.zeros(4, np.int64), [None] * 4)
+    moment = moments(with_versions(clean), np.zeros(4, np.int64), [None] * 4, range(4))
     assert moment[0] == moment[1]
     assert len(set(moment.tolist())) == 3
 
@@ -83,14 +83,14 @@ def test_neighbouring_files_that_are_alike_are_one_moment_and_others_are_not() -
 def test_near_duplicates_are_one_moment_wherever_they_lie() -> None:
     clean = photos(1, 1, 1)
     clean[2] = nearly(clean[0], 0.05)
-    moment = moments(with_versions(clean), np.zeros(3, np.int64), [None] * 3)
+    moment = moments(with_versions(clean), np.zeros(3, np.int64), [None] * 3, range(3))
     assert moment[0] == moment[2] != moment[1]
 
 
 def test_photos_within_ten_minutes_are_one_moment_and_an_hour_apart_are_two() -> None:
     clean = photos(1, 1, 1, 1, 2)
     taken = [0.0, 3600.0, 300.0, None, 60.0]
-    moment = moments(with_versions(clean), np.array([0, 0, 0, 0, 1]), taken)
+    moment = moments(with_versions(clean), np.array([0, 0, 0, 0, 1]), taken, range(5))
     assert moment[0] == moment[2]
     assert len(set(moment.tolist())) == 4
 

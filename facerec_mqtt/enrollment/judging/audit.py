@@ -1,6 +1,7 @@
 """All photos of the enrollment folder together: which would be used, and why the others would not."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.records import ProgressCallback, Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
+from facerec_mqtt.enrollment.judging.analyses import analyse_photos, open_networks
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis
 from facerec_mqtt.enrollment.judging.photo_comparison import (
     GroupPhoto,
@@ -16,11 +18,7 @@ from facerec_mqtt.enrollment.judging.photo_comparison import (
     compare_photos,
     moments,
 )
-from facerec_mqtt.enrollment.judging.photos import (
-    analyse_photos,
-    open_networks,
-    shipped_networks,
-)
+from facerec_mqtt.enrollment.judging.photos import shipped_networks
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.recognition import rebuilding
 from facerec_mqtt.reports import AuditReport, PhotoReport, resembling_strangers
@@ -86,7 +84,12 @@ def judge_folder(
         files=tuple(photo.file for photo in photos),
         vectors=vectors,
         labels=labels,
-        moments=moments(vectors, labels, [analyses[photo].taken_s for photo in photos]),
+        moments=moments(
+            vectors,
+            labels,
+            [analyses[photo].taken_s for photo in photos],
+            [photo.path for photo in photos],
+        ),
     )
     sharpness = np.array([analyses[photo].sharpness for photo in photos])
     found, resembled = compare_photos(candidates, sharpness, cohort)
@@ -133,7 +136,22 @@ def _with_fitting_faces(
             taken[photo] = analyses[photo].taking(face)
         elif not photo.use_anyway:
             taken[photo] = PhotoAnalysis(None, unlike)
-    return taken
+    return _without_others_in_videos(taken)
+
+
+def _without_others_in_videos(analyses: Mapping[Photo, PhotoAnalysis]) -> dict[Photo, PhotoAnalysis]:
+    """Leave out the pictures of other people in a video; where there are no others, one says why."""
+    used = {photo.path for photo, each in analyses.items() if each.vectors is not None}
+    kept: dict[Photo, PhotoAnalysis] = {}
+    for photo, each in analyses.items():
+        is_unclear = each.rejection is not None and each.rejection.code is RejectionCode.VIDEO_OF_SEVERAL
+        if not (is_unclear and photo.at_s is not None):
+            kept[photo] = each
+        elif photo.path not in used:
+            used.add(photo.path)
+            whole = replace(photo, file=photo.file.rpartition(" at ")[0], at_s=None)
+            kept[whole] = PhotoAnalysis(None, each.rejection)
+    return kept
 
 
 def _unit(vectors: Sequence[NDArray[np.float16] | None], versions: int, cohort: Cohort) -> Vectors:

@@ -1,7 +1,7 @@
-"""What each photo gave, kept for the next rebuild under the hash of the photo's content."""
+"""What each photo or video gave, kept for the next rebuild under the hash of its content."""
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from facerec_mqtt.faces import Backbone, Detector
 from facerec_mqtt.recognition import read_arrays
 from facerec_mqtt.training import VERSIONS
 
-_RECIPE = 5
-"""To be raised whenever the same photo and networks would give something else."""
+_RECIPE = 6
+"""To be raised whenever the same file and networks would give something else."""
 _MAX_CACHE_BYTES = 2**30
 _REJECTION = TypeAdapter(Rejection)
 _REMARK = TypeAdapter(Remark)
@@ -66,7 +66,10 @@ class PhotoAnalysis:
     shown: int = 1
     """How many faces it shows; of more than one, `faces` are those that it may be about."""
     faces: tuple[PhotoFace, ...] = ()
-    """The usable ones of the largest; the first is the one taken, unless the photo is rejected."""
+    """The usable ones of the largest; the first is the one taken, unless the photo is rejected. Of a
+    video with several people, the one that this is about."""
+    at_s: float | None = None
+    """Of a picture of a video: seconds from its beginning."""
 
     def taking(self, face: int) -> "PhotoAnalysis":
         """The same where one of `faces` is taken, by its place among them: it fits the other photos."""
@@ -81,9 +84,9 @@ class PhotoAnalysis:
 
 
 class PhotoCache:
-    """Analyses by the SHA-256 of the photo's content."""
+    """Analyses by the SHA-256 of the content; of a video several, each a picture of it."""
 
-    def __init__(self, path: Path, recipe: str, analyses: dict[str, PhotoAnalysis]) -> None:
+    def __init__(self, path: Path, recipe: str, analyses: dict[str, tuple[PhotoAnalysis, ...]]) -> None:
         self._path = path
         self._recipe = recipe
         self._analyses = analyses
@@ -92,18 +95,18 @@ class PhotoCache:
     def open(cls, path: Path, networks: Networks) -> "PhotoCache":
         """Read what former rebuilds kept; nothing, where other networks made it or it is damaged."""
         recipe = f"{_RECIPE} {VERSIONS} {networks.detector_digest} {networks.backbone_digest}"
-        analyses: dict[str, PhotoAnalysis] = {}
+        analyses: dict[str, tuple[PhotoAnalysis, ...]] = {}
         try:
             kept = read_arrays(read_plain(path, _MAX_CACHE_BYTES))
             if str(kept["recipe"]) == recipe:
                 vectors, rows = kept["vectors"], kept["rows"]
                 faces = _faces_of(kept)
-                columns = [kept[name] for name in ("keys", "facts", "sharpness", "taken_s", "shown")]
-                for at, (row, key, facts, sharpness, taken_s, shown) in enumerate(
+                columns = [kept[name] for name in ("keys", "facts", "sharpness", "taken_s", "shown", "at_s")]
+                for at, (row, key, facts, sharpness, taken_s, shown, at_s) in enumerate(
                     zip(rows, *columns, strict=True)
                 ):
                     used = row >= 0
-                    analyses[str(key)] = PhotoAnalysis(
+                    analysis = PhotoAnalysis(
                         vectors=vectors[row] if used else None,
                         rejection=None if used else _REJECTION.validate_json(str(facts), strict=True),
                         remark=_REMARK.validate_json(str(facts), strict=True) if used and facts else None,
@@ -111,21 +114,23 @@ class PhotoCache:
                         taken_s=None if np.isnan(taken_s) else float(taken_s),
                         shown=int(shown),
                         faces=faces.get(at, ()),
+                        at_s=None if np.isnan(at_s) else float(at_s),
                     )
+                    analyses[str(key)] = (*analyses.get(str(key), ()), analysis)
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             analyses = {}  # a cache: the photos are processed again
         return cls(path, recipe, analyses)
 
-    def get(self, key: str) -> PhotoAnalysis | None:
-        """What is known of a photo, or `None`."""
+    def get(self, key: str) -> tuple[PhotoAnalysis, ...] | None:
+        """What is known of a photo or a video, or `None`."""
         return self._analyses.get(key)
 
-    def put(self, key: str, analysis: PhotoAnalysis) -> None:
-        """Keep what a photo gave in memory, and on disk from the next `save` on."""
-        self._analyses[key] = analysis
+    def put(self, key: str, *analyses: PhotoAnalysis) -> None:
+        """Keep what a photo or a video gave in memory, and on disk from the next `save` on."""
+        self._analyses[key] = analyses
 
     def keep(self, wanted: Collection[str]) -> None:
-        """Drop all photos but these."""
+        """Drop all files but these."""
         self._analyses = {key: self._analyses[key] for key in wanted if key in self._analyses}
 
     def save(self) -> None:
@@ -134,7 +139,7 @@ class PhotoCache:
         Raises:
             OSError: the disk is full or not writable.
         """
-        analyses = list(self._analyses.values())
+        analyses = [each for file in self._analyses.values() for each in file]
         used = [each.vectors for each in analyses if each.vectors is not None]
         faces = [(at, face) for at, each in enumerate(analyses) for face in each.faces]
         is_used = np.array([each.vectors is not None for each in analyses], np.bool_)
@@ -143,13 +148,12 @@ class PhotoCache:
             buffer,
             allow_pickle=False,
             recipe=np.array(self._recipe),
-            keys=np.array(list(self._analyses), np.str_),
+            keys=np.array([key for key, file in self._analyses.items() for _ in file], np.str_),
             rows=np.where(is_used, np.cumsum(is_used) - 1, -1),
             facts=np.array([_facts(each) for each in analyses], np.str_),
             sharpness=np.array([each.sharpness for each in analyses], np.float64),
-            taken_s=np.array(
-                [np.nan if each.taken_s is None else each.taken_s for each in analyses], np.float64
-            ),
+            taken_s=_seconds(each.taken_s for each in analyses),
+            at_s=_seconds(each.at_s for each in analyses),
             shown=np.array([each.shown for each in analyses], np.int64),
             vectors=_stacked(used),
             face_of=np.array([at for at, _ in faces], np.int64),
@@ -168,6 +172,10 @@ def _faces_of(kept: Mapping[str, NDArray[Any]]) -> dict[int, tuple[PhotoFace, ..
         face = PhotoFace(vectors, float(sharpness), Place(str(place)))
         faces[int(of)] = (*faces.get(int(of), ()), face)
     return faces
+
+
+def _seconds(times_s: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if each is None else each for each in times_s], np.float64)
 
 
 def _stacked(vectors: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:

@@ -4,7 +4,7 @@ No limit here belongs to one backbone. How alike two photos are is compared with
 own worsened versions (`augmentation`), and likeness to a person is read off the cohort's table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -120,18 +120,19 @@ def repeats_of_members(
 
 
 def moments(
-    vectors: Vectors, labels: NDArray[np.int64], taken_s: Sequence[float | None]
+    vectors: Vectors, labels: NDArray[np.int64], taken_s: Sequence[float | None], sources: Sequence[Hashable]
 ) -> NDArray[np.int64]:
     """Group photos by shooting moment.
 
-    Photos of one person belong to one moment when the cameras' clocks put them within ten minutes of each
-    other, or when they are neighbours in the order of their files and as alike as a photo and its worsened
-    versions usually are, or when they are near-duplicates wherever they lie.
+    Photos of one person belong to one moment when they are of one video, when the cameras' clocks put them
+    within ten minutes of each other, when they are neighbours in the order of their files and as alike as a
+    photo and its worsened versions usually are, or when they are near-duplicates wherever they lie.
 
     Args:
         vectors: (N, versions, D) float32 unit embeddings in the order of the files.
         labels: (N,) row of the person.
         taken_s: when each was taken, where its file says so.
+        sources: the file of each, of which a video has several.
 
     Returns:
         (N,) number of the moment.
@@ -150,6 +151,9 @@ def moments(
                 join(int(other), int(photo))
             if place and alike[-1] >= (own_middle[own[place - 1]] + own_middle[photo]) / 2:
                 join(int(own[place - 1]), int(photo))
+        first_of: dict[Hashable, int] = {}
+        for at in own.tolist():
+            join(first_of.setdefault(sources[at], at), at)
         dated = sorted((taken, photo) for photo in map(int, own) if (taken := taken_s[photo]) is not None)
         for (before_s, one), (after_s, other) in pairwise(dated):
             if after_s - before_s <= _SAME_MOMENT_S:
