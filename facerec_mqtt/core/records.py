@@ -4,7 +4,7 @@ All are immutable. Those that hold arrays compare by identity, since comparing a
 element is never what a caller wants here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -81,14 +81,29 @@ class Identification:
     """Slug of who scored best, also when refused: for `run --explain` alone, never for MQTT."""
 
 
+class PersonKind(StrEnum):
+    """What somebody enrolled is to the household."""
+
+    FAMILY = "family"
+    """A member: arrives, departs, is present or not."""
+    VISITOR = "visitor"
+    """Known, as the postman is: has a name, and no presence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member of the family, as enrolled."""
+    """Somebody enrolled."""
 
     slug: str
     """`[a-z0-9_]+`, made from the name; used in topics and identifiers."""
     name: str
     """As the folder is called: "José Núñez"."""
+    kind: PersonKind = PersonKind.FAMILY
+
+
+def family_of(people: Iterable[Person]) -> tuple[Person, ...]:
+    """The members of the family among those who are enrolled."""
+    return tuple(person for person in people if person.kind is PersonKind.FAMILY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
