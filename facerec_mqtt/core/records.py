@@ -119,7 +119,7 @@ class Sighting:
     face: AlignedFace
     """The face itself, for the picture that is published with the event."""
     embedding: NDArray[np.float32] | None = None
-    """(D,) float32 of unit length; `None` where the face was too poor to be embedded, or without a model."""
+    """(D,) float32 of unit length; `None` where the face was too poor to be embedded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,13 +151,13 @@ class Departure(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PresenceChange:
-    """A person came or left, or a stranger was seen."""
+    """A person came or left, or a known visitor or a stranger was seen."""
 
     camera: str
     """The camera's slug."""
     person: str | None
     """The person's slug; `None` for a stranger."""
-    kind: Literal["arrived", "departed", "stranger"]
+    kind: Literal["arrived", "departed", "visitor", "stranger"]
     at_s: float
     """When, in seconds of `time.monotonic`: capture of the frame that decided."""
     visit_id: str
@@ -171,6 +171,16 @@ class PresenceChange:
     """Why a visit has ended; `None` for an arrival and a stranger."""
     pooled: PooledEmbedding | None = None
     """Of the frames that decided; `None` for a departure and where no face was embedded."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerSeen:
+    """Which stranger a visit is of."""
+
+    stranger_id: str
+    """Of the group of visits that are this person's."""
+    times_seen: int
+    """How many visits the group has, this one included; those that are not kept any more are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,8 @@ class OpenVisit:
     """Of the last frame that gave the name (for a stranger: of the frame that decided), [0, 1]."""
     pooled: PooledEmbedding | None = field(default=None, compare=False)
     """Of the visit so far; `None` where no face was embedded."""
+    is_visitor: bool = False
+    """Whether the person is a known visitor."""
 
 
 @dataclass(frozen=True, slots=True)

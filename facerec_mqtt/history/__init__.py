@@ -9,6 +9,7 @@ from facerec_mqtt.history.errors import (
     NewerHistoryError,
     history_errors,
 )
+from facerec_mqtt.history.grouping import SAME_PERSON, StrangerGroups
 from facerec_mqtt.history.recorder import VisitRecorder
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.removal import forget_visits, has_visits, people_with_visits
@@ -20,6 +21,7 @@ from facerec_mqtt.history.writer import HistoryWriter
 __all__ = [
     "FILE",
     "MAX_PAGE",
+    "SAME_PERSON",
     "SCHEMA_VERSION",
     "DamagedHistoryError",
     "Embedding",
@@ -31,6 +33,7 @@ __all__ = [
     "MissingHistoryError",
     "NewerHistoryError",
     "StrangerGroup",
+    "StrangerGroups",
     "Strangers",
     "VisitFacts",
     "VisitFilter",

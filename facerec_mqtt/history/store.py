@@ -61,6 +61,11 @@ class History:
                 raise
         return cls(connection)
 
+    @property
+    def version(self) -> int:
+        """Changes when another program has changed the database."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
