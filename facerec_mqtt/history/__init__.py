@@ -9,13 +9,13 @@ from facerec_mqtt.history.errors import (
     NewerHistoryError,
     history_errors,
 )
-from facerec_mqtt.history.grouping import SAME_PERSON, StrangerGroups
 from facerec_mqtt.history.recorder import VisitRecorder
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.removal import forget_visits, has_visits, people_with_visits
 from facerec_mqtt.history.schema import SCHEMA_VERSION
 from facerec_mqtt.history.store import FILE, MAX_PAGE, History
-from facerec_mqtt.history.strangers import Embedding, GroupedEmbedding, StrangerGroup, Strangers
+from facerec_mqtt.history.strangers.grouping import SAME_PERSON, StrangerGroups
+from facerec_mqtt.history.strangers.tables import Embedding, GroupedEmbedding, StrangerGroup, Strangers
 from facerec_mqtt.history.writer import HistoryWriter
 
 __all__ = [

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import StrangerSeen
-from facerec_mqtt.history.strangers import Embedding, GroupedEmbedding
+from facerec_mqtt.history.strangers.tables import Embedding, GroupedEmbedding
 from facerec_mqtt.presence import new_visit_id
 from facerec_mqtt.recognition import Gallery, Normaliser
 
