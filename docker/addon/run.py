@@ -78,7 +78,14 @@ def environment(options: Mapping[str, Any], broker: Mapping[str, Any] | None) ->
         options: the add-on's, as the supervisor has checked them.
         broker: what the supervisor offers; ignored where the options name a broker.
     """
-    values = {"FACEREC_MODEL_DIR": "/data/models", "FACEREC_CAMERAS": json.dumps(_cameras(options))}
+    values = {
+        "FACEREC_MODEL_DIR": "/data/models",
+        "FACEREC_CAMERAS": json.dumps(_cameras(options)),
+        # The supervisor reaches the container's own address, and is the only one that is answered there.
+        "FACEREC_WEB__INGRESS": "true",
+        "FACEREC_WEB__HOST": "0.0.0.0",  # noqa: S104 - the page itself refuses all others
+        "FACEREC_WEB__PORT": "8094",
+    }
     if broker is not None and not options.get("mqtt_host"):
         offered = {
             "HOST": broker["host"],

@@ -1,9 +1,11 @@
 """The course of the demo: draw, rebuild, run, print, tidy up."""
 
+import contextlib
 import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from facerec_mqtt.demo.listener import event_line, listener
 from facerec_mqtt.demo.rendering import ENROLLED_STRANGERS, FAMILY, write_photos, write_strangers
 from facerec_mqtt.demo.small_broker import small_broker
 from facerec_mqtt.mqtt import check_login
-from facerec_mqtt.settings import PREFIX, MqttSettings, load_settings
+from facerec_mqtt.settings import PREFIX, MqttSettings, WebSettings, load_settings
 
 RUN_S = 60.0
 """How long the service runs, without `--forever`."""
@@ -61,7 +63,9 @@ def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_
         url = stack.enter_context(drawn_camera(film))
         listening = stack.enter_context(listener(mqtt, clear=own_broker is not None))
         log_file = folder / "service.log"
-        service = stack.enter_context(_service(folder, mqtt, url, log_file))
+        page_port = _page_port()
+        service = stack.enter_context(_service(folder, mqtt, url, page_port, log_file))
+        _say(f"The page: http://127.0.0.1:{page_port}/ (in a moment, and as long as the demo runs).")
         _say("The service watches a drawn camera. What it publishes on MQTT:", "")
         until_s = float("inf") if forever else time.monotonic() + run_s
         try:
@@ -139,7 +143,7 @@ def _rebuild(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _service(
-    folder: Path, mqtt: MqttSettings, camera_url: str, log_file: Path
+    folder: Path, mqtt: MqttSettings, camera_url: str, page_port: int, log_file: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `facerec-mqtt run`, and end it."""
     camera = {"name": "front_door", "url": camera_url, "fps": FRAMES_PER_SECOND}
@@ -148,6 +152,9 @@ def _service(
         "MODEL_DIR": str(folder / "models"),
         "ENROLLMENT_DIR": str(folder / "enrollment"),
         "RECOGNITION__DEPARTURE_S": str(_DEPARTURE_S),
+        "REVIEW__ENABLED": "true",
+        "REVIEW__FOLDER": str(folder / "review"),
+        "WEB__PORT": str(page_port),
         **_as_environment(mqtt),
     }
     with log_file.open("wb") as log:
@@ -168,6 +175,14 @@ def _service(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _page_port() -> int:
+    """The page's usual port, or a free one where that is taken."""
+    for port in (WebSettings().port, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as free:
+            return int(free.getsockname()[1])
+    raise FacerecError("No port of 127.0.0.1 is free for the page; end a program that uses many.")
 
 
 def _broker_of_the_user(env_file: Path | None) -> MqttSettings | None:

@@ -100,7 +100,7 @@ def why_not(error: OSError, request: PageRequest) -> str:
                 f"the certificate {request.tls_certificate} and the key {request.tls_key} do not fit or"
                 " cannot be read; check FACEREC_WEB__TLS_CERTIFICATE and FACEREC_WEB__TLS_KEY"
             )
-        case FileNotFoundError() | PermissionError() if error.filename or request.tls_certificate:
+        case FileNotFoundError() | PermissionError() if request.tls_certificate is not None:
             return f"the certificate or its key cannot be read ({error.strerror}); check FACEREC_WEB__TLS_*"
         case socket.gaierror():
             return (

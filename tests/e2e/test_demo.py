@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from queue import SimpleQueue
 
+import httpx
 import numpy as np
 import pytest
 
@@ -56,10 +57,14 @@ def test_the_demo_lets_family_arrive_and_a_stranger_stay_a_stranger(tmp_path: Pa
                 events.append((event[1], event[2]))
                 if event[1] == "stranger":
                     break
+            elif "The page: " in line:
+                address = line.split()[2]
+        status = httpx.get(f"{address}api/v1/status", timeout=PATIENCE_S).json()
         demo.send_signal(signal.SIGINT)
         rest = demo.stdout.read()
         assert demo.wait(PATIENCE_S) == 0
         watchdog.cancel()
+    assert {person["name"] for person in status["people"]} == set(FAMILY)
     assert [text.split(" at ")[0] for kind, text in events if kind == "arrived"] == ["Anna"]
     kind, text = events[-1]
     assert kind == "stranger"

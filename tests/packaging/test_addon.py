@@ -109,6 +109,8 @@ def test_the_defaults_and_a_camera_with_the_supervisors_broker(
     settings = settings_of(start(tmp_path, options, supervisor.url), monkeypatch, tmp_path)
     assert supervisor.asked == ["/services/mqtt"]
     assert (settings.mqtt.host, settings.mqtt.port, settings.mqtt.tls) == ("core-mosquitto", 1884, False)
+    assert settings.web.ingress
+    assert settings.web.port == CONFIG["ingress_port"]
     assert settings.mqtt.username == "addons"
     assert settings.mqtt.password is not None
     assert settings.mqtt.password.get_secret_value() == BROKER["password"]
@@ -248,10 +250,11 @@ def test_the_schema_has_only_types_that_the_supervisor_knows() -> None:
     assert not known.fullmatch("text")
 
 
-def test_the_add_on_is_of_this_version_for_both_processors_and_without_a_page() -> None:
+def test_the_add_on_is_of_this_version_for_both_processors_and_has_the_page() -> None:
     assert CONFIG["version"] == __version__
     assert set(CONFIG["arch"]) == {"amd64", "aarch64"}
-    assert "ingress" not in CONFIG
+    assert CONFIG["ingress"] is True
+    assert "ports" not in CONFIG  # nobody but the supervisor reaches it
     assert CONFIG["services"] == ["mqtt:want"]
 
 

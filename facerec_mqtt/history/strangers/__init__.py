@@ -1,1 +1,0 @@
-"""Groups of strangers: visits without a name that are one person."""

@@ -1,0 +1,74 @@
+"""The page's process: what its supervisor does when it hangs, fails or has a certificate."""
+
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from facerec_mqtt.monitoring.page_messages import PageListening, PageRequest
+from facerec_mqtt.service.page import process
+from facerec_mqtt.service.page.process import PageProcess
+from tests.support.broker import PATIENCE_S, Certificates, free_port, wait_until
+from tests.support.page import folders_in, page_request
+from tests.support.service import children_of, command_line
+
+
+@contextmanager
+def running(folder: Path, **changes: Any) -> Iterator[tuple[PageProcess, int]]:
+    """A page under supervision, and its port."""
+    port = free_port()
+
+    def request(link: int) -> tuple[PageRequest, tuple[int, ...]]:
+        return page_request(folders_in(folder), port=port, link_descriptor=link, **changes), ()
+
+    page = PageProcess(f"port {port}", request)
+    page.start()
+    try:
+        yield page, port
+    finally:
+        page.stop()
+
+
+def page_pid() -> int:
+    return next(pid for pid in children_of(os.getpid()) if "facerec_mqtt.web" in command_line(pid))
+
+
+def test_a_page_that_hangs_is_ended_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "_SILENT_S", 8.0)
+    caplog.set_level(logging.INFO)
+    with running(tmp_path) as (page, port):
+        wait_until(lambda: isinstance(page.take(), PageListening), "it does not start")
+        first = page_pid()
+        os.kill(first, signal.SIGSTOP)
+        wait_until(lambda: isinstance(page.take(), PageListening), "it does not come back")
+        assert page_pid() != first
+        assert httpx.get(f"http://127.0.0.1:{port}/api/v1/status", timeout=PATIENCE_S).status_code == 200
+    wait_until(lambda: not command_line(first), "the hanging one is left")
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "8 s" in warnings[0]
+
+
+def test_a_page_with_a_certificate_is_served_by_https(tmp_path: Path, certificates: Certificates) -> None:
+    tls = {"tls_certificate": certificates.server, "tls_key": certificates.server_key}
+    with running(tmp_path, **tls) as (page, port):
+        wait_until(lambda: isinstance(page.take(), PageListening), "it does not start")
+        trust = ssl.create_default_context(cafile=certificates.ca)
+        answer = httpx.get(f"https://127.0.0.1:{port}/api/v1/status", verify=trust, timeout=PATIENCE_S)
+        assert answer.status_code == 200
+
+
+def test_what_must_be_set_right_is_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = {"tls_certificate": Path("/nowhere.crt"), "tls_key": Path("/nowhere.key")}
+    with running(tmp_path, **nowhere):
+        wait_until(lambda: "FACEREC_WEB__TLS" in caplog.text, "nothing is said")
+    assert caplog.text.count("The page is not there") == 1
