@@ -4,7 +4,7 @@ All are immutable. Those that hold arrays compare by identity, since comparing a
 element is never what a caller wants here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -81,14 +81,29 @@ class Identification:
     """Slug of who scored best, also when refused: for `run --explain` alone, never for MQTT."""
 
 
+class PersonKind(StrEnum):
+    """What somebody enrolled is to the household."""
+
+    FAMILY = "family"
+    """A member: arrives, departs, is present or not."""
+    VISITOR = "visitor"
+    """Known, as the postman is: has a name, and no presence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member of the family, as enrolled."""
+    """Somebody enrolled."""
 
     slug: str
     """`[a-z0-9_]+`, made from the name; used in topics and identifiers."""
     name: str
     """As the folder is called: "José Núñez"."""
+    kind: PersonKind = PersonKind.FAMILY
+
+
+def family_of(people: Iterable[Person]) -> tuple[Person, ...]:
+    """The members of the family among those who are enrolled."""
+    return tuple(person for person in people if person.kind is PersonKind.FAMILY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +119,7 @@ class Sighting:
     face: AlignedFace
     """The face itself, for the picture that is published with the event."""
     embedding: NDArray[np.float32] | None = None
-    """(D,) float32 of unit length; `None` where the face was too poor to be embedded, or without a model."""
+    """(D,) float32 of unit length; `None` where the face was too poor to be embedded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,13 +151,13 @@ class Departure(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PresenceChange:
-    """A person came or left, or a stranger was seen."""
+    """A person came or left, or a known visitor or a stranger was seen."""
 
     camera: str
     """The camera's slug."""
     person: str | None
     """The person's slug; `None` for a stranger."""
-    kind: Literal["arrived", "departed", "stranger"]
+    kind: Literal["arrived", "departed", "visitor", "stranger"]
     at_s: float
     """When, in seconds of `time.monotonic`: capture of the frame that decided."""
     visit_id: str
@@ -156,6 +171,16 @@ class PresenceChange:
     """Why a visit has ended; `None` for an arrival and a stranger."""
     pooled: PooledEmbedding | None = None
     """Of the frames that decided; `None` for a departure and where no face was embedded."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerSeen:
+    """Which stranger a visit is of."""
+
+    stranger_id: str
+    """Of the group of visits that are this person's."""
+    times_seen: int
+    """How many visits the group has, this one included; those that are not kept any more are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +199,8 @@ class OpenVisit:
     """Of the last frame that gave the name (for a stranger: of the frame that decided), [0, 1]."""
     pooled: PooledEmbedding | None = field(default=None, compare=False)
     """Of the visit so far; `None` where no face was embedded."""
+    is_visitor: bool = False
+    """Whether the person is a known visitor."""
 
 
 @dataclass(frozen=True, slots=True)

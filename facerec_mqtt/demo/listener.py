@@ -114,6 +114,8 @@ def event_line(event: dict[str, Any]) -> str:
     match kind:
         case "arrived":
             what = f"{event['name']} at {camera} (score {event['score']:.2f})"
+        case "visitor":
+            what = f"{event['name']}, a known visitor, at {camera}"
         case "departed":
             what = f"{event['name']}, last seen at {camera}"
         case _:

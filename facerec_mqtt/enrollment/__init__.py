@@ -5,7 +5,7 @@
 
 from facerec_mqtt.enrollment.capture import CaptureController, capture
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, read_enrollment_folder
-from facerec_mqtt.enrollment.owners import folders_in, is_of_somebody
+from facerec_mqtt.enrollment.owners import everybody_in, folders_in, folders_of_visitors, is_of_somebody
 from facerec_mqtt.enrollment.person_file import FILE as PERSON_FILE
 from facerec_mqtt.enrollment.traces import (
     RESTORE_STAGE,
@@ -27,10 +27,12 @@ __all__ = [
     "Places",
     "Traces",
     "capture",
+    "everybody_in",
     "find_remainders_in_state",
     "find_remaining_visits",
     "find_traces",
     "folders_in",
+    "folders_of_visitors",
     "is_of_somebody",
     "mentions",
     "read_enrollment_folder",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import UNFINISHED_PREFIX, replace_file
+from facerec_mqtt.core.records import PersonKind
 from facerec_mqtt.core.slugs import SlugError, person_name, slug
 from facerec_mqtt.enrollment.capture_session import Part
-from facerec_mqtt.enrollment.owners import TEST, folder_of, folders_in, owner_name
+from facerec_mqtt.enrollment.owners import KNOWN, TEST, everybody_in, folder_of, owner_name
 
 
 class Album:
@@ -35,8 +36,13 @@ class Album:
         self._folders: dict[Part, Path] = {"learn": learn_dir, "test": test_dir}
 
     @classmethod
-    def open(cls, enrollment_dir: Path, name: str) -> "Album":
+    def open(cls, enrollment_dir: Path, name: str, kind: PersonKind = PersonKind.FAMILY) -> "Album":
         """Find a person's folders, which need not exist yet, and check that they may be written to.
+
+        Args:
+            enrollment_dir: the enrollment folder.
+            name: the person's, as their folder is called.
+            kind: whether it is a member or a known visitor.
 
         Raises:
             EnrollmentError: the name cannot be a folder's, another person's folder would be called the same
@@ -46,14 +52,16 @@ class Album:
             clean = person_name(name)
         except SlugError as error:
             raise EnrollmentError(str(error)) from None
-        learn_dir = folder_of(enrollment_dir, clean)
+        below = Path(KNOWN) if kind is PersonKind.VISITOR else Path()
+        learn_dir = folder_of(enrollment_dir / below, clean)
         own = owner_name(learn_dir)
-        test_dir = folder_of(enrollment_dir / TEST, own)
-        for folder, other in folders_in(enrollment_dir).items():
-            if other.slug == slug(own) and owner_name(folder) != own:
+        test_dir = folder_of(enrollment_dir / TEST / below, own)
+        for folder, other in everybody_in(enrollment_dir).items():
+            if other.slug == slug(own) and (owner_name(folder), other.kind) != (own, kind):
+                there = folder.parent.relative_to(enrollment_dir) / owner_name(folder)
                 raise EnrollmentError(
-                    f'There is a folder "{owner_name(folder)}" already, and "{clean}" would be called the'
-                    " same in topics; use one name for one person."
+                    f'There is a folder "{there}" already, and "{below / clean}" would be called the same in'
+                    " topics; use one name for one person."
                 )
         made: list[Path] = []
         try:
@@ -62,7 +70,8 @@ class Album:
                     raise EnrollmentError(
                         f'"{folder}" is a link out of the enrollment folder; put a real folder in its place.'
                     )
-                for each in (enrollment_dir, folder.parent, folder):
+                relative = folder.relative_to(enrollment_dir)
+                for each in (enrollment_dir / part for part in (*reversed(relative.parents), relative)):
                     if not each.is_dir():
                         each.mkdir(mode=0o700, parents=True)
                         made.append(each)

@@ -4,6 +4,7 @@ enrollment/
     Anna/               pictures of Anna, also in folders of their own: Anna/2019/1.jpg
         .facerec.json       what is said about her: see `person_file`
     José Núñez/         pictures of José Núñez
+    _known/Postman/     pictures of a known visitor, who is recognised and is not family; may be missing
     _strangers/         pictures of people who are not family; may be missing
     _test/              pictures to test a model with, laid out like the folder itself; may be missing
     .trash/             photos that were deleted on the page, for 30 days
@@ -14,22 +15,24 @@ enrollment/
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import is_clutter, is_visible, text_name
-from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.enrollment.owners import (
+    KNOWN,
     SET_ASIDE,
     STRANGERS,
-    TEST,
     Use,
+    folders_of_visitors,
     is_of_somebody,
     owner_name,
     owners_of,
+    set_aside_in,
     use_of,
 )
 from facerec_mqtt.enrollment.person_file import photos_to_use
@@ -166,10 +169,10 @@ class _Reader:
             EnrollmentError: two names make the same identifier.
         """
         self._root = self._enrollment_dir.resolve(strict=True)
-        self._owners = owners_of(filter(is_of_somebody, filter(_is_folder, _listed(self._enrollment_dir))))
+        self._owners = _owners(_listed(self._enrollment_dir)) | folders_of_visitors(self._enrollment_dir)
         for folder, owner in self._owners.items():
             if owner.slug == person:
-                self._read_entry(folder)
+                self._read_entry(folder, owner.kind)
 
     def read(self) -> None:
         """List everything.
@@ -181,7 +184,7 @@ class _Reader:
         entries = _listed(self._enrollment_dir)
         hidden = sorted(_hidden_people(self._enrollment_dir))
         self._root = self._enrollment_dir.resolve(strict=True)
-        self._owners = owners_of(filter(is_of_somebody, filter(_is_folder, entries)))
+        self._owners = _owners(entries)
         self.notes += [
             f'The folder "{text_name(folder)}" is not used, since its name begins with a dot; rename it.'
             for folder in hidden
@@ -194,25 +197,39 @@ class _Reader:
         for entry in entries:
             self._read_entry(entry)
 
-    def _read_entry(self, entry: Path) -> None:
+    def _read_entry(self, entry: Path, kind: PersonKind = PersonKind.FAMILY) -> None:
+        """Take a file or folder of the enrollment folder, or of the one of known visitors.
+
+        Args:
+            entry: what it is.
+            kind: whose folders are beside it.
+        """
         name, use = text_name(entry), use_of(entry)
+        if kind is PersonKind.VISITOR:
+            name = f"{KNOWN}/{name}"
+            use = use if use in (Use.PERSON, Use.IGNORED) else Use.RESERVED
         if not _is_folder(entry):
             outside = Rejection(code=RejectionCode.OUTSIDE_OF_FOLDERS)
             self.rejected.append(RejectedFile(name, None, None, outside))
         elif use is Use.RESERVED:
             self.notes.append(
-                f'The folder "{name}" is not used, since its name begins with "{name.strip()[0]}".'
+                f'The folder "{name}" is not used, since its name begins with "{owner_name(entry)[0]}".'
             )
-        elif use in (Use.PERSON, Use.STRANGERS):  # test pictures are never learnt from
+        elif use in (Use.PERSON, Use.KNOWN, Use.STRANGERS):  # test pictures are never learnt from
             target = entry.resolve()
-            if target.is_relative_to(self._root):
-                self._to_use |= {f"{name}/{file}" for file in photos_to_use(entry)}
-                person = self._person(entry) if use is Use.PERSON else None
-                self._read_folder(entry, name, person, level=0, seen={target, *target.parents})
-            else:
+            if not target.is_relative_to(self._root):
                 self.notes.append(
                     f'The folder "{name}" is not used, since it is a link out of the enrollment folder.'
                 )
+            elif use is Use.KNOWN:
+                visitors = self._entries(entry, name)
+                self._owners |= _owners(visitors)
+                for visitor in visitors:
+                    self._read_entry(visitor, PersonKind.VISITOR)
+            else:
+                self._to_use |= {f"{name}/{file}" for file in photos_to_use(entry)}
+                person = self._person(entry) if use is Use.PERSON else None
+                self._read_folder(entry, name, person, level=0, seen={target, *target.parents})
 
     def _person(self, folder: Path) -> Person:
         """Whose folder it is; a second one of the same name is noted.
@@ -227,6 +244,11 @@ class _Reader:
                 " to the person's name."
             )
         person = self.people.setdefault(owner.slug, owner)
+        if person.kind is not owner.kind:
+            raise EnrollmentError(
+                f'"{person.name}" and "{owner.name}", one a known visitor and the other not, would both be'
+                f" called {person.slug!r}; rename one of the folders, or put the photos into one of them."
+            )
         first = self._folders.setdefault(person.slug, folder)
         if owner_name(first) != name:
             raise EnrollmentError(
@@ -254,14 +276,7 @@ class _Reader:
         """
         owner = STRANGERS if person is None else person.name
         key = None if person is None else person.slug
-        try:
-            entries = _listed(folder)
-        except OSError as error:
-            self.notes.append(
-                f'The folder "{label}" cannot be read ({error.strerror}); check its permissions.'
-            )
-            return
-        for path in entries:
+        for path in self._entries(folder, label):
             file = f"{label}/{text_name(path)}"
             is_folder, rejection = self._place(path, level)
             if rejection is not None:
@@ -271,6 +286,16 @@ class _Reader:
             elif (target := path.resolve()) not in seen:
                 seen.add(target)
                 self._read_folder(path, file, person, level + 1, seen)
+
+    def _entries(self, folder: Path, label: str) -> list[Path]:
+        """What is in a folder, in order; nothing where it cannot be read, which is noted."""
+        try:
+            return _listed(folder)
+        except OSError as error:
+            self.notes.append(
+                f'The folder "{label}" cannot be read ({error.strerror}); check its permissions.'
+            )
+            return []
 
     def _place(self, path: Path, level: int) -> tuple[bool, Rejection | None]:
         """Whether something in a person's folder is a folder, and why it is not used because of its place."""
@@ -287,6 +312,10 @@ class _Reader:
         if is_folder and level >= MAX_LEVELS:
             return is_folder, Rejection(code=RejectionCode.TOO_DEEP, count=MAX_LEVELS)
         return is_folder, None
+
+
+def _owners(entries: Iterable[Path]) -> dict[Path, Person]:
+    return owners_of(filter(is_of_somebody, filter(_is_folder, entries)))
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -321,7 +350,7 @@ def _hidden_people(folder: Path) -> Iterator[Path]:
 def _forgetting_was_interrupted(enrollment_dir: Path) -> bool:
     """Whether `forget` has left photos there; while it is at work it holds a lock on their folder."""
     folder = enrollment_dir / SET_ASIDE
-    found = [path for parent in (folder, folder / TEST) for path in parent.glob("*")]
+    found = [path for parent in set_aside_in(enrollment_dir) for path in parent.glob("*")]
     if all(path.name.startswith((".", "_")) for path in found):
         return False
     try:

@@ -32,7 +32,7 @@ from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.enrollment.folder import ENDINGS
-from facerec_mqtt.enrollment.owners import SET_ASIDE, TEST, TRASH, folders_in
+from facerec_mqtt.enrollment.owners import SET_ASIDE, folders_in, parents_in, set_aside_in
 from facerec_mqtt.enrollment.traces import (
     Kind,
     Places,
@@ -98,8 +98,8 @@ def forget(
             _delete_models(places.models, traces)
         with _deleting(places.enrollment):
             aside.delete()
-        for parent in (TEST, TRASH):
-            remove_if_empty(places.enrollment / parent)
+        for parent in reversed(parents_in(places.enrollment)[1:]):
+            remove_if_empty(parent)
         left = find_remainders(places, traces.person)
         cache = ModelPaths(places.models).photo_cache
         if cache_before is not None and _signature(cache) == cache_before:
@@ -285,8 +285,9 @@ class SetAside:
                 target = target.with_name(f"{target.name}_")  # makes the same slug
             # Noted first, so that it is put back wherever this is interrupted.
             self._moves.append(_Move(folder, target, earlier=False))
-            for parent in (self.folder, target.parent):
-                parent.mkdir(mode=0o700, exist_ok=True)
+            for parent in reversed(target.parents):
+                if parent.is_relative_to(self.folder):
+                    parent.mkdir(mode=0o700, exist_ok=True)
             folder.rename(target)
 
     def put_back(self) -> tuple[Path, ...]:
@@ -304,7 +305,7 @@ class SetAside:
             if move.earlier and self._person.slug in there:
                 stay.append(move.aside)
             elif move.aside.exists():
-                move.home.parent.mkdir(mode=0o700, exist_ok=True)
+                move.home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 move.aside.rename(move.home)
         self._tidy()
         return tuple(stay)
@@ -336,7 +337,7 @@ class SetAside:
             yield
 
     def _tidy(self) -> None:
-        for folder in (self.folder / TEST, self.folder / TRASH, self.folder):
+        for folder in reversed(set_aside_in(self._enrollment_dir)):
             remove_if_empty(folder)
 
 

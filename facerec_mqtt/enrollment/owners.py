@@ -7,10 +7,11 @@ from enum import Enum, auto
 from pathlib import Path
 
 from facerec_mqtt.core.files import is_visible, text_name
-from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.core.slugs import RESERVED_SIGNS, SlugError, clean_name, slug
 from facerec_mqtt.enrollment.person_file import display_name
 
+KNOWN = "_known"
 STRANGERS = "_strangers"
 TEST = "_test"
 SET_ASIDE = ".forgetting"
@@ -22,6 +23,8 @@ class Use(Enum):
     """What a folder in the enrollment folder is for, by its name."""
 
     PERSON = auto()
+    KNOWN = auto()
+    """Of folders of known visitors."""
     STRANGERS = auto()
     TEST = auto()
     RESERVED = auto()
@@ -35,9 +38,12 @@ def use_of(folder: Path) -> Use:
     name = owner_name(folder)
     if not is_visible(folder):
         return Use.IGNORED
-    if name in (STRANGERS, TEST):
-        return Use.STRANGERS if name == STRANGERS else Use.TEST
+    if name in _USES:
+        return _USES[name]
     return Use.RESERVED if name.startswith(RESERVED_SIGNS) else Use.PERSON
+
+
+_USES = {KNOWN: Use.KNOWN, STRANGERS: Use.STRANGERS, TEST: Use.TEST}
 
 
 def owner_name(folder: Path) -> str:
@@ -52,8 +58,26 @@ def is_of_somebody(folder: Path) -> bool:
 
 def parents_in(enrollment_dir: Path) -> tuple[Path, ...]:
     """Where people's folders may be: of photos, of test pictures, of deleted ones, and of any moved aside."""
-    both = enrollment_dir, enrollment_dir / SET_ASIDE
-    return tuple(parent / kind for kind in ("", TEST, TRASH) for parent in both)
+    return *_parents(enrollment_dir), *set_aside_in(enrollment_dir)
+
+
+def set_aside_in(enrollment_dir: Path) -> tuple[Path, ...]:
+    """Where the folders may be that `forget` has moved aside."""
+    return _parents(enrollment_dir / SET_ASIDE)
+
+
+def _parents(root: Path) -> tuple[Path, ...]:
+    return root, root / KNOWN, root / TEST, root / TEST / KNOWN, root / TRASH
+
+
+def everybody_in(enrollment_dir: Path) -> dict[Path, Person]:
+    """The folders of photos of members and of known visitors; none where no folder can be listed."""
+    return folders_in(enrollment_dir) | folders_of_visitors(enrollment_dir)
+
+
+def folders_of_visitors(enrollment_dir: Path) -> dict[Path, Person]:
+    """The folders of photos of known visitors; none where no folder can be listed."""
+    return folders_in(enrollment_dir / KNOWN)
 
 
 def folders_in(parent: Path) -> dict[Path, Person]:
@@ -81,7 +105,14 @@ def owners_of(folders: Iterable[Path]) -> dict[Path, Person]:
         name = display_name(folder)
         if name is not None and key not in names and taken.setdefault(slug(name), key) == key:
             names[key] = name
-    return {folder: Person(key, names.get(key, owner_name(folder))) for folder, key in slugs.items()}
+    return {
+        folder: Person(key, names.get(key, owner_name(folder)), _kind(folder))
+        for folder, key in slugs.items()
+    }
+
+
+def _kind(folder: Path) -> PersonKind:
+    return PersonKind.VISITOR if use_of(folder.parent) is Use.KNOWN else PersonKind.FAMILY
 
 
 def folder_of(parent: Path, name: str) -> Path:

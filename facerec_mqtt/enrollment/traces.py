@@ -12,7 +12,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import UNFINISHED_PREFIX
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
-from facerec_mqtt.enrollment.owners import folders_in, is_of_somebody, parents_in
+from facerec_mqtt.enrollment.owners import everybody_in, folders_in, is_of_somebody, parents_in
 from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.history import HistoryError, has_visits, people_with_visits
 from facerec_mqtt.presence import state_files
@@ -71,7 +71,7 @@ def find_traces(places: Places, name: str) -> Traces:
         raise EnrollmentError(f'There is no trace of anybody called "{name}"; known are: {there}.') from None
     named = tuple(each for each in versions(places.models) if _version_names(places.models, each, person))
     current = current_version(places.models)
-    enrolled = {each.slug: each.name for each in folders_in(places.enrollment).values()}
+    enrolled = {each.slug: each.name for each in everybody_in(places.enrollment).values()}
     in_use = () if current is None else members(places.models, current)
     # A model that cannot be read may know anybody who has left a trace.
     may_be_known = known.values() if in_use is None else in_use

@@ -14,12 +14,14 @@ from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, Vis
 from facerec_mqtt.history.removal import forget_visits, has_visits, people_with_visits
 from facerec_mqtt.history.schema import SCHEMA_VERSION
 from facerec_mqtt.history.store import FILE, MAX_PAGE, History
-from facerec_mqtt.history.strangers import Embedding, GroupedEmbedding, StrangerGroup, Strangers
+from facerec_mqtt.history.strangers.grouping import SAME_PERSON, StrangerGroups
+from facerec_mqtt.history.strangers.tables import Embedding, GroupedEmbedding, StrangerGroup, Strangers
 from facerec_mqtt.history.writer import HistoryWriter
 
 __all__ = [
     "FILE",
     "MAX_PAGE",
+    "SAME_PERSON",
     "SCHEMA_VERSION",
     "DamagedHistoryError",
     "Embedding",
@@ -31,6 +33,7 @@ __all__ = [
     "MissingHistoryError",
     "NewerHistoryError",
     "StrangerGroup",
+    "StrangerGroups",
     "Strangers",
     "VisitFacts",
     "VisitFilter",

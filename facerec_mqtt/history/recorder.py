@@ -5,12 +5,16 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
 from facerec_mqtt.core.clock import Clock
-from facerec_mqtt.core.records import OpenVisit, PresenceChange
+from facerec_mqtt.core.records import OpenVisit, PooledEmbedding, PresenceChange, StrangerSeen
 from facerec_mqtt.history.records import VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.history.strangers.grouping import StrangerGroups
 from facerec_mqtt.history.writer import HistoryWriter
 from facerec_mqtt.presence import Explanation, ReviewPicture, new_visit_id
 
+_KINDS = {"arrived": VisitKind.FAMILY, "visitor": VisitKind.VISITOR, "stranger": VisitKind.STRANGER}
 _SEEN_EVERY_S = 60.0
+_GROUPS_EVERY_S = 2.0
+"""Until what was merged, split or named on the page counts here."""
 _PRUNE_EVERY_S = 86_400.0
 _MOST_OF_THIS_RUN = 1000
 
@@ -21,16 +25,19 @@ class VisitRecorder:
     Args:
         writer: writes them.
         service: node id of the service.
+        groups: of strangers.
     """
 
-    def __init__(self, writer: HistoryWriter, service: str) -> None:
+    def __init__(self, writer: HistoryWriter, service: str, groups: StrangerGroups) -> None:
         self._writer = writer
         self._service = service
+        self._groups = groups
         self._explanations: dict[str, Explanation] = {}
         self._open: dict[str, OpenVisit] = {}
         # Of these the times are wrong where the wall clock is found to have been.
         self._of_this_run: deque[str] = deque(maxlen=_MOST_OF_THIS_RUN)
         self._seen_due_s = -math.inf
+        self._groups_due_s = -math.inf
         self._prune_due_s = -math.inf
 
     def start(self, resumed: Iterable[OpenVisit], names: Mapping[str, str], clock: Clock) -> None:
@@ -42,7 +49,8 @@ class VisitRecorder:
             clock: the wall clock.
         """
         self._writer.start()
-        self._seen_due_s = self._prune_due_s = -math.inf
+        self._writer.load_groups(self._groups)
+        self._seen_due_s = self._groups_due_s = self._prune_due_s = -math.inf
         self._open = {visit.visit_id: visit for visit in resumed}
         self._writer.end_open(self._service, frozenset(self._open))
         for visit in self._open.values():
@@ -71,13 +79,22 @@ class VisitRecorder:
         if why.visit_id is not None:
             self._explanations[why.visit_id] = why
 
-    def began(self, change: PresenceChange, name: str | None, clock: Clock) -> None:
-        """Record an arrival or a stranger; a departure is ignored, as the visit's end is seen in `update`.
+    def stranger(self, change: PresenceChange) -> StrangerSeen | None:
+        """Find out which stranger was seen; `None` for everybody else, and where no visits are kept."""
+        if change.kind != "stranger" or change.pooled is None or not self._writer.is_on:
+            return None
+        return self._groups.join(change.visit_id, change.pooled.vector)
+
+    def began(
+        self, change: PresenceChange, name: str | None, clock: Clock, stranger: StrangerSeen | None = None
+    ) -> None:
+        """Record the beginning of a visit; a departure is ignored, as the visit's end is seen in `update`.
 
         Args:
             change: what happened.
             name: the person's display name; `None` for a stranger.
             clock: the wall clock.
+            stranger: what `stranger` said of it.
         """
         if change.sighting is None:
             return
@@ -85,16 +102,18 @@ class VisitRecorder:
         self._put(
             VisitRecord(
                 visit_id=change.visit_id,
-                kind=VisitKind.STRANGER if change.person is None else VisitKind.FAMILY,
+                kind=_KINDS[change.kind],
                 person=change.person,
                 name=name,
                 camera=change.camera,
                 began=clock.epoch(change.at_s),
                 ended=None,
                 score=float(change.sighting.identification.score),
+                stranger_id=None if stranger is None else stranger.stranger_id,
                 why=VisitFacts() if why is None else VisitFacts.of(why, change.votes),
                 service=self._service,
-            )
+            ),
+            None if stranger is None else change.pooled,
         )
 
     def update(self, open_visits: Iterable[OpenVisit], clock: Clock, now_s: float) -> None:
@@ -108,6 +127,11 @@ class VisitRecorder:
         before, self._open = self._open, {visit.visit_id: visit for visit in open_visits}
         for visit_id in before.keys() - self._open.keys():
             self._writer.end(visit_id, clock.epoch(before[visit_id].last_seen_s))
+            if (pooled := before[visit_id].pooled) is not None and before[visit_id].person is None:
+                self._writer.improve(visit_id, self._groups.embedding(pooled.vector))
+        if now_s >= self._groups_due_s:
+            self._groups_due_s = now_s + _GROUPS_EVERY_S
+            self._writer.load_groups(self._groups)
         if now_s >= self._seen_due_s:
             self._seen_due_s = now_s + _SEEN_EVERY_S
             self._write_seen(clock)
@@ -151,9 +175,10 @@ class VisitRecorder:
         if self._of_this_run:
             self._writer.shift(tuple(self._of_this_run), step_s)
 
-    def _put(self, visit: VisitRecord) -> None:
+    def _put(self, visit: VisitRecord, pooled: PooledEmbedding | None = None) -> None:
         self._of_this_run.append(visit.visit_id)
-        self._writer.put(visit)
+        embedding = None if pooled is None else self._groups.embedding(pooled.vector)
+        self._writer.put(visit, embedding, done=lambda: self._groups.written(visit.visit_id))
 
     def _write_seen(self, clock: Clock) -> None:
         if self._open:

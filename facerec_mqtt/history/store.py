@@ -14,7 +14,7 @@ from typing import Any
 from facerec_mqtt.history.errors import MissingHistoryError, history_errors
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.schema import prepare
-from facerec_mqtt.history.strangers import Embedding, Strangers
+from facerec_mqtt.history.strangers.tables import Embedding, Strangers
 
 FILE = "history.db"
 MAX_PAGE = 500
@@ -60,6 +60,11 @@ class History:
                 connection.close()
                 raise
         return cls(connection)
+
+    @property
+    def version(self) -> int:
+        """Changes when another program has changed the database."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the database."""

@@ -23,6 +23,8 @@ from facerec_mqtt.history.errors import (
 from facerec_mqtt.history.records import VisitRecord
 from facerec_mqtt.history.removal import damaged_copies, delete_history
 from facerec_mqtt.history.store import History
+from facerec_mqtt.history.strangers.grouping import StrangerGroups
+from facerec_mqtt.history.strangers.tables import Embedding
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,13 @@ class HistoryWriter:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._fault = ""
+        self._loaded_version: int | None = None
+        self._is_loading = False
+
+    @property
+    def is_on(self) -> bool:
+        """Whether visits are kept."""
+        return self._days > 0
 
     def start(self) -> None:
         """Begin to write; returns at once. Where no visits are to be kept, those of before are deleted."""
@@ -76,19 +85,37 @@ class HistoryWriter:
                 self._jobs.put_nowait(None)
             thread.join(timeout_s)
 
-    def put(self, visit: VisitRecord) -> None:
-        """Add a visit, or replace the one of that id."""
+    def is_up_to_date(self, timeout_s: float) -> bool:
+        """Wait until what was given so far is written; whether it is, after at most so long."""
+        written = threading.Event()
+        return self._enqueue(lambda _: written.set()) and written.wait(timeout_s)
+
+    def put(
+        self,
+        visit: VisitRecord,
+        embedding: Embedding | None = None,
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Add a visit, or replace the one of that id.
+
+        Args:
+            visit: what to add.
+            embedding: what its face looks like, where it belongs to a group of strangers.
+            done: called when it is written, or never will be; from any thread.
+        """
         number = next(self._numbers)
         self._waiting[number] = visit
 
         def write(history: History) -> None:
             # Gone from there, its person was removed meanwhile.
             if number in self._waiting:
-                history.put(visit)
+                history.put(visit, embedding)
                 self._waiting.pop(number, None)
+            done()
 
         if not self._enqueue(write):
             self._waiting.pop(number, None)
+            done()
 
     def keep_only(self, people: Collection[str]) -> None:
         """Drop what is not written yet of anybody but these, given by slug: they may be forgotten."""
@@ -121,6 +148,23 @@ class HistoryWriter:
         """Correct the times of visits by some seconds."""
         self._enqueue(lambda history: history.shift(visits, seconds))
 
+    def improve(self, visit_id: str, embedding: Embedding) -> None:
+        """Replace what is kept of a visit's face; ignored where nothing is."""
+        self._enqueue(lambda history: history.strangers.improve(visit_id, embedding))
+
+    def load_groups(self, groups: StrangerGroups) -> None:
+        """Let the groups of strangers take in what the history has, where somebody else has changed it."""
+
+        def load(history: History) -> None:
+            version, strangers = history.version, history.strangers
+            if version != self._loaded_version:
+                groups.load(strangers.embeddings(groups.network), strangers.sizes(), strangers.merged())
+                self._loaded_version = version
+            self._is_loading = False
+
+        if not self._is_loading:
+            self._is_loading = self._enqueue(load)
+
     def set_picture(self, visit_id: str, picture: str) -> None:
         """Note the picture of a visit, a path below the review folder."""
         self._enqueue(lambda history: history.set_picture(visit_id, picture))
@@ -135,6 +179,7 @@ class HistoryWriter:
 
         def prune(history: History) -> None:
             history.prune(oldest)
+            self._loaded_version = None
             for path in damaged_copies(self._path):
                 if path.stat().st_mtime < oldest:
                     path.unlink(missing_ok=True)
@@ -165,7 +210,7 @@ class HistoryWriter:
                     except HistoryError as error:
                         if history is not None:
                             history.close()
-                            history = None
+                            history, self._loaded_version = None, None
                         if isinstance(error, DamagedHistoryError) and self._move_aside():
                             continue
                         self._failed(str(error))

@@ -38,6 +38,7 @@ class CameraCounts:
     """Faces that were not, by the reason."""
     arrived: int
     departed: int
+    visitors: int
     strangers: int
     """Visits that were announced."""
 
@@ -92,6 +93,7 @@ class Snapshot:
                     "refused": {reason.replace(" ", "_"): n for reason, n in counts.refused.items()},
                     "arrived": counts.arrived,
                     "departed": counts.departed,
+                    "visitors": counts.visitors,
                     "strangers": counts.strangers,
                 }
                 for slug, counts in self.cameras.items()
@@ -182,6 +184,7 @@ class Metrics:
                     refused={refusal: counts.refused[refusal] for refusal in REFUSALS},
                     arrived=counts.changes["arrived"],
                     departed=counts.changes["departed"],
+                    visitors=counts.changes["visitor"],
                     strangers=counts.changes["stranger"],
                 )
                 for slug, counts in self._cameras.items()

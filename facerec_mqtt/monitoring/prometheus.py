@@ -120,6 +120,7 @@ class Endpoint:
             for kind, count in (
                 ("arrived", counts.arrived),
                 ("departed", counts.departed),
+                ("visitor", counts.visitors),
                 ("stranger", counts.strangers),
             ):
                 visits.add_metric([camera, kind], count)

@@ -13,7 +13,7 @@ from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings import MqttSettings
 
-EVENT_TYPES = ["arrived", "departed", "stranger"]
+EVENT_TYPES = ["arrived", "departed", "visitor", "stranger"]
 MODEL_STATUSES = ["missing", "training", "ready", "failed"]
 Component = Mapping[str, object]
 """One entity or device trigger in the discovery message, as JSON."""

@@ -8,13 +8,27 @@ import json
 from collections.abc import Mapping
 
 from facerec_mqtt.core.clock import Clock
-from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.core.records import (
+    CameraState,
+    CaptureState,
+    ModelState,
+    PersonState,
+    PresenceChange,
+    StrangerSeen,
+)
 
 ONLINE, OFFLINE = "online", "offline"
 ON, OFF = "ON", "OFF"
 
 
-def event(change: PresenceChange, *, name: str | None, model: str | None, clock: Clock) -> dict[str, object]:
+def event(
+    change: PresenceChange,
+    *,
+    name: str | None,
+    model: str | None,
+    clock: Clock,
+    stranger: StrangerSeen | None = None,
+) -> dict[str, object]:
     """Make an event's payload, without its latency, which is known when it is sent.
 
     Args:
@@ -22,6 +36,7 @@ def event(change: PresenceChange, *, name: str | None, model: str | None, clock:
         name: the person's display name; ignored for a stranger.
         model: version of the model that decided.
         clock: the wall clock.
+        stranger: which stranger it is; `None` where that is not known.
     """
     sighting = change.sighting
     known = change.person is not None
@@ -37,6 +52,8 @@ def event(change: PresenceChange, *, name: str | None, model: str | None, clock:
         "frames": change.frames,
         "box": None if sighting is None else [round(float(side)) for side in sighting.detection.box],
         "visit_id": change.visit_id,
+        "stranger_id": None if stranger is None else stranger.stranger_id,
+        "times_seen": None if stranger is None else stranger.times_seen,
         "model": model,
         "latency_ms": None,
         "time": clock.iso(change.at_s, "milliseconds"),

@@ -45,7 +45,7 @@ class Explanation:
     """Why a face was announced as it was, or why it was not."""
 
     camera: str
-    outcome: Literal["arrived", "stranger", "nobody"]
+    outcome: Literal["arrived", "visitor", "stranger", "nobody"]
     """`nobody`: the face has gone and was never announced."""
     person: str | None
     """Slug of who has arrived."""
@@ -67,7 +67,7 @@ class Explanation:
         cls,
         camera: str,
         tally: Tally,
-        outcome: Literal["arrived", "stranger", "nobody"],
+        outcome: Literal["arrived", "visitor", "stranger", "nobody"],
         person: str | None = None,
         visit_id: str | None = None,
     ) -> "Explanation":
@@ -107,6 +107,8 @@ class Explanation:
         match self.outcome:
             case "arrived":
                 event = f"{name(self.person or '')} arrived"
+            case "visitor":
+                event = f"{name(self.person or '')}, a known visitor, was seen"
             case "stranger":
                 event = "a stranger was seen"
             case "nobody":

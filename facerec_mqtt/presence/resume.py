@@ -32,13 +32,15 @@ def last_seen(states: Iterable[PersonState], clock: Clock) -> dict[str, LastSeen
 
 
 def of_people(visits: Iterable[OpenVisit], clock: Clock) -> tuple[OpenVisit, ...]:
-    """Take the visits that are worth saving, with the wall clock's times.
+    """Take the visits that are worth saving, of members, with the wall clock's times.
 
     Args:
         visits: all that have not ended.
         clock: the wall clock.
     """
-    return tuple(_moved(visit, clock.epoch) for visit in visits if visit.person is not None)
+    return tuple(
+        _moved(visit, clock.epoch) for visit in visits if visit.person is not None and not visit.is_visitor
+    )
 
 
 def to_resume(

@@ -157,7 +157,9 @@ class Presence:
         recent = sum(now_s - at_s < FPS_WINDOW_S for at_s in camera.frames)
         return CameraState(
             camera=name,
-            people=tuple(sorted(visit.person for visit in here if visit.person is not None)),
+            people=tuple(
+                sorted(visit.person for visit in here if visit.person is not None and not visit.is_visitor)
+            ),
             strangers=sum(visit.person is None for visit in here),
             faces=camera.faces,
             fps=round(recent / FPS_WINDOW_S, 1),

@@ -40,6 +40,8 @@ class Visit:
     """How long the camera was away since `last_seen_s`, an outage that goes on not counted."""
     pool: Pool = field(default_factory=Pool)
     """Its frames' embeddings."""
+    is_visitor: bool = False
+    """Whether the person is a known visitor."""
 
     def seen(self, at_s: float) -> None:
         """It was seen again."""
@@ -70,7 +72,7 @@ class Track:
     """Slug of the person it was taken for."""
     stranger: str | None = None
     """Visit id of the stranger it was taken for."""
-    announced: Literal["arrived", "stranger"] | None = None
+    announced: Literal["arrived", "visitor", "stranger"] | None = None
     """The last event that this face decided."""
     good_frames: int = 0
     pool: Pool = field(default_factory=Pool)

@@ -10,7 +10,7 @@ Nothing here reads a clock: every time is an argument, in seconds of `time.monot
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sighting
@@ -48,6 +48,7 @@ class Visits:
         self._new_id = new_id
         self._explain = explain
         self._cameras: dict[str, CameraView] = {}
+        self._visitors: frozenset[str] = frozenset()
 
     # --- What the cameras show
 
@@ -149,20 +150,28 @@ class Visits:
         return tuple(
             _departed(camera, visit, at_s, Departure.CAMERA_SWITCHED_OFF)
             for visit in state.visits
-            if visit.person is not None
+            if visit.person is not None and not visit.is_visitor
         )
 
-    def set_people(self, people: Iterable[str], at_s: float) -> tuple[PresenceChange, ...]:
+    def set_people(
+        self, people: Iterable[str], at_s: float, *, visitors: Collection[str] = ()
+    ) -> tuple[PresenceChange, ...]:
         """A new model is in use. Visits go on; those of people that it does not know end as departures.
 
         Args:
             people: slugs of everybody the new model knows.
             at_s: now.
+            visitors: of these, known visitors.
         """
-        known = set(people)
+        known, self._visitors = set(people), frozenset(visitors)
         changes: list[PresenceChange] = []
         for camera, state in self._cameras.items():
-            gone = [visit for visit in state.visits if visit.person is not None and visit.person not in known]
+            gone = [
+                visit
+                for visit in state.visits
+                if visit.person is not None
+                and (visit.person not in known or visit.is_visitor != (visit.person in self._visitors))
+            ]
             for visit in gone:
                 changes += self._end(camera, state, visit, at_s, Departure.PERSON_REMOVED)
             for track in state.tracks:
@@ -183,6 +192,7 @@ class Visits:
                 visit.last_seen_s,
                 visit.score,
                 visit.pool.pooled(),
+                visit.is_visitor,
             )
             for camera, state in self._cameras.items()
             for visit in state.visits
@@ -262,11 +272,13 @@ class Visits:
         sighting = track.sighting
         at_s = sighting.captured_at_s
         visit = Visit(person, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
+        visit.is_visitor = person in self._visitors
         visit.pool.extend(track.pool)
         state.visits.append(visit)
         if person is None:
             track.stranger = visit.visit_id
-        kind: Literal["arrived", "stranger"] = "stranger" if person is None else "arrived"
+        known: Literal["arrived", "visitor"] = "visitor" if visit.is_visitor else "arrived"
+        kind: Literal["arrived", "visitor", "stranger"] = "stranger" if person is None else known
         track.announced = kind
         self._explain(Explanation.of(camera, track.tally, kind, person, visit.visit_id))
         return PresenceChange(
@@ -313,9 +325,9 @@ class Visits:
     def _end(
         self, camera: str, state: CameraView, visit: Visit, at_s: float, reason: Departure
     ) -> list[PresenceChange]:
-        """End a visit. A stranger's end is no event."""
+        """End a visit. The end of a known visitor's or a stranger's is no event."""
         state.release(visit)
-        return [] if visit.person is None else [_departed(camera, visit, at_s, reason)]
+        return [] if visit.person is None or visit.is_visitor else [_departed(camera, visit, at_s, reason)]
 
     def _drop_tracks(self, camera: str, gone: Sequence[Track]) -> None:
         state = self._cameras[camera]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.files import read_plain
-from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.recognition.model_paths import ARRAYS, MAX_FILE_BYTES, REPORT, ModelPaths
 from facerec_mqtt.settings import Slug, first_problem
 
@@ -26,6 +26,8 @@ class _Entry(BaseModel):
 class _Member(_Entry):
     slug: Slug
     name: str
+    kind: PersonKind = PersonKind.FAMILY
+    """Versions before there were known visitors do not say it."""
 
 
 class _Digests(_Entry):
@@ -77,7 +79,7 @@ class Manifest(_Members):
             created=created,
             backbone=backbone,
             cohort=cohort,
-            people=tuple(_Member(slug=person.slug, name=person.name) for person in people),
+            people=tuple(_Member(slug=person.slug, name=person.name, kind=person.kind) for person in people),
             files=_Digests.model_validate({name: _digest(contents[name]) for name in (ARRAYS, REPORT)}),
         )
 
@@ -139,7 +141,7 @@ def texts(model_dir: Path, version: str) -> tuple[str, ...] | None:
 
 
 def _people(manifest: _Members) -> tuple[Person, ...]:
-    return tuple(Person(entry.slug, entry.name) for entry in manifest.people)
+    return tuple(Person(entry.slug, entry.name, entry.kind) for entry in manifest.people)
 
 
 def _digest(content: bytes) -> str:

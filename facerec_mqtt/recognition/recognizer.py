@@ -39,7 +39,7 @@ class Recognition:
     face: AlignedFace
     identification: Identification
     embedding: NDArray[np.float32] | None = None
-    """(D,) float32 of unit length; `None` where the face is too poor for it, or without a model."""
+    """(D,) float32 of unit length; `None` where the face is too poor for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,10 +164,20 @@ class Recognizer:
         return self._model
 
     @property
+    def network(self) -> str:
+        """SHA-256 of the backbone, in hex: embeddings compare only within one network."""
+        return self._backbone_digest
+
+    @property
+    def shipped_normaliser(self) -> Normaliser:
+        """What scores are normalised with whatever the model is: the cohort alone."""
+        return Normaliser(self._cohort.centres, self._cohort.top)
+
+    @property
     def normaliser(self) -> Normaliser:
         """What scores are normalised with: the cohort and, with a model, the strangers of the household."""
         if self._family is None:
-            return Normaliser(self._cohort.centres, self._cohort.top)
+            return self.shipped_normaliser
         return self._family.normaliser
 
     def with_model(self, model: FamilyModel | None) -> "Recognizer":
@@ -215,16 +225,16 @@ class Recognizer:
     def _refuse(self, face: AlignedFace, min_face_px: float, min_sharpness: float) -> Refusal | None:
         if face.width_px < min_face_px:
             return "face too small"
-        if face.sharpness < min_sharpness:
-            return "blurred"
-        return "no model" if self._family is None else None
+        return "blurred" if face.sharpness < min_sharpness else None
 
     def _identify(
         self, faces: Sequence[AlignedFace], min_margin: float
     ) -> list[tuple[Identification, NDArray[np.float32]]]:
-        if self._family is None or not faces:
+        if not faces:
             return []
         vectors = self._backbone.embed(faces)
+        if self._family is None:
+            return [(_nobody("no model"), vector) for vector in vectors]
         return list(zip(self._family.identify(vectors, min_margin=min_margin), vectors, strict=True))
 
 

@@ -15,10 +15,10 @@ from facerec_mqtt import __version__
 from facerec_mqtt.cameras import Camera, CameraFailure
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
-from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange
+from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange, family_of
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region, face_jpeg
-from facerec_mqtt.history import FILE, HistoryWriter, VisitRecorder
+from facerec_mqtt.history import FILE, HistoryWriter, StrangerGroups, VisitRecorder
 from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
@@ -67,7 +67,8 @@ class Service:
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings.review, settings.recognition.departure_s, clock)
         history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
-        self._history = VisitRecorder(history, settings.mqtt.node_id)
+        groups = StrangerGroups(recognizer.shipped_normaliser, recognizer.network)
+        self._history = VisitRecorder(history, settings.mqtt.node_id, groups)
         self._persistence = Persistence(
             StateFile(settings.model_dir, settings.mqtt.node_id),
             self._cameras,
@@ -155,7 +156,7 @@ class Service:
     # --- What has changed
 
     def _publish_changes(self, changes: Sequence[PresenceChange], image: Image | None = None) -> None:
-        """Publish arrivals, departures and strangers.
+        """Publish arrivals, departures, known visitors and strangers.
 
         Args:
             changes: what has happened, in order.
@@ -169,8 +170,9 @@ class Service:
             # The picture first: an automation that the event starts finds it in place.
             if change.sighting is not None and image is not None:
                 self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image))
-            self._publisher.publish_event(change, name=name, model=self._models.version)
-            self._history.began(change, name, clock)
+            stranger = self._history.stranger(change)
+            self._publisher.publish_event(change, name=name, model=self._models.version, stranger=stranger)
+            self._history.began(change, name, clock, stranger)
         visits = self._visits.open_visits()
         self._presence.visits(visits)
         self._history.update(visits, clock, time.monotonic())
@@ -302,10 +304,12 @@ class Service:
             return self._models.fault != fault
         people = () if newer.model is None else newer.model.people
         # The departures of those who are no longer enrolled still carry their names, so before it is in use.
-        self._publish_changes(self._visits.set_people([person.slug for person in people], time.monotonic()))
+        slugs, family = [person.slug for person in people], family_of(people)
+        visitors = [person.slug for person in people if person not in family]
+        self._publish_changes(self._visits.set_people(slugs, time.monotonic(), visitors=visitors))
         self._models.use(newer)
         self._persistence.enrol(people)
-        self._history.set_people([person.slug for person in people])
+        self._history.set_people(slugs)
         if self._models.version is None:
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:
@@ -341,5 +345,5 @@ def _log_line(change: PresenceChange, name: str | None) -> str:
     who = name or "A stranger"
     if change.kind == "departed":
         return f"{who} departed from {change.camera} ({change.reason}, {change.visit_id})"
-    event = "was seen" if change.kind == "stranger" else "arrived"
+    event = "arrived" if change.kind == "arrived" else "was seen"
     return f"{who} {event} at {change.camera} ({change.votes} of {change.frames} frames, {change.visit_id})"

@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 
 from facerec_mqtt.core.errors import CommandError, ModelError
-from facerec_mqtt.core.records import ModelState, Person
+from facerec_mqtt.core.records import ModelState, Person, family_of
 from facerec_mqtt.recognition import FamilyModel, Recognizer, current_version, is_emptied, load_version
 from facerec_mqtt.reports.summary import model_message, summary
 from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess, RebuildResult
@@ -171,7 +171,7 @@ def model_state(model: FamilyModel | None, progress: int | None, fault: str | No
         progress: of a rebuild that runs, percent; `None` when none does.
         fault: why the last rebuild failed, or why the model on disk cannot be used.
     """
-    people = () if model is None else tuple(person.slug for person in model.people)
+    people = () if model is None else tuple(person.slug for person in family_of(model.people))
     version = None if model is None else model.version
     report = None if model is None else summary(model.report)
     message = fault

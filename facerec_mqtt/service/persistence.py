@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from facerec_mqtt.core.clock import Clock
-from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.records import Person, family_of
 from facerec_mqtt.presence import Presence, StateFile, Visits, last_seen, of_people, to_resume
 from facerec_mqtt.service.broker_link import REMOVAL_DELAY_S, TIDY_DELAY_S
 from facerec_mqtt.service.pipeline import WatchedCamera
@@ -62,6 +62,7 @@ class Persistence:
         Args:
             people: everybody who is enrolled from now on.
         """
+        people = family_of(people)
         enrolled = {person.slug for person in people}
         state = self._file.state
         known = state.known | {member.person.slug for member in self._presence.people}
@@ -92,7 +93,7 @@ class Persistence:
             self._presence.set_people(state.people)
         for slug, seen in state.last_seen.items():
             self._presence.recall(slug, seen.camera, clock.monotonic(seen.epoch_s), seen.score)
-        enrolled = {person.slug for person in people or ()}
+        enrolled = {person.slug for person in family_of(people or ())}
         for visit in to_resume(state.visits, enrolled, self._cameras, clock, now_s):
             self._visits.resume(visit, now_s)
         self._presence.visits(self._visits.open_visits())
@@ -127,7 +128,7 @@ class Persistence:
         if people is not None:
             seen = last_seen(self._presence.people, clock)
             visits = of_people(self._visits.open_visits(), clock)
-            state = replace(state, people=tuple(people), last_seen=seen, visits=visits)
+            state = replace(state, people=family_of(people), last_seen=seen, visits=visits)
         self._file.save(state)
 
     def _remove(self, people: Iterable[str]) -> None:

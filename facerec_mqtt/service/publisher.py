@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from facerec_mqtt.core.clock import WallClock
-from facerec_mqtt.core.records import CameraState, CaptureState, ModelState, PersonState, PresenceChange
+from facerec_mqtt.core.records import (
+    CameraState,
+    CaptureState,
+    ModelState,
+    PersonState,
+    PresenceChange,
+    StrangerSeen,
+)
 from facerec_mqtt.monitoring import BrokerCounts, Snapshot
 from facerec_mqtt.mqtt import CommandQueue, Component, Topics, payloads
 from facerec_mqtt.service.broker_link import BrokerLink
@@ -95,15 +102,24 @@ class Publisher:
         """Publish `offline` and disconnect; takes at most `timeout_s`."""
         self._link.stop(timeout_s)
 
-    def publish_event(self, change: PresenceChange, *, name: str | None, model: str | None) -> None:
-        """Publish an arrival, a departure or a stranger.
+    def publish_event(
+        self,
+        change: PresenceChange,
+        *,
+        name: str | None,
+        model: str | None,
+        stranger: StrangerSeen | None = None,
+    ) -> None:
+        """Publish an arrival, a departure, a known visitor or a stranger.
 
         Args:
             change: what happened.
             name: the person's display name; `None` for a stranger.
             model: version of the model in use; `None` when there is none.
+            stranger: which stranger it is; `None` where that is not known.
         """
-        payload = payloads.event(change, name=name, model=model, clock=self._clock.now())
+        clock = self._clock.now()
+        payload = payloads.event(change, name=name, model=model, clock=clock, stranger=stranger)
         captured_s = None if change.sighting is None else change.sighting.captured_at_s
 
         def make(now_s: float) -> bytes:

@@ -226,6 +226,7 @@ def compare_with_current(
         family = prepare(model, backbone_digest, cohort)
     except ModelError:
         return None
+    known = {person.slug for person in model.people}
     report = SavedReport.of(model.report)
     shown = _shown(training_set)
     later = _later(training_set, shown, report)
@@ -238,8 +239,8 @@ def compare_with_current(
         model.version,
         _held_out(report) | now,
         _answers(training_set.people, outcomes, shown),
-        both_know={person.slug: person.name for person in training_set.people if person in model.people},
-        lost_people=[person.name for person in left_out if person in model.people],
+        both_know={person.slug: person.name for person in training_set.people if person.slug in known},
+        lost_people=[person.name for person in left_out if person.slug in known],
         fpir_before=fpir if report.fpir is None else report.fpir,
         fpir_after=fpir,
     )

@@ -9,8 +9,9 @@ import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import files_below
-from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.enrollment.album import Album
 from facerec_mqtt.enrollment.folder import (
     MAX_LEVELS,
     EnrollmentFolder,
@@ -18,7 +19,7 @@ from facerec_mqtt.enrollment.folder import (
     read_enrollment_folder,
 )
 from facerec_mqtt.enrollment.forget import SetAside
-from facerec_mqtt.enrollment.owners import folder_of, folders_in, is_of_somebody, parents_in
+from facerec_mqtt.enrollment.owners import everybody_in, folder_of, folders_in, is_of_somebody, parents_in
 
 
 def put(root: Path, *files: str) -> None:
@@ -44,6 +45,50 @@ def test_each_folder_is_a_person_under_their_own_name(tmp_path: Path) -> None:
     ]
     assert roster.rejected == ()
     assert roster.notes == ()
+
+
+def test_known_visitors_are_people_of_another_kind(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "Anna/a.jpg",
+        "_known/Postman/1.jpg",
+        "_known/Postman/old/2.jpg",
+        "_known/3.jpg",
+        "_known/_x/4.jpg",
+    )
+    roster = read_enrollment_folder(tmp_path)
+    postman = Person("postman", "Postman", PersonKind.VISITOR)
+    assert roster.people == (Person("anna", "Anna"), postman)
+    assert [(photo.file, photo.person, photo.folder) for photo in roster.photos[1:]] == [
+        ("_known/Postman/1.jpg", "postman", "Postman"),
+        ("_known/Postman/old/2.jpg", "postman", "Postman"),
+    ]
+    outside = Rejection(code=RejectionCode.OUTSIDE_OF_FOLDERS)
+    assert roster.rejected == (RejectedFile("_known/3.jpg", None, None, outside),)
+    assert len(roster.notes) == 1
+    assert "_known/_x" in roster.notes[0]
+    assert everybody_in(tmp_path) == {
+        tmp_path / "Anna": Person("anna", "Anna"),
+        tmp_path / "_known/Postman": postman,
+    }
+
+
+@pytest.mark.parametrize("name", ["Anna", "anna", "Ánna"])
+def test_a_visitor_and_a_member_may_not_share_a_slug(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "Anna/a.jpg", f"_known/{name}/1.jpg")
+    with pytest.raises(EnrollmentError, match="known visitor"):
+        read_enrollment_folder(tmp_path)
+    with pytest.raises(EnrollmentError, match="one name for one person"):
+        Album.open(tmp_path, "anna", PersonKind.VISITOR)
+
+
+def test_a_link_out_of_the_folder_is_no_visitor(tmp_path: Path) -> None:
+    put(tmp_path / "enrollment", "Anna/a.jpg", "_known/Postman/1.jpg")
+    put(tmp_path, "elsewhere/1.jpg")
+    (tmp_path / "enrollment/_known/Neighbour").symlink_to(tmp_path / "elsewhere")
+    roster = read_enrollment_folder(tmp_path / "enrollment")
+    assert [person.slug for person in roster.people] == ["anna", "postman"]
+    assert "_known/Neighbour" in roster.notes[0]
 
 
 def test_accents_written_in_two_pieces_are_the_same_name(tmp_path: Path) -> None:

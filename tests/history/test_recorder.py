@@ -1,15 +1,27 @@
 """What the service decides, as the history has it."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.clock import Reading, WallClock
-from facerec_mqtt.history import FILE, HistoryWriter, VisitFacts, VisitKind, VisitRecorder
+from facerec_mqtt.core.records import StrangerSeen
+from facerec_mqtt.history import (
+    FILE,
+    History,
+    HistoryWriter,
+    StrangerGroups,
+    VisitFacts,
+    VisitKind,
+    VisitRecorder,
+)
 from facerec_mqtt.presence import Visits
 from facerec_mqtt.presence.review import ReviewCollector, ReviewPicture
+from facerec_mqtt.recognition import Normaliser
 from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.support.sightings import face
 from tests.support.visits import NOON, read
@@ -17,7 +29,18 @@ from tests.support.visits import NOON, read
 DOOR = "front_door"
 STEP_S = 0.2
 SETTINGS = RecognitionSettings(departure_s=10.0)
-NAMES = {"anna": "Anna", "tom": "Tom"}
+NAMES = {"anna": "Anna", "tom": "Tom", "postman": "Postman"}
+NETWORK = "a" * 64
+
+
+def embedding_of(person: int) -> NDArray[np.float32]:
+    vector = np.random.default_rng(person).normal(size=64)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def groups() -> StrangerGroups:
+    """Of strangers, compared with a cohort of 100."""
+    return StrangerGroups(Normaliser(np.stack([embedding_of(1000 + n) for n in range(100)]), 30), NETWORK)
 
 
 class Home:
@@ -26,28 +49,37 @@ class Home:
     Args:
         folder: of the history.
         wall_s: what the wall clock shows at the beginning, seconds since 1970.
+        days: for how long visits are kept.
     """
 
-    def __init__(self, folder: Path, wall_s: float = NOON) -> None:
+    def __init__(self, folder: Path, wall_s: float = NOON, days: int = 30) -> None:
         self.now_s = 1000.0
         self._wall_at_zero_s = wall_s - self.now_s
         self.clock = WallClock(read=self._reading)
-        self.recorder = VisitRecorder(HistoryWriter(folder / FILE, 30), "home")
+        self.writer = HistoryWriter(folder / FILE, days)
+        self.recorder = VisitRecorder(self.writer, "home", groups())
         self.visits = Visits(SETTINGS, explain=self.recorder.explained)
+        self.visits.set_people([*NAMES, "postman"], 0.0, visitors=["postman"])
+        self.strangers: list[StrangerSeen] = []
         self.review = ReviewCollector(10.0)
         self.recorder.start((), NAMES, self.clock.now())
 
     def _reading(self) -> Reading:
         return Reading(self._wall_at_zero_s + self.now_s, self.now_s, self.now_s)
 
-    def show(self, person: str | None, frames: int, score: float | None = None) -> "Home":
-        """Frames with one face each."""
+    def show(
+        self, person: str | None, frames: int, score: float | None = None, looks: int | None = None
+    ) -> "Home":
+        """Frames with one face each, that has an embedding where it `looks` like one of some people."""
         for _ in range(frames):
             self.now_s += STEP_S
-            seen = [face(person, score=score, at_s=self.now_s)]
+            embedding = None if looks is None else embedding_of(looks)
+            seen = [face(person, score=score, at_s=self.now_s, embedding=embedding)]
             for change in self.visits.observe(DOOR, self.now_s, seen):
                 name = None if change.person is None else NAMES[change.person]
-                self.recorder.began(change, name, self.clock.now())
+                if (stranger := self.recorder.stranger(change)) is not None:
+                    self.strangers.append(stranger)
+                self.recorder.began(change, name, self.clock.now(), stranger)
             self.review.add(DOOR, self.visits.in_view(DOOR), np.zeros((360, 640, 3), np.uint8))
             self.recorder.update(self.visits.open_visits(), self.clock.now(), self.now_s)
         return self
@@ -137,7 +169,7 @@ def test_once_the_clock_is_right_so_are_the_times_of_visits_before(tmp_path: Pat
 def test_a_visit_that_goes_on_after_a_restart_is_one_visit(tmp_path: Path) -> None:
     first = Home(tmp_path).show("anna", 5).show("tom", 15).stop()
     [anna, _tom] = first.visits.open_visits()
-    second = VisitRecorder(HistoryWriter(tmp_path / FILE, 30), "home")
+    second = VisitRecorder(HistoryWriter(tmp_path / FILE, 30), "home", groups())
     second.start([anna], NAMES, first.clock.now())
     second.update([replace(anna, last_seen_s=anna.last_seen_s + 50)], first.clock.now(), first.now_s + 50)
     second.update([], first.clock.now(), first.now_s + 60)
@@ -161,3 +193,29 @@ def test_at_the_start_what_is_too_old_is_deleted(tmp_path: Path) -> None:
     Home(tmp_path).show("anna", 5).wait(30).stop()
     Home(tmp_path, wall_s=NOON + 31 * 86_400).wait(1).stop()
     assert read(tmp_path / FILE) == []
+
+
+def test_a_known_visitor_is_recorded_as_one(tmp_path: Path) -> None:
+    Home(tmp_path).show("postman", 5).wait(20).stop()
+    [visit] = read(tmp_path / FILE)
+    assert (visit.kind, visit.person, visit.name) == (VisitKind.VISITOR, "postman", "Postman")
+
+
+def test_a_stranger_who_comes_again_is_the_same_one_also_after_a_restart(tmp_path: Path) -> None:
+    first = Home(tmp_path).show(None, 20, looks=1).wait(20).show(None, 20, looks=2).wait(20)
+    first.show(None, 20, looks=1).wait(20).stop()
+    second = Home(tmp_path, NOON + 3600)
+    assert second.writer.is_up_to_date(30)
+    second.show(None, 20, looks=1).wait(20).stop()
+    one, other = first.strangers[0].stranger_id, first.strangers[1].stranger_id
+    assert first.strangers == [StrangerSeen(one, 1), StrangerSeen(other, 1), StrangerSeen(one, 2)]
+    assert second.strangers == [StrangerSeen(one, 3)]
+    assert [visit.stranger_id for visit in read(tmp_path / FILE)] == [one, other, one, one]
+    with closing(History.open(tmp_path / FILE)) as history:
+        assert len(history.strangers.embeddings(NETWORK)) == 4
+
+
+def test_where_no_visits_are_kept_nothing_is_kept_of_strangers(tmp_path: Path) -> None:
+    home = Home(tmp_path, days=0).show(None, 20, looks=1).wait(20).show(None, 20, looks=1).stop()
+    assert home.strangers == []
+    assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@ from facerec_mqtt.core.records import (
     PersonState,
     PresenceChange,
     Sighting,
+    StrangerSeen,
 )
 from facerec_mqtt.mqtt import payloads
 
@@ -49,6 +50,8 @@ def test_an_arrival_is_what_the_contract_says() -> None:
         "frames": 5,
         "box": [412, 118, 576, 295],
         "visit_id": "01JABC",
+        "stranger_id": None,
+        "times_seen": None,
         "model": "20261123T100411Z-3f2a",
         "latency_ms": None,
         "time": "2026-11-23T18:02:11.412+01:00",
@@ -63,6 +66,18 @@ def test_a_departure_has_the_same_keys_without_a_face() -> None:
     assert list(event) == list(payloads.event(arrival, name="Anna", model="m", clock=BERLIN))
     assert (event["event_type"], event["person"], event["name"]) == ("departed", "anna", "Anna")
     assert event["score"] is event["margin"] is event["box"] is None
+
+
+def test_a_stranger_event_says_which_stranger() -> None:
+    change = PresenceChange("front_door", None, "stranger", 100.0, "01JABC", 6, 9, sighting(None))
+    event = payloads.event(change, name=None, model="m", clock=BERLIN, stranger=StrangerSeen("01S", 3))
+    assert (event["stranger_id"], event["times_seen"]) == ("01S", 3)
+
+
+def test_a_known_visitor_event_has_the_name() -> None:
+    change = PresenceChange("front_door", "postman", "visitor", 100.0, "01JABC", 4, 5, sighting("postman"))
+    event = payloads.event(change, name="Postman", model="m", clock=BERLIN)
+    assert (event["event_type"], event["person"], event["name"]) == ("visitor", "postman", "Postman")
 
 
 def test_a_stranger_has_no_name_under_any_key() -> None:

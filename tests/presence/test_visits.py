@@ -378,6 +378,28 @@ def test_people_that_a_new_model_does_not_know_depart() -> None:
     assert [visit.person for visit in watch.visits.open_visits()] == ["tom"]
 
 
+def test_a_known_visitor_is_announced_and_their_end_is_no_event() -> None:
+    watch = Watch(departure_s=5)
+    watch.visits.set_people(["anna", "postman"], watch.now_s, visitors=["postman"])
+    watch.show(frames(5, face("postman", x=LEFT), face("anna", x=RIGHT)))
+    assert watch.said == ["visitor postman", "arrived anna"]
+    assert [visit.is_visitor for visit in watch.visits.open_visits()] == [True, False]
+    watch.wait(10).show(frames(5, face("postman", x=LEFT)))
+    assert watch.said[2:] == ["departed anna", "visitor postman"]
+    assert watch.visits.end_camera(DOOR, watch.now_s) == ()
+
+
+def test_a_member_who_becomes_a_known_visitor_departs() -> None:
+    watch = Watch().show(frames(5, face("anna")))
+    assert [change.kind for change in watch.visits.set_people(["anna"], watch.now_s, visitors=["anna"])] == [
+        "departed"
+    ]
+    watch.show(frames(5, face("anna")))
+    assert watch.said == ["arrived anna", "visitor anna"]
+    assert watch.visits.set_people(["anna"], watch.now_s) == ()
+    assert watch.visits.open_visits() == ()
+
+
 def test_votes_for_people_that_a_new_model_does_not_know_are_forgotten() -> None:
     watch = Watch().show(frames(2, face("anna")))
     watch.visits.set_people(["tom"], watch.now_s)

@@ -1,6 +1,7 @@
 """A face that was seen, without the picture it was seen in."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Refusal, Sighting
 
@@ -19,6 +20,7 @@ def face(
     sharpness: float = 60.0,
     camera: str = "front_door",
     at_s: float = 0.0,
+    embedding: NDArray[np.float32] | None = None,
 ) -> Sighting:
     """A face at `x` that is somebody, or nobody for a reason."""
     if person is None and refusal is None:
@@ -33,4 +35,5 @@ def face(
         Detection(box, landmarks, 0.9),
         Identification(person, score, 0.5, refusal, candidate),
         AlignedFace(np.zeros((112, 112, 3), np.uint8), width, sharpness),
+        embedding,
     )

@@ -23,7 +23,7 @@ from facerec_mqtt.core.errors import FacerecError, SettingsError
 from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Frame, Image
-from facerec_mqtt.enrollment import is_of_somebody, read_enrollment_folder
+from facerec_mqtt.enrollment import folders_of_visitors, is_of_somebody, read_enrollment_folder
 from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
 from facerec_mqtt.history import FILE as HISTORY
 from facerec_mqtt.history import History, VisitFilter, history_errors
@@ -125,11 +125,13 @@ def _check_enrollment(folder: Path) -> str:
             'person, such as "Anna/", or set FACEREC_ENROLLMENT_DIR.'
         ) from error
     people = [entry for entry in entries if is_of_somebody(entry)]
-    if not people:
+    visitors = folders_of_visitors(folder)
+    if not people and not visitors:
         raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
-    files = sum(map(_count_files, people))
+    files = sum(map(_count_files, [*people, *visitors]))
     read_enrollment_folder(folder)  # whatever else a rebuild would refuse
-    return f"{len(people)} people, {files} files"
+    known = f", {len(visitors)} known visitors" if visitors else ""
+    return f"{len(people)} people{known}, {files} files"
 
 
 def _count_files(folder: Path) -> int:

@@ -132,6 +132,12 @@ class Strangers:
         )
         return tuple(GroupedEmbedding(visit, group, _vector(vector)) for visit, group, vector in found)
 
+    def sizes(self) -> dict[str, int]:
+        """How many visits each group has."""
+        return dict(
+            self._connection.execute("SELECT stranger_id, COUNT(*) FROM grouped GROUP BY stranger_id")
+        )
+
     def merged(self) -> dict[str, str]:
         """Of groups that were merged into others, the id of the one that stayed."""
         return dict(self._connection.execute("SELECT stranger_id, into_id FROM merged"))

@@ -1,0 +1,1 @@
+"""Groups of strangers: visits without a name that are one person."""
