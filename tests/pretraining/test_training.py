@@ -177,7 +177,7 @@ def test_the_right_persons_angle_gets_a_margin_and_unknown_people_count_for_noth
 
 def test_half_of_a_batch_are_known_people_and_half_nobody_known(tmp_path: Path) -> None:
     names = [f"people/F{row // 8}/MID{row % 2}/{row}.webp" for row in range(80)]
-    names += [f"utk/20_{row}.webp" for row in range(80)]
+    names += [f"utk/{row}_0_0_{row}.webp" for row in range(80)]
     person = [2 * (row // 8) + row % 2 for row in range(80)] + [-1] * 80
     index = {"name": names, "person": person, "fold": [0] * 160}
     (tmp_path / "index.json").write_text(json.dumps(index), encoding="utf-8")
