@@ -20,6 +20,7 @@ from facerec_mqtt.web import sign_in
 from facerec_mqtt.web.context import STATIC, Context, failure, path_of, static_digest
 from facerec_mqtt.web.guard import Guard
 from facerec_mqtt.web.live import routes as live_routes
+from facerec_mqtt.web.schemas import Error
 
 
 def create_app(context: Context) -> FastAPI:
@@ -44,6 +45,7 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        responses={"default": {"model": Error, "description": "Why it was not done."}},
     )
     app.state.context = context
     app.add_exception_handler(HTTPException, _on_http_error)

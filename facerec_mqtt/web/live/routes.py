@@ -91,7 +91,6 @@ async def live(
     request: Request,
     context: PageContext,
     camera: Camera,
-    accept: Annotated[str, Header(max_length=1000)] = "",
 ) -> LiveFaces | Response:
     """What the service sees in a camera's newest picture: boxes, names, scores and reasons.
 
@@ -100,7 +99,7 @@ async def live(
     """
     _require_camera(context, camera)
     newest = context.live.faces(camera)
-    if "text/event-stream" in accept:
+    if "text/event-stream" in request.headers.get("accept", ""):
         first: Message | None = None if newest is None else ("faces", newest.model_dump_json())
         return _stream(_listen(request, context, camera, first))
     return nothing_yet(camera) if newest is None else as_answer(newest)
