@@ -154,7 +154,7 @@ class _Answer:
             self.has_begun = True
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)
             # Whatever has not said otherwise is about people: nobody keeps it.
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)

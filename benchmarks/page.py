@@ -1,0 +1,229 @@
+"""Measure whether recognition feels the page: latency and frames a second with and without people who look.
+
+    python benchmarks/page.py --model-dir models --camera film/ --rounds 3
+
+One service runs throughout. In turn nobody looks, and ten people look at a camera live (each takes the faces
+as they come, and the picture that belongs to them) while 50 requests a second ask for other things. Every
+frame is searched, whether something moves or not. The requests are made by a process of the lowest priority,
+as they would come from other machines. Mosquitto must be installed.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import queue
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from processes import arguments_of, cpu_seconds, family, pss
+from service import free_port, listen
+
+VIEWERS = 10
+REQUESTS_PER_SECOND = 50
+CAMERAS = 2
+FPS = 10.0
+FRAMES = 2000
+"""As many as the service's quantiles are of: after so many frames they are of one phase alone."""
+METRICS_S = 2
+PATHS = ("/api/v1/status", "/api/v1/people", "/api/v1/visits?limit=50", "/", "/visits", "/people")
+
+
+def main() -> int:
+    """Run the service beside a broker, and print what was measured as one line of JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--camera", required=True, help="folder of pictures, or video file")
+    parser.add_argument("--model-dir", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as port:
+        print(json.dumps(measure(arguments, port, Path(folder))))
+    return 0
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[int]:
+    """Run Mosquitto; yields its port."""
+    mosquitto = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if mosquitto is None:
+        sys.exit("mosquitto is not installed")
+    port, config = free_port(), folder / "mosquitto.conf"
+    user = "user root\n" if os.geteuid() == 0 else ""
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{user}")
+    process = subprocess.Popen(
+        [mosquitto, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str, Any]:
+    """Run the service, in turn without and with load."""
+    received: queue.Queue[tuple[float, str, bytes]] = queue.Queue()
+    client, page_port = listen(port, received), free_port()
+    cameras = [{"name": f"camera {n}", "url": arguments.camera, "fps": FPS} for n in range(CAMERAS)]
+    settings = {
+        "FACEREC_CAMERAS": json.dumps(cameras),
+        "FACEREC_MODEL_DIR": str(arguments.model_dir.absolute()),
+        "FACEREC_ENROLLMENT_DIR": str(folder / "enrollment"),
+        "FACEREC_MQTT__PORT": str(port),
+        "FACEREC_RECOGNITION__MOTION": "false",
+        "FACEREC_RECOGNITION__DEPARTURE_S": "3",
+        "FACEREC_METRICS__INTERVAL_S": str(METRICS_S),
+        "FACEREC_WEB__PORT": str(page_port),
+    }
+    service = subprocess.Popen(
+        [sys.executable, "-m", "facerec_mqtt", "run"], env=os.environ | settings, cwd=folder
+    )
+    rest: list[dict[str, float]] = []
+    load: list[dict[str, float]] = []
+    answered: list[int] = []
+    try:
+        address = f"http://127.0.0.1:{page_port}"
+        wait_for(address)
+        page = next(pid for pid in family(service.pid) if "facerec_mqtt.web" in arguments_of(pid))
+        time.sleep(10)
+        idle_mb = pss(page) / 2**20
+        for _ in range(arguments.rounds):
+            rest.append(phase(received, page))
+            with looking(address) as count:
+                load.append(phase(received, page))
+                answered.append(count.value)
+        return {
+            "rounds": arguments.rounds,
+            "page_pss_idle_mb": round(idle_mb, 1),
+            "page_pss_after_mb": round(pss(page) / 2**20, 1),
+            "requests_per_second": [
+                round(count / each["seconds"]) for count, each in zip(answered, load, strict=True)
+            ],
+            "without": summary(rest),
+            "with": summary(load),
+        }
+    finally:
+        service.terminate()
+        service.wait(20)
+        client.disconnect()
+        client.loop_stop()
+
+
+def summary(phases: list[dict[str, float]]) -> dict[str, Any]:
+    """The median of the phases, and each."""
+    keys = ("latency_p50_ms", "latency_p95_ms", "frames_per_second", "late", "page_cpu")
+    return {
+        key: {"median": statistics.median(p[key] for p in phases), "each": [p[key] for p in phases]}
+        for key in keys
+    }
+
+
+def wait_for(address: str) -> None:
+    """Wait until the page answers."""
+    for attempt in range(600):
+        try:
+            httpx.get(f"{address}/api/v1/status", timeout=5)
+        except httpx.HTTPError:
+            if attempt == 599:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def phase(received: "queue.Queue[tuple[float, str, bytes]]", page: int) -> dict[str, float]:
+    """Watch the service's own counts until its quantiles are of this phase alone."""
+    while not received.empty():
+        received.get()
+    first: tuple[float, int, int] | None = None
+    cpu = 0.0
+    while True:
+        at_s, topic, payload = received.get(timeout=60)
+        if topic != "facerec/metrics":
+            continue
+        content = json.loads(payload)
+        counts = content["cameras"].values()
+        searched, late = (sum(each[key] for each in counts) for key in ("looked_at", "late"))
+        if first is None:
+            first, cpu = (at_s, searched, late), cpu_seconds(page)
+        elif searched - first[1] >= FRAMES + 50:
+            seconds = at_s - first[0]
+            return {
+                "seconds": seconds,
+                "latency_p50_ms": content["latency_ms"]["p50"],
+                "latency_p95_ms": content["latency_ms"]["p95"],
+                "frames_per_second": round((searched - first[1]) / seconds, 2),
+                "late": late - first[2],
+                "page_cpu": round((cpu_seconds(page) - cpu) / seconds, 3),
+            }
+
+
+@contextmanager
+def looking(address: str) -> "Iterator[Any]":
+    """Have people look at the page from another process; yields how many requests were answered so far."""
+    context = multiprocessing.get_context("spawn")
+    count = context.Value("q", 0)
+    process = context.Process(target=_look, args=(address, count), daemon=True)
+    process.start()
+    time.sleep(5)
+    count.value = 0
+    try:
+        yield count
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _look(address: str, count: Any) -> None:
+    os.nice(19)
+    asyncio.run(_all(address, count))
+
+
+async def _all(address: str, count: Any) -> None:
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
+        await asyncio.gather(
+            *(_view(client, f"camera_{n % CAMERAS}", count) for n in range(VIEWERS)), _ask(client, count)
+        )
+
+
+async def _view(client: httpx.AsyncClient, camera: str, count: Any) -> None:
+    path = f"/api/v1/cameras/{camera}"
+    async with client.stream("GET", f"{path}/live", headers={"Accept": "text/event-stream"}) as stream:
+        async for line in stream.aiter_lines():
+            if line.startswith("data: "):
+                await client.get(f"{path}/frame.jpg?width=640")
+                count.value += 1
+
+
+async def _ask(client: httpx.AsyncClient, count: Any) -> None:
+    asked: set[asyncio.Task[None]] = set()
+
+    async def ask(path: str) -> None:
+        await client.get(path)
+        count.value += 1
+
+    due_s, number = time.monotonic(), 0
+    while True:
+        task = asyncio.create_task(ask(PATHS[number % len(PATHS)]))
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+        number += 1
+        due_s += 1 / REQUESTS_PER_SECOND
+        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
