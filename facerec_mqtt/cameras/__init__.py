@@ -12,7 +12,7 @@ settings are named in annotations only.
 from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
 from facerec_mqtt.cameras.sources import bgr
-from facerec_mqtt.cameras.supervisor import Camera, CameraCounters
+from facerec_mqtt.cameras.supervisor import Camera, CameraCounters, OnStatus
 
 __all__ = [
     "Camera",
@@ -21,6 +21,7 @@ __all__ = [
     "CameraFailedError",
     "CameraFailure",
     "FailureKind",
+    "OnStatus",
     "bgr",
     "probe",
 ]

@@ -54,11 +54,15 @@ class Camera:
         settings: which camera.
         on_status: called once when it is lost, also when it cannot be opened at first, and once when it
             gives pictures; in a thread of the camera's own.
+        logged: whether both are logged too.
     """
 
-    def __init__(self, settings: CameraSettings, on_status: OnStatus | None = None) -> None:
+    def __init__(
+        self, settings: CameraSettings, on_status: OnStatus | None = None, *, logged: bool = True
+    ) -> None:
         self._settings = settings
         self._on_status = on_status
+        self._levels = (logging.INFO, logging.WARNING) if logged else (logging.DEBUG, logging.DEBUG)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         # Guards all that follows; is notified of each frame.
@@ -224,9 +228,11 @@ class Camera:
             return
         name = self._settings.name
         if self._online is None:
-            _log.info('Camera "%s" is online: %dx%d pixels', name, opened.width_px, opened.height_px)
+            size = opened.width_px, opened.height_px
+            _log.log(self._levels[0], 'Camera "%s" is online: %dx%d pixels', name, *size)
         else:
-            _log.info('Camera "%s" is back after %.0f s', name, time.monotonic() - self._lost_s)
+            away_s = time.monotonic() - self._lost_s
+            _log.log(self._levels[0], 'Camera "%s" is back after %.0f s', name, away_s)
         self._online, self._failure = True, None
         self._call(online=True, failure=None)
 
@@ -234,7 +240,8 @@ class Camera:
         was_lost = self._online is False
         # What somebody must set right is logged also when it turns up later, as after a camera's reset.
         if not was_lost or (failure.needs_action and failure != self._reported):
-            _log.warning('Camera "%s" %s. Retrying indefinitely', self._settings.name, failure.sentence)
+            name = self._settings.name
+            _log.log(self._levels[1], 'Camera "%s" %s. Retrying indefinitely', name, failure.sentence)
             self._reported = failure
         else:
             _log.debug('Camera "%s" is still lost: it %s', self._settings.name, failure.sentence)

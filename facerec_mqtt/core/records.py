@@ -218,6 +218,8 @@ class CameraState:
     """Frames a second over the last seconds."""
     last_frame_s: float | None
     """Capture of the last frame, in seconds of `time.monotonic`; `None` before the first."""
+    frozen: bool = False
+    """Whether its picture has stood still for minutes, not a detail of it changing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,8 @@ def _camera(topics: Topics, camera: str, name: str, *, images: bool) -> dict[str
             "state_topic": status,
             "payload_on": "online",
             "payload_off": "offline",
+            "json_attributes_topic": state,
+            "json_attributes_template": "{{ {'frozen': value_json.frozen} | tojson }}",
             "device_class": "connectivity",
             "entity_category": "diagnostic",
         },

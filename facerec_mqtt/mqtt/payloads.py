@@ -69,6 +69,7 @@ def camera_state(state: CameraState, clock: Clock) -> dict[str, object]:
         "faces": state.faces,
         "fps": round(float(state.fps), 1),
         "last_frame": None if state.last_frame_s is None else clock.iso(state.last_frame_s),
+        "frozen": state.frozen,
     }
 
 

@@ -26,6 +26,7 @@ FPS_WINDOW_S = 5.0
 @dataclass(slots=True, eq=False)
 class _Camera:
     faces: int = 0
+    frozen: bool = False
     frames: deque[float] = field(default_factory=lambda: deque(maxlen=1024))
     published: CameraState | None = None
     published_s: float = -math.inf
@@ -109,6 +110,10 @@ class Presence:
         """A camera is away: there are no faces in sight."""
         self._cameras.setdefault(camera, _Camera()).faces = 0
 
+    def camera_frozen(self, camera: str, *, frozen: bool) -> None:
+        """A camera's picture stands still, or moves again."""
+        self._cameras.setdefault(camera, _Camera()).frozen = frozen
+
     def visits(self, open_visits: Sequence[OpenVisit]) -> None:
         """Take in all visits, of all cameras, that have not ended."""
         self._visits = tuple(open_visits)
@@ -164,6 +169,7 @@ class Presence:
             faces=camera.faces,
             fps=round(recent / FPS_WINDOW_S, 1),
             last_frame_s=camera.frames[-1] if camera.frames else None,
+            frozen=camera.frozen,
         )
 
 
@@ -178,7 +184,7 @@ def _where(visits: Sequence[OpenVisit], before: PersonState) -> OpenVisit:
 
 
 def _essence_of_camera(state: CameraState) -> tuple[object, ...]:
-    return state.people, state.strangers, state.faces
+    return state.people, state.strangers, state.faces, state.frozen
 
 
 def _essence_of_person(state: PersonState) -> tuple[object, ...]:

@@ -146,10 +146,10 @@ def follow(tracks: list[Track], sightings: Sequence[Sighting], at_s: float) -> l
         The track of each sighting, in their order.
     """
     pairs = sorted(
-        (cost, t, s)
+        (distance, t, s)
         for t, track in enumerate(tracks)
         for s, sighting in enumerate(sightings)
-        if (cost := _cost(track, sighting, at_s)) is not None
+        if (distance := cost(track, sighting, at_s)) is not None
     )
     track_of: dict[int, Track] = {}
     taken: set[int] = set()
@@ -169,8 +169,8 @@ def follow(tracks: list[Track], sightings: Sequence[Sighting], at_s: float) -> l
     return found
 
 
-def _cost(track: Track, sighting: Sighting, at_s: float) -> float | None:
-    """Distance of a face from a track in widths of the face; `None` when it is another face."""
+def cost(track: Track, sighting: Sighting, at_s: float) -> float | None:
+    """How far a face is from a track, in widths of the face; `None` when it is another face."""
     before, now = track.box, sighting.detection.box
     widths = max(1.0, before[2] - before[0]), max(1.0, now[2] - now[0])
     distance = math.hypot(

@@ -1,7 +1,7 @@
 """The service: a loop that takes the newest frame of each camera in turn, with housekeeping between.
 
-What becomes of a frame is in `pipeline`. Cameras read in processes of their own and the MQTT client in a
-thread of its own, so that neither waits for the loop nor the loop for them.
+What becomes of a frame is in `frames.pipeline`. Cameras read in processes of their own and the MQTT client
+in a thread of its own, so that neither waits for the loop nor the loop for them.
 """
 
 import logging
@@ -12,21 +12,21 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from facerec_mqtt import __version__
-from facerec_mqtt.cameras import Camera, CameraFailure
+from facerec_mqtt.cameras import CameraFailure
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange, family_of
 from facerec_mqtt.enrollment import CaptureController
-from facerec_mqtt.faces import MotionGate, Region, face_jpeg
+from facerec_mqtt.faces import face_jpeg
 from facerec_mqtt.history import FILE, HistoryWriter, StrangerGroups, VisitRecorder
 from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.page import PageFeed
 from facerec_mqtt.service.persistence import Persistence
-from facerec_mqtt.service.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings import Settings
 
@@ -58,9 +58,7 @@ class Service:
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._cameras = {
-            camera.slug: WatchedCamera(
-                camera, Camera(camera, self._on_camera_status), MotionGate(), Region(camera.region)
-            )
+            camera.slug: WatchedCamera.of(camera, settings.recognition, self._on_camera_status)
             for camera in settings.cameras
         }
         self._models = ModelManager(settings, recognizer)
@@ -149,7 +147,7 @@ class Service:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
             for watched in self._cameras.values():
-                pool.submit(watched.camera.stop)
+                pool.submit(watched.stop)
             pool.submit(self._models.stop)
             pool.submit(self._page.stop)
 
@@ -203,6 +201,8 @@ class Service:
         self._take_commands()
         self._watch_rebuild()
         self._captures.end_if_over(now_s)
+        for watched in self._cameras.values():
+            watched.close_idle(now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publish_model_state()
             self._publish_discovery()

@@ -7,7 +7,7 @@ from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import Person, family_of
 from facerec_mqtt.presence import Presence, StateFile, Visits, last_seen, of_people, to_resume
 from facerec_mqtt.service.broker_link import REMOVAL_DELAY_S, TIDY_DELAY_S
-from facerec_mqtt.service.pipeline import WatchedCamera
+from facerec_mqtt.service.frames.pipeline import WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
 
 REMOVED_AFTER_S = REMOVAL_DELAY_S + TIDY_DELAY_S + 1.0

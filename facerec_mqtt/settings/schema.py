@@ -28,6 +28,9 @@ class CameraSettings(Group):
     """`rtsp://host:554/path`, `http://host/path` of snapshots or of a stream (multipart JPEG, FLV, HLS,
     MPEG-TS), a video file, a folder of pictures, or a device number; without user and password, which have
     settings of their own."""
+    main_url: OptionalText = None
+    """Its main stream, where `url` is the smaller sub-stream: opened while a face without a name is too small
+    in the sub-stream, and closed again soon after."""
     username: OptionalText = None
     """Login of the camera."""
     password: OptionalSecret = None
@@ -65,9 +68,11 @@ class CameraSettings(Group):
     def _device_number_is_text(cls, url: object) -> object:
         return str(url) if isinstance(url, int) else url
 
-    @field_validator("url")
+    @field_validator("url", "main_url")
     @classmethod
-    def _url_is_known_and_bare(cls, url: str) -> str:
+    def _url_is_known_and_bare(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
         if "://" not in url:
             if not url:
                 raise ValueError(
@@ -123,6 +128,10 @@ class CameraSettings(Group):
             return "device"
         # Unlike Path.is_dir, this takes a share that has dropped for what is not there.
         return "folder" if os.path.isdir(self.url) else "file"  # noqa: PTH112
+
+    def of_main_stream(self) -> Self:
+        """The same camera with the main stream in place of the other."""
+        return self.model_copy(update={"url": self.main_url, "main_url": None})
 
     def address(self) -> str:
         """The URL with user and password in it, percent-encoded once. A secret: never log it."""

@@ -89,9 +89,10 @@ def test_a_stranger_has_no_name_under_any_key() -> None:
 
 
 def test_a_camera_state_is_what_the_contract_says() -> None:
-    state = CameraState("front_door", ("anna",), 0, 1, 4.94, 100.0)
+    state = CameraState("front_door", ("anna",), 0, 1, 4.94, 100.0, frozen=True)
     assert payloads.encode(payloads.camera_state(state, BERLIN)) == (
-        b'{"people":["anna"],"strangers":0,"faces":1,"fps":4.9,"last_frame":"2026-11-23T18:02:11+01:00"}'
+        b'{"people":["anna"],"strangers":0,"faces":1,"fps":4.9,"last_frame":"2026-11-23T18:02:11+01:00",'
+        b'"frozen":true}'
     )
 
 

@@ -86,6 +86,7 @@ def test_no_representation_holds_a_password(monkeypatch: pytest.MonkeyPatch) -> 
     [
         f'[{{"name":"a","url":"rtsp://h/","password":"{CANARY}"',
         f'[{{"name":"a","url":"rtsp://u:{CANARY}@h/"}}]',
+        f'[{{"name":"a","url":"rtsp://h/","main_url":"rtsp://u:{CANARY}@h/"}}]',
         f'[{{"name":"a","url":"rtsp://h/","pasword":"{CANARY}"}}]',
         f'[{{"name":"a","url":"rtsp://h/","fps":0,"password":"{CANARY}"}}]',
         f'{{"name":"a","url":"rtsp://h/","password":"{CANARY}"}}',

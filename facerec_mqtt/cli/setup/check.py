@@ -88,6 +88,9 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
         yield "Prometheus", lambda: _check_prometheus(settings)
     for camera in settings.cameras:
         yield f"camera {camera.name}", lambda camera=camera: _check_camera(camera)  # type: ignore[misc]
+        if camera.main_url is not None:
+            main = camera.of_main_stream()
+            yield f"main stream of {camera.name}", lambda main=main: _check_camera(main)  # type: ignore[misc]
 
 
 def _describe(settings: Settings) -> str:

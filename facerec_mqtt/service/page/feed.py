@@ -24,8 +24,8 @@ from facerec_mqtt.monitoring.page_messages import (
     encode,
 )
 from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, known_camera
+from facerec_mqtt.service.frames.pipeline import WatchedCamera
 from facerec_mqtt.service.page.process import PageProcess
-from facerec_mqtt.service.pipeline import WatchedCamera
 from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings import Settings
 

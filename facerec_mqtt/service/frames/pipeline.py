@@ -5,19 +5,24 @@
 `FramePipeline.process` is all of it, for one frame of one camera.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
-from facerec_mqtt.cameras import Camera
+from facerec_mqtt.cameras import Camera, OnStatus
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region
 from facerec_mqtt.monitoring import CameraTotals, Metrics
 from facerec_mqtt.presence import Presence, Review, Visits
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.frames.frozen_picture import FrozenPicture
+from facerec_mqtt.service.frames.main_stream import MainStream
 from facerec_mqtt.settings import CameraSettings, RecognitionSettings
 
+_log = logging.getLogger(__name__)
 MAX_FRAME_AGE_S = 1.0
 """Nothing is decided on a frame older than this: whoever it shows may be gone."""
 Publish = Callable[[Sequence[PresenceChange], Image | None], None]
@@ -34,10 +39,30 @@ class WatchedCamera:
     camera: Camera
     gate: MotionGate
     region: Region
+    main: MainStream | None = None
+    """Where it has one."""
+    frozen: FrozenPicture = field(default_factory=FrozenPicture)
     enabled: bool = True
     last_frame_s: float = -1.0
     taken: int = 0
     """Frames that were in time."""
+
+    @classmethod
+    def of(cls, settings: CameraSettings, recognition: RecognitionSettings, on_status: OnStatus) -> Self:
+        """Make it; nothing is started."""
+        main = MainStream(settings, recognition) if settings.main_url else None
+        return cls(settings, Camera(settings, on_status), MotionGate(), Region(settings.region), main)
+
+    def close_idle(self, now_s: float) -> None:
+        """Close the main stream where it is not needed."""
+        if self.main is not None:
+            self.main.close_if_idle(now_s)
+
+    def stop(self) -> None:
+        """End reading, within two seconds."""
+        if self.main is not None:
+            self.main.close()
+        self.camera.stop()
 
     @property
     def totals(self) -> CameraTotals:
@@ -88,6 +113,7 @@ class FramePipeline:
             self.metrics.count_late(slug)
             return True
         watched.taken += 1
+        self._watch_for_standstill(watched, frame)
         if not watched.enabled:
             return True
         if sightings is None:
@@ -105,6 +131,22 @@ class FramePipeline:
         self.metrics.count_searched(slug, sightings, time.monotonic() - at_s)
         return True
 
+    def _watch_for_standstill(self, watched: WatchedCamera, frame: Frame) -> None:
+        """Report once that a camera's picture stands still, and once that it moves again."""
+        stood_s = watched.frozen.look(frame.image, frame.captured_at_s)
+        if stood_s is None:
+            return
+        name, frozen = watched.settings.name, watched.frozen.is_frozen
+        if frozen:
+            _log.warning(
+                'Camera "%s": its picture has stood still for %.0f minutes; restart the camera',
+                name,
+                stood_s / 60,
+            )
+        else:
+            _log.info('Camera "%s": its picture moves again, after %.0f minutes', name, stood_s / 60)
+        self.presence.camera_frozen(watched.settings.slug, frozen=frozen)
+
     def _sightings(
         self, watched: WatchedCamera, frame: Frame, recognizer: Recognizer
     ) -> tuple[Sighting, ...] | None:
@@ -120,7 +162,7 @@ class FramePipeline:
             min_sharpness=self.settings.min_sharpness,
             min_margin=self.settings.min_margin,
         )
-        return tuple(
+        sightings = [
             Sighting(
                 camera=slug,
                 captured_at_s=frame.captured_at_s,
@@ -130,7 +172,17 @@ class FramePipeline:
                 embedding=face.embedding,
             )
             for face in found
+        ]
+        main = watched.main
+        if main is None:
+            return tuple(sightings)
+        return tuple(
+            main.look(frame, each, recognizer) if self._is_too_small(each) else each for each in sightings
         )
+
+    def _is_too_small(self, sighting: Sighting) -> bool:
+        """Whether it is a face that a larger picture might give a name, and that has none yet."""
+        return sighting.identification.refusal == "face too small" and not self.visits.is_settled(sighting)
 
 
 def _is_in_time(captured_at_s: float) -> bool:

@@ -1,0 +1,1 @@
+"""What becomes of a frame: `pipeline` is its way, the rest helps it."""
