@@ -27,13 +27,14 @@ from facerec_mqtt.settings import Settings
 from facerec_mqtt.training import require_tensorflow
 
 
-def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
+def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool = True) -> int:
     """Remove a person from everything that this program keeps.
 
     Args:
         settings: where everything is.
         name: the person's.
         ask: whether to ask on the terminal first.
+        at_broker: whether the person is removed from the broker; else a service does that, or will.
 
     Returns:
         0 when the person is forgotten, 1 when the answer was no.
@@ -73,7 +74,11 @@ def forget_person(settings: Settings, name: str, *, ask: bool) -> int:
 
     # By name: what was found before the question may be something else now.
     person = forget(places, traces.person.slug, make_model, load_recognizer)
-    done = _remove_from_services(settings, places, person)
+    if at_broker:
+        done = _remove_from_services(settings, places, person)
+    else:
+        remove_person(settings.model_dir, person, from_broker=True)
+        done = "The service removes what the broker and Home Assistant keep."
     # Last, when the service has had time to follow the model.
     _remove_visits(places, person)
     print(f"{person.name} is forgotten on this machine. {done}")

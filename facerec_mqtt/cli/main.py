@@ -172,6 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("name", metavar="NAME", help="the person's name")
     _add_folders(forget)
     forget.add_argument("--yes", action="store_true", help="do not ask")
+    # As the page's child, which does not know the broker: the service beside it does.
+    forget.add_argument("--for-page", action="store_true", help=argparse.SUPPRESS)
     forget.set_defaults(command=_forget)
 
     check = commands.add_parser("check", help="try everything the service needs, and print what failed")
@@ -310,7 +312,9 @@ def _find(arguments: argparse.Namespace) -> int:
 def _forget(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.forget import forget_person
 
-    return forget_person(_settings(arguments), arguments.name, ask=not arguments.yes)
+    return forget_person(
+        _settings(arguments), arguments.name, ask=not arguments.yes, at_broker=not arguments.for_page
+    )
 
 
 def _check(arguments: argparse.Namespace) -> int:

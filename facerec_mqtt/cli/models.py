@@ -9,15 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.recognition import (
-    Recognizer,
-    current_version,
-    load_version,
-    rebuilding,
-    use_version,
-    versions,
-)
+from facerec_mqtt.recognition import KeptVersion, kept_versions
+from facerec_mqtt.recognition import roll_back as go_back
 
 
 def list_models(model_dir: Path, *, as_json: bool) -> int:
@@ -53,22 +46,10 @@ def roll_back(model_dir: Path, version: str | None, *, as_json: bool) -> int:
     Raises:
         ModelError: there is no such version, or it cannot be used; the current one stays in use.
     """
-    if not versions(model_dir):
-        raise ModelError(f'There is no model in "{model_dir}"; make one with "facerec-mqtt rebuild".')
-    with rebuilding(model_dir):
-        chosen = _version_before(model_dir) if version is None else version
-        if chosen not in versions(model_dir):
-            raise ModelError(
-                f'There is no model version "{chosen}" in "{model_dir}"; there are:'
-                f" {', '.join(versions(model_dir))}."
-            )
-        model = load_version(model_dir, chosen)
-        # What the service could not use is not switched to.
-        Recognizer.load(model)
-        use_version(model_dir, chosen)
+    model = go_back(model_dir, version)
     if as_json:
         return list_models(model_dir, as_json=True)
-    print(f"Model {chosen} is in use; it knows {', '.join(person.name for person in model.people)}.")
+    print(f"Model {model.version} is in use; it knows {', '.join(person.name for person in model.people)}.")
     return 0
 
 
@@ -78,41 +59,19 @@ def kept_models(model_dir: Path) -> list[dict[str, Any]]:
     Raises:
         ModelError: `current` cannot be read.
     """
-    current = current_version(model_dir)
-    return [_described(model_dir, version, current) for version in reversed(versions(model_dir))]
+    return [_described(each) for each in kept_versions(model_dir)]
 
 
-def _described(model_dir: Path, version: str, current: str | None) -> dict[str, Any]:
-    listed: dict[str, Any] = {"version": version, "current": version == current}
-    try:
-        model = load_version(model_dir, version)
-    except ModelError as error:
-        unknown: dict[str, Any] = {"people": [], "created": None, "tpir": None, "fpir": None}
-        return listed | unknown | {"reason": str(error)}
-    report = model.report
-    listed["people"] = [person.slug for person in model.people]
-    listed["created"] = model.created
-    listed["tpir"] = report.get("tpir")
-    listed["fpir"] = report.get("measured_fpir")
-    if report.get("not_used_because") is not None and not listed["current"]:
-        listed["reason"] = report["not_used_because"]
-    return listed
-
-
-def _version_before(model_dir: Path) -> str:
-    """The last version before the current one that was good enough to be switched to.
-
-    Raises:
-        ModelError: there is none.
-    """
-    kept = kept_models(model_dir)
-    current = next((listed["version"] for listed in kept if listed["current"]), "")
-    for listed in kept:
-        if listed["version"] < current and "reason" not in listed:
-            return str(listed["version"])
-    raise ModelError(
-        f'No older model in "{model_dir}" can be gone back to; "facerec-mqtt models list" shows what is kept.'
-    )
+def _described(kept: KeptVersion) -> dict[str, Any]:
+    listed: dict[str, Any] = {
+        "version": kept.version,
+        "current": kept.current,
+        "people": [person.slug for person in kept.people],
+        "created": kept.created,
+        "tpir": kept.tpir,
+        "fpir": kept.fpir,
+    }
+    return listed if kept.reason is None else listed | {"reason": kept.reason}
 
 
 def _print_table(listed: list[dict[str, Any]]) -> None:

@@ -91,7 +91,27 @@ def _face_as_json(recognition: Recognition, names: Mapping[str, str]) -> dict[st
         "name": None if who.person is None else names[who.person],
         "score": round(who.score, 4),
         "margin": round(who.margin, 4),
+        "reason": _reason(recognition),
+        "reason_code": who.refusal,
     }
+
+
+def _reason(recognition: Recognition) -> str | None:
+    """Why nobody is named, in a sentence; `None` when somebody is."""
+    who, width_px = recognition.identification, recognition.face.width_px
+    match who.refusal:
+        case None:
+            return None
+        case "no model":
+            return "There is no model yet."
+        case "below threshold":
+            return f"Like nobody enrolled: the score is {who.score:.2f}, and 0.50 is needed for a name."
+        case "ambiguous":
+            return "Between two people: it is nearly as much like the one as like the other."
+        case "face too small":
+            return f"The face is only {width_px:.0f} pixels wide, and {MIN_STILL_FACE_PX:.0f} are needed."
+        case "blurred":
+            return "The face is too blurred."
 
 
 def _text_line(path: Path, found: Sequence[Recognition], names: Mapping[str, str]) -> str:

@@ -4,14 +4,14 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facerec_mqtt.core.clock import zone_or_machines
+from facerec_mqtt.core.clock import epoch_of, zone_or_machines
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.history import (
@@ -24,8 +24,6 @@ from facerec_mqtt.history import (
     history_errors,
 )
 from facerec_mqtt.settings import Settings
-
-_LONGEST_DAY = len("2026-11-30")
 
 
 def list_visits(
@@ -95,25 +93,14 @@ def _find(settings: Settings, wanted: VisitFilter, limit: int) -> list[VisitReco
 
 
 def _epoch(option: str, text: str, zone: tzinfo | None, *, end: bool) -> float:
-    """Seconds since 1970 of a date or time that was given.
-
-    Args:
-        option: that it was given for.
-        text: ISO 8601.
-        zone: that holds where the text has no offset; `None` is the machine's own.
-        end: whether a date alone is its end and not its beginning.
+    """Seconds since 1970 of a date or time that was given for an option.
 
     Raises:
         FacerecError: it is neither.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        if end and len(text) <= _LONGEST_DAY:
-            moment += timedelta(days=1)
-        if moment.tzinfo is None:
-            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
-        return moment.timestamp()
-    except (ValueError, OverflowError, OSError):
+        return epoch_of(text, zone, end=end)
+    except ValueError:
         raise FacerecError(
             f'{option} is "{text}"; give a date or a time, such as 2026-11-30 or 2026-11-30T18:00.'
         ) from None

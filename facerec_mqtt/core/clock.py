@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -165,6 +165,28 @@ def zone_or_machines(environment: Mapping[str, str]) -> tzinfo | None:
     except SettingsError as error:
         _log.warning("%s", error)
         return None
+
+
+def epoch_of(text: str, zone: tzinfo | None, *, end: bool) -> float:
+    """Seconds since 1970 of a date or time.
+
+    Args:
+        text: ISO 8601.
+        zone: that holds where the text has no offset; `None` is the machine's own.
+        end: whether a date alone is its end and not its beginning.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        if end and len(text) <= len("2026-11-30"):
+            moment += timedelta(days=1)
+        if moment.tzinfo is None:
+            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        return moment.timestamp()
+    except (OverflowError, OSError) as error:
+        raise ValueError("no time that there is") from error
 
 
 class Timers:

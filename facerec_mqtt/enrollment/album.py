@@ -15,9 +15,51 @@ from pathlib import Path
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.files import UNFINISHED_PREFIX, replace_file
 from facerec_mqtt.core.records import PersonKind
-from facerec_mqtt.core.slugs import SlugError, person_name, slug
+from facerec_mqtt.core.slugs import SlugError, clean_name, person_name, slug
 from facerec_mqtt.enrollment.capture_session import Part
 from facerec_mqtt.enrollment.owners import KNOWN, TEST, everybody_in, folder_of, owner_name
+
+
+def photo_folder(enrollment_dir: Path, name: str, kind: PersonKind = PersonKind.FAMILY) -> Path:
+    """Find the folder of a person's photos, which need not exist yet.
+
+    Args:
+        enrollment_dir: the enrollment folder.
+        name: the person's, or what their folder is called.
+        kind: whether it is a member or a known visitor.
+
+    Raises:
+        EnrollmentError: the name cannot be a folder's, another person's folder would be called the same in
+            topics, or the folder is a link out of the enrollment folder.
+    """
+    try:
+        clean = person_name(name)
+    except SlugError as error:
+        raise EnrollmentError(str(error)) from None
+    below = Path(KNOWN) if kind is PersonKind.VISITOR else Path()
+    found = folder_of(enrollment_dir / below, clean)
+    own = owner_name(found)
+    for folder, other in everybody_in(enrollment_dir).items():
+        if other.slug == slug(own) and (owner_name(folder), other.kind) != (own, kind):
+            there = folder.parent.relative_to(enrollment_dir) / owner_name(folder)
+            raise EnrollmentError(
+                f'There is a folder "{there}" already, and "{below / clean}" would be called the same in'
+                " topics; use one name for one person."
+            )
+    _require_inside(found, enrollment_dir)
+    return found
+
+
+def _require_inside(folder: Path, enrollment_dir: Path) -> None:
+    """Check that a folder is no link out of the enrollment folder.
+
+    Raises:
+        EnrollmentError: it is.
+    """
+    if not folder.resolve().is_relative_to(enrollment_dir.resolve()):
+        raise EnrollmentError(
+            f'"{folder}" is a link out of the enrollment folder; put a real folder in its place.'
+        )
 
 
 class Album:
@@ -48,28 +90,13 @@ class Album:
             EnrollmentError: the name cannot be a folder's, another person's folder would be called the same
                 in topics, a folder is a link out of the enrollment folder, or it cannot be written.
         """
-        try:
-            clean = person_name(name)
-        except SlugError as error:
-            raise EnrollmentError(str(error)) from None
-        below = Path(KNOWN) if kind is PersonKind.VISITOR else Path()
-        learn_dir = folder_of(enrollment_dir / below, clean)
-        own = owner_name(learn_dir)
-        test_dir = folder_of(enrollment_dir / TEST / below, own)
-        for folder, other in everybody_in(enrollment_dir).items():
-            if other.slug == slug(own) and (owner_name(folder), other.kind) != (own, kind):
-                there = folder.parent.relative_to(enrollment_dir) / owner_name(folder)
-                raise EnrollmentError(
-                    f'There is a folder "{there}" already, and "{below / clean}" would be called the same in'
-                    " topics; use one name for one person."
-                )
+        learn_dir = photo_folder(enrollment_dir, name, kind)
+        parent = enrollment_dir / TEST / learn_dir.parent.relative_to(enrollment_dir)
+        test_dir = folder_of(parent, owner_name(learn_dir))
         made: list[Path] = []
         try:
             for folder in (learn_dir, test_dir):
-                if not folder.resolve().is_relative_to(enrollment_dir.resolve()):
-                    raise EnrollmentError(
-                        f'"{folder}" is a link out of the enrollment folder; put a real folder in its place.'
-                    )
+                _require_inside(folder, enrollment_dir)
                 relative = folder.relative_to(enrollment_dir)
                 for each in (enrollment_dir / part for part in (*reversed(relative.parents), relative)):
                     if not each.is_dir():
@@ -79,7 +106,7 @@ class Album:
                     unfinished.unlink()
         except OSError as error:
             raise _not_written(enrollment_dir, error) from error
-        return cls(clean, learn_dir, test_dir, made)
+        return cls(clean_name(name), learn_dir, test_dir, made)
 
     def add(self, part: Part, jpeg: bytes, taken: datetime, camera: str) -> Path:
         """Add a picture.

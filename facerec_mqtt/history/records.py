@@ -28,6 +28,8 @@ class VisitFacts(BaseModel):
     """Of these, frames that gave no name, by the reason."""
     best_score: float = 0.0
     """Of all frames, [0, 1]; 0.5 is the threshold."""
+    corrected: bool = False
+    """Whether somebody said that it was another than was decided."""
 
     @classmethod
     def of(cls, why: Explanation, votes: int) -> Self:
@@ -108,4 +110,6 @@ class VisitFilter:
     """Began at or after, seconds since 1970."""
     until: float | None = None
     """Began before, seconds since 1970."""
+    corrected: bool | None = None
+    """Whether somebody said that it was another than was decided."""
     stranger_id: str | None = None

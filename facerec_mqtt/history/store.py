@@ -171,8 +171,9 @@ class History:
         with self._connection:
             self._connection.executemany("DELETE FROM embeddings WHERE visit_id = ?", chosen)
             return self._connection.executemany(
-                "UPDATE visits SET kind = ?, person = ?, name = ?, stranger_id = NULL, picture = NULL"
-                " WHERE visit_id = ?",
+                "UPDATE visits SET kind = ?1, person = ?2, name = ?3, stranger_id = NULL, picture = NULL,"
+                " why = CASE WHEN json_valid(why) AND person IS NOT NULL AND person IS NOT ?2"
+                " THEN json_set(why, '$.corrected', json('true')) ELSE why END WHERE visit_id = ?4",
                 [(kind.value, person, name, *visit) for visit in chosen],
             ).rowcount
 
@@ -216,6 +217,16 @@ class History:
                 values,
             ).fetchone()[0]
         )
+
+    def best_score(self, wanted: VisitFilter) -> float | None:
+        """The best score of some visits, also of frames that decided nothing; `None` where there are none."""
+        conditions, values = _conditions(wanted)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        best = self._connection.execute(
+            f"SELECT MAX(MAX(score, {_BEST_SCORE})) FROM visits{where}",  # noqa: S608 - constants, as above
+            values,
+        ).fetchone()[0]
+        return None if best is None else float(best)
 
     def prune(self, before: float) -> int:
         """Delete visits that began earlier; how many."""
@@ -263,6 +274,10 @@ _SELECT = f"SELECT {_COLUMNS} FROM visits"  # noqa: S608 - a constant of this mo
 _INTO = f"INTO visits ({_COLUMNS}, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
+_BEST_SCORE = "(CASE WHEN json_valid(why) THEN COALESCE(json_extract(why, '$.best_score'), 0) ELSE 0 END)"
+_CORRECTED = "(json_valid(why) AND COALESCE(json_extract(why, '$.corrected'), 0))"
+
+
 def _values(visit: VisitRecord) -> tuple[object, ...]:
     return (
         visit.visit_id,
@@ -289,6 +304,7 @@ def _conditions(wanted: VisitFilter) -> tuple[list[str], list[object]]:
         ("began >= ?", wanted.since),
         ("began < ?", wanted.until),
         ("stranger_id = ?", wanted.stranger_id),
+        (f"{_CORRECTED} = ?", wanted.corrected),
     ]
     given = [(condition, value) for condition, value in pairs if value is not None]
     return [condition for condition, _ in given], [value for _, value in given]

@@ -52,7 +52,7 @@ from facerec_mqtt.recognition.recognizer import (
     family_arrays,
     prepare,
 )
-from facerec_mqtt.recognition.saved_report import SavedReport
+from facerec_mqtt.recognition.saved_report import KeptVersion, SavedReport, kept_versions, roll_back
 
 __all__ = [
     "NOBODY",
@@ -62,6 +62,7 @@ __all__ = [
     "Family",
     "FamilyModel",
     "Gallery",
+    "KeptVersion",
     "ModelPaths",
     "Normaliser",
     "Outcomes",
@@ -82,6 +83,7 @@ __all__ = [
     "impostor_scores",
     "interpolate",
     "is_emptied",
+    "kept_versions",
     "load_current",
     "load_version",
     "members",
@@ -92,6 +94,7 @@ __all__ = [
     "prepare",
     "read_arrays",
     "rebuilding",
+    "roll_back",
     "save_model",
     "score_at",
     "template",

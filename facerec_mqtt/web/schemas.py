@@ -20,10 +20,9 @@ class _Request(BaseModel):
 
 
 class Error(_Answer):
-    """Why something was not done."""
+    """Why something was not done, in one sentence."""
 
     error: str
-    """One sentence."""
 
 
 class CameraStatus(_Answer):
@@ -189,6 +188,17 @@ class Visit(_Answer):
     why: dict[str, object]
 
 
+class VisitDetail(Visit):
+    """One visit, with all that is kept of it."""
+
+    pictures: list[str]
+    """Addresses, the one that decided first."""
+    scores: list[tuple[float, float]]
+    """Seconds since the visit began and the score then, where more than the decision is known."""
+    sentence: str
+    """Why it was named, doubted or refused."""
+
+
 class Visits(_Answer):
     """A page of visits, the latest first."""
 
@@ -225,6 +235,12 @@ class Merge(_Request):
     into: StrangerId
 
 
+class Split(_Request):
+    """Visits of a group of strangers that are of somebody else."""
+
+    visits: Annotated[list[VisitId], Field(min_length=1, max_length=500)]
+
+
 class Stranger(_Answer):
     """Visits without a name that are one person."""
 
@@ -254,6 +270,7 @@ class Person(_Answer):
 
     person: Slug
     name: str
+    kind: Literal["family", "visitor"] = "family"
     photos: int
     used: int | None
     """Photos that the model in use was made of; `null` without a model."""
@@ -261,12 +278,16 @@ class Person(_Answer):
     """Share of their photos that a model which had not learnt from them names."""
     present: bool
     last_seen: str | None
+    picture: str | None = None
+    """Address of one of their photos."""
 
 
 class People(_Answer):
     """Everybody enrolled."""
 
     people: list[Person]
+    notes: list[str] = []
+    """Who is being forgotten at present, and what has failed, a sentence each."""
 
 
 class Photo(_Answer):
@@ -276,8 +297,45 @@ class Photo(_Answer):
     used: bool | None
     """`null` where it has come since the last rebuild."""
     reason: str | None
+    """Why it is not used, in one sentence; `null` when it is."""
     reason_code: str | None = None
+    note: str | None = None
+    """What is worth knowing of one that is used."""
     url: str
+    """Address of the picture, as JPEG; with `?width=` smaller."""
+    can_be_used: bool = False
+    """Whether it can be used although it was rejected."""
+    used_anyway: bool = False
+    """Whether it is used because somebody wanted it, though it would be rejected."""
+
+
+class Face(_Answer):
+    """A face in a photo."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom, as fractions of the upright picture."""
+
+
+class AddedPhoto(_Answer):
+    """What became of a photo that was sent."""
+
+    name: str
+    """What it was called when it was sent."""
+    added: bool
+    """Whether it is in the person's folder now."""
+    file: str | None
+    reason: str | None
+    """Why it was not added, or would not be used; `null` where nothing is wrong with it."""
+    reason_code: str | None = None
+    url: str | None = None
+    faces: list[Face] = []
+    """Where it shows several, none of them clearly the largest: one of them is to be chosen."""
+
+
+class AddedPhotos(_Answer):
+    """What became of the photos that were sent, in their order."""
+
+    photos: list[AddedPhoto]
 
 
 class Photos(_Answer):
@@ -287,15 +345,19 @@ class Photos(_Answer):
 
 
 class PhotoChange(_Request):
-    """Move a photo to somebody else, or use it although it was rejected."""
+    """Move a photo to somebody else, use it although it was rejected, or choose one of its faces."""
 
     person: Slug | None = None
-    use: Literal[True] | None = None
+    """Whose it is."""
+    use: bool | None = None
+    """Whether to use it although it was rejected."""
+    face: Annotated[int, Field(ge=0, le=99)] | None = None
+    """Which of several faces it is about, counted from 0; the photo is cut out around it."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.person is None) == (self.use is None):
-            raise ValueError('give either "person" or "use"')
+        if sum(value is not None for value in (self.person, self.use, self.face)) != 1:
+            raise ValueError('give exactly one of "person", "use" and "face"')
         return self
 
 
@@ -319,6 +381,12 @@ class ModelVersion(_Answer):
     people: list[str]
     current: bool
     not_used_because: str | None
+    recognised: float | None = None
+    """Share of the family's photos that it names without having learnt from them."""
+    strangers_named: float | None = None
+    """Share of strangers' photos that it would give a name."""
+    report: str | None = None
+    """Address of its report."""
 
 
 class Models(_Answer):
@@ -326,3 +394,55 @@ class Models(_Answer):
 
     model: ModelStatus
     versions: list[ModelVersion]
+
+
+class Quality(_Answer):
+    """Whether it works: the visits of the last days."""
+
+    days: int
+    visits: int
+    named: int
+    """Given a name, of the family or of a known visitor."""
+    corrected: int
+    """Said by somebody to have been someone else."""
+    doubted: int
+    """Near to a name without being given one."""
+    strangers: int
+    nearest_stranger: float | None
+    """The best score of a stranger's visit; 0.5 is the threshold."""
+
+
+class FoundFace(_Answer):
+    """A face in a picture that was tried."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom in pixels."""
+    person: Slug | None
+    name: str | None
+    score: float
+    margin: float
+    reason: str | None = None
+    """Why nobody is named, in one sentence; `null` when somebody is."""
+    reason_code: str | None = None
+
+
+class Recognised(_Answer):
+    """Who is in a picture that was tried."""
+
+    file: str
+    faces: list[FoundFace]
+
+
+class Check(_Answer):
+    """One thing that recognition needs."""
+
+    check: str
+    """What was looked at."""
+    state: Literal["ok", "failed"]
+    sentence: str
+
+
+class Checks(_Answer):
+    """Everything that recognition needs."""
+
+    checks: list[Check]

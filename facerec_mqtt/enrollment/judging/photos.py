@@ -1,19 +1,20 @@
 """One enrollment photo: its face found, cut out and embedded."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import decode_picture, taken_at
-from facerec_mqtt.core.records import Image
+from facerec_mqtt.core.records import Detection, Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.folder import Photo
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis, PhotoFace
 from facerec_mqtt.faces import (
     STILL_SIDE_PX,
+    Detector,
     Embedder,
     FaceDetector,
     FaceLimits,
@@ -28,7 +29,35 @@ from facerec_mqtt.training import augment
 # Lower than for a camera: a photo is of somebody, and the largest face in it is meant.
 _MIN_SCORE = 0.5
 LIMITS = FaceLimits(min_sharpness=6.0)
+"""What the face of an enrollment photo must have."""
 _MOST_FACES = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoDetectors:
+    """What finds the faces of enrollment photos, one set for each thread."""
+
+    detector: Detector
+    close_detector: Detector
+    """The same at a higher resolution, for photos in which the first finds nobody."""
+
+    @classmethod
+    def load(cls) -> "PhotoDetectors":
+        """Open the detectors that the package ships.
+
+        Raises:
+            ModelError: the detector is missing or damaged.
+        """
+        close = FaceDetector.load(min_score=_MIN_SCORE, max_side_px=STILL_SIDE_PX)
+        return cls(FaceDetector.load(min_score=_MIN_SCORE), close)
+
+    def detect(self, image: Image) -> tuple[Detection, ...]:
+        """All faces of a photo, also of one that was cut out closely."""
+        return (
+            find_faces(self.detector, image)
+            or self.close_detector.detect(image)
+            or detect_in_crop(self.detector, image)
+        )
 
 
 def content_key(data: bytes) -> str:
@@ -62,11 +91,7 @@ def analyse(data: bytes, networks: Networks, *, anyway: bool = False) -> PhotoAn
 
 
 def _analyse(image: Image, seed: int, networks: Networks, *, anyway: bool) -> PhotoAnalysis:
-    detections = (
-        find_faces(networks.detector, image)
-        or networks.close_detector.detect(image)
-        or detect_in_crop(networks.detector, image)
-    )
+    detections = PhotoDetectors(networks.detector, networks.close_detector).detect(image)
     limits = FaceLimits(0.0, 0.0) if anyway else LIMITS
     selected = select_face(detections, image, limits)
     if len(detections) > 1:

@@ -1,11 +1,63 @@
 """What the page gives and changes: visits, strangers, people, photos, the model. There is no HTTP in it."""
 
-from facerec_mqtt.monitoring.page_messages import PageFolders
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from facerec_mqtt.enrollment.changes import Whose, assign_visits
+from facerec_mqtt.history import VisitFilter, VisitRecord
+from facerec_mqtt.monitoring.page_messages import PageFolders, RebuildModel
+from facerec_mqtt.web.household.audit import Audit
+from facerec_mqtt.web.household.commands import Forgetting, Recogniser
+from facerec_mqtt.web.household.errors import (
+    ConflictError,
+    HouseholdError,
+    InvalidError,
+    NotThereError,
+    TryAgainError,
+    household_errors,
+)
+from facerec_mqtt.web.household.models import HouseholdModels
+from facerec_mqtt.web.household.people import HouseholdPeople
+from facerec_mqtt.web.household.photo_worker import PhotoWorker
+from facerec_mqtt.web.household.photos import HouseholdPhotos, Upload
+from facerec_mqtt.web.household.visits import HouseholdVisits
 from facerec_mqtt.web.live import Live
+from facerec_mqtt.web.schemas import (
+    AddedPhoto,
+    Assignment,
+    Face,
+    Models,
+    NewName,
+    People,
+    Person,
+    Photo,
+    PhotoChange,
+    Photos,
+    Quality,
+    Recognised,
+    Visit,
+    VisitDetail,
+    Visits,
+)
+
+__all__ = [
+    "ConflictError",
+    "Household",
+    "HouseholdError",
+    "InvalidError",
+    "NotThereError",
+    "TryAgainError",
+    "Upload",
+]
+_WAIT_FOR_FORGET_S = 20.0
 
 
 class Household:
     """All that a household has on this machine; every method may be called from any thread.
+
+    What fails is a `HouseholdError`, one sentence and a status.
 
     Args:
         folders: where its files are.
@@ -13,5 +65,181 @@ class Household:
     """
 
     def __init__(self, folders: PageFolders, live: Live) -> None:
+        names = ("enrollment_dir", "model_dir", "review_dir")
+        folders = folders.model_copy(update={name: getattr(folders, name).absolute() for name in names})
         self._folders = folders
         self._live = live
+        self._changing = threading.RLock()
+        self._people = HouseholdPeople(folders.enrollment_dir)
+        self._visits = HouseholdVisits(folders, self._people.names)
+        self._models = HouseholdModels(folders.model_dir)
+        self._audit = Audit(folders.enrollment_dir, folders.model_dir)
+        self._worker = PhotoWorker()
+        self._photos = HouseholdPhotos(
+            folders.enrollment_dir, self._people, self._worker, self._audit, self._changing
+        )
+        self._recogniser = Recogniser(folders.model_dir)
+        self._forgetting = Forgetting(folders, self._fpir)
+
+    def close(self) -> None:
+        """End the processes that it has started."""
+        self._worker.close()
+        self._audit.close()
+
+    # --- Visits
+
+    def visits(self, wanted: VisitFilter, limit: int, cursor: str | None) -> Visits:
+        """Visits, the latest first."""
+        return self._visits.find(wanted, limit, cursor)
+
+    def visit(self, visit_id: str) -> VisitDetail:
+        """One visit with all that is kept of it."""
+        return self._visits.get(visit_id)
+
+    def assign_visit(self, visit_id: str, assignment: Assignment) -> Visit:
+        """Say who a visit was; its pictures move into that folder."""
+        with self._changing:
+            self._assign([self._visits.record(visit_id)], assignment)
+            return Visit.model_validate(self._visits.get(visit_id).model_dump())
+
+    def delete_visit(self, visit_id: str) -> None:
+        """Delete a visit with its picture."""
+        with self._changing:
+            self._delete([self._visits.record(visit_id)])
+
+    def visit_picture(self, visit_id: str) -> Path:
+        """The JPEG file of the picture that decided a visit."""
+        return self._visits.picture(visit_id)
+
+    def quality(self, days: int) -> Quality:
+        """Whether it works: the visits of the last days."""
+        return self._visits.quality(days, time.time())
+
+    # --- People and photos
+
+    def people(self) -> People:
+        """Everybody enrolled, with how well each is recognised."""
+        self._learn_report()
+        report = self._models.current_report()
+        people = self._people.all(
+            lambda person: list(self._photos.files(person)),
+            None if report is None else report[2],
+            self._last_seen,
+            {each.person: each for each in self._live.status.people},
+        )
+        return people.model_copy(update={"notes": self._forgetting.notes})
+
+    def person(self, person: str) -> Person:
+        """One of them."""
+        self._people.enrolled(person)
+        return next(each for each in self.people().people if each.person == person)
+
+    def add_person(self, name: NewName) -> Person:
+        """Make a folder for somebody new."""
+        with self._changing:
+            return self.person(self._people.add(name.name))
+
+    def rename_person(self, person: str, name: NewName) -> Person:
+        """Call somebody otherwise; entities and visits stay, a rebuild brings the name to Home Assistant."""
+        with self._changing:
+            self._people.rename(person, name.name)
+        return self.person(person)
+
+    def forget_person(self, person: str) -> bool:
+        """Remove all traces of somebody; whether that is done, or goes on for a while."""
+        _, owner = self._people.enrolled(person)
+        done = self._forgetting.forget(owner, _WAIT_FOR_FORGET_S)
+        self._photos.drop_copies()
+        return done
+
+    def photos(self, person: str) -> Photos:
+        """Somebody's photos, each with what became of it."""
+        self._learn_report()
+        return self._photos.all(person)
+
+    def add_photos(self, person: str, uploads: Sequence[Upload]) -> list[AddedPhoto]:
+        """Add photos; each is judged at once."""
+        return self._photos.add(person, uploads)
+
+    def delete_photo(self, person: str, file: str) -> None:
+        """Move a photo into the trash, from where it can be restored for 30 days."""
+        self._photos.delete(person, file)
+
+    def restore_photo(self, person: str, file: str) -> Photo:
+        """Take a photo back out of the trash."""
+        return self._photos.restore(person, file)
+
+    def change_photo(self, person: str, file: str, change: PhotoChange) -> Photo:
+        """Move a photo to somebody else, use it although it was rejected, or choose one of its faces."""
+        if change.person is not None:
+            return self._photos.move(person, file, change.person)
+        if change.face is not None:
+            return self._photos.choose_face(person, file, change.face)
+        return self._photos.use(person, file, anyway=bool(change.use))
+
+    def photo_faces(self, person: str, file: str) -> list[Face]:
+        """The faces that a photo shows, the largest first."""
+        return self._photos.faces(person, file)
+
+    def photo_jpeg(self, person: str, file: str, side_px: int) -> bytes:
+        """A JPEG of a photo to show, upright and at most so large."""
+        return self._photos.copy(person, file, side_px)
+
+    # --- The model
+
+    def model(self) -> Models:
+        """The model in use and the versions that are kept."""
+        return self._models.all(self._live.status.model)
+
+    def rollback(self, version: str | None) -> Models:
+        """Switch to another version that is kept."""
+        self._models.roll_back(version)
+        return self.model()
+
+    def rebuild(self, *, force: bool) -> None:
+        """Have the service make a new model."""
+        self._live.send(RebuildModel(force=force))
+
+    def report_page(self, version: str) -> Path:
+        """The report of a version as a page."""
+        return self._models.report_page(version)
+
+    def recognise(self, picture: bytes) -> Recognised:
+        """Who is in a picture, which is not kept."""
+        return self._recogniser.recognise(picture)
+
+    # --- Beneath
+
+    def _assign(self, visits: Sequence[VisitRecord], assignment: Assignment) -> None:
+        whose = Whose(assignment.person, assignment.name, assignment.visitor)
+        with self._changing, self._visits.writing() as history:
+            history.try_to_write()
+            with household_errors():
+                assign_visits(history, self._folders.enrollment_dir, self._folders.review_dir, visits, whose)
+        self._audit.refresh()
+
+    def _delete(self, visits: Sequence[VisitRecord]) -> None:
+        with self._changing, self._visits.writing() as history:
+            history.try_to_write()
+            for visit in visits:
+                # One that was assigned is a photo of somebody by now, and stays.
+                picture = self._visits.picture_file(visit) if visit.picture is not None else None
+                with household_errors():
+                    if picture is not None:
+                        picture.unlink(missing_ok=True)
+            history.delete(*(visit.visit_id for visit in visits))
+
+    def _last_seen(self, people: list[str]) -> dict[str, str]:
+        try:
+            return self._visits.last_seen(people)
+        except HouseholdError:
+            return {}  # a history that cannot be read keeps nobody from their photos
+
+    def _learn_report(self) -> None:
+        report = self._models.current_report()
+        if report is not None:
+            self._audit.learn(*report)
+
+    def _fpir(self) -> float | None:
+        report = self._models.current_report()
+        return None if report is None else report[2].fpir

@@ -1,0 +1,35 @@
+"""Changes of the enrollment folder that its owner asks for: photos added, moved, deleted and restored."""
+
+from facerec_mqtt.enrollment.changes.assignment import (
+    UnknownPersonError,
+    Whose,
+    assign_visits,
+    pictures_of_visits,
+)
+from facerec_mqtt.enrollment.changes.photos import (
+    Contents,
+    add_photo,
+    listed_photos,
+    move_photo,
+    photo_name,
+    set_marks,
+)
+from facerec_mqtt.enrollment.changes.renaming import rename_person
+from facerec_mqtt.enrollment.changes.trash import empty_trash, restore_photo, throw_away
+
+__all__ = [
+    "Contents",
+    "UnknownPersonError",
+    "Whose",
+    "add_photo",
+    "assign_visits",
+    "empty_trash",
+    "listed_photos",
+    "move_photo",
+    "photo_name",
+    "pictures_of_visits",
+    "rename_person",
+    "restore_photo",
+    "set_marks",
+    "throw_away",
+]

@@ -1,0 +1,149 @@
+"""A process that looks at photos for the page: whether each could be used, smaller copies, faces cut out.
+
+`python -m facerec_mqtt.enrollment.judging.worker` reads a `Request` a line on standard input and writes an
+`Answer` a line on standard output, until its input ends. What a photo's file may do to its decoder, it does
+here.
+"""
+
+import base64
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from facerec_mqtt.core.errors import FacerecError, PictureError
+from facerec_mqtt.core.images import decode_picture, read_bytes
+from facerec_mqtt.core.picture_formats import HEAD_BYTES, format_of
+from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.enrollment.judging.photos import LIMITS, PhotoDetectors
+from facerec_mqtt.faces import STILL_SIDE_PX, portrait, select_face
+
+_JPEG_QUALITY = 85
+_CUT_QUALITY = 95
+_LOWER_PRIORITY_BY = 10
+
+
+class Request(BaseModel):
+    """What is wanted of one photo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    do: Literal["look", "copy", "cut"]
+    """Judge it; make a copy to show; cut out one of its faces."""
+    path: Path
+    side_px: int = 1280
+    """Of the copy, the longer side at most."""
+    face: int = 0
+    """Which face to cut out, from 0, of those that "look" lists."""
+
+
+class Answer(BaseModel):
+    """What became of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rejection: Rejection | None = None
+    """Why a rebuild would not use it; `None` where nothing is wrong with it alone."""
+    error: str | None = None
+    """Why it could not be done, in one sentence."""
+    ending: str | None = None
+    """For the name of a file of this format: ".jpg"."""
+    faces: list[tuple[float, float, float, float]] = []
+    """Left, top, right, bottom, as fractions of the upright picture; the largest first."""
+    jpeg: str | None = None
+    """The copy, or what was cut out, in base64."""
+
+
+class Worker:
+    """Does what is wanted, one after the other."""
+
+    @cached_property
+    def _detectors(self) -> PhotoDetectors:
+        return PhotoDetectors.load()
+
+    def answer(self, request: Request) -> Answer:
+        """Do what is wanted.
+
+        Raises:
+            FacerecError: a network is missing or damaged.
+        """
+        try:
+            data = read_bytes(request.path)
+            ending = f".{format_of(data[:HEAD_BYTES]).name.lower()}".replace("jpeg", "jpg")
+            if request.do == "copy":
+                image = decode_picture(data, enough_px=request.side_px)
+                return Answer(ending=ending, jpeg=_jpeg(_smaller(image, request.side_px), _JPEG_QUALITY))
+            image = decode_picture(data, enough_px=STILL_SIDE_PX if request.do == "look" else None)
+        except PictureError as error:
+            return Answer(rejection=error.rejection, error=error.rejection.sentence)
+        try:
+            detections = _largest_first(self._detectors.detect(image))
+            if request.do == "look":
+                found = select_face(detections, image, LIMITS)
+                rejection = found if isinstance(found, Rejection) else None
+                return Answer(rejection=rejection, ending=ending, faces=_boxes(detections, image))
+        except cv2.error as error:
+            odd = Rejection(code=RejectionCode.NOT_PROCESSED, detail=error.err)
+            return Answer(rejection=odd, error=odd.sentence)
+        if request.face >= len(detections):
+            return Answer(error="There is no such face in the photo; look at it again.")
+        return Answer(jpeg=_jpeg(portrait(image, detections[request.face].box), _CUT_QUALITY))
+
+
+def _largest_first(detections: tuple[Detection, ...]) -> list[Detection]:
+    return sorted(detections, key=lambda each: each.box[0] - each.box[2])
+
+
+def _boxes(detections: list[Detection], image: Image) -> list[tuple[float, float, float, float]]:
+    height, width = image.shape[:2]
+
+    def share(value: float, of: int) -> float:
+        return round(float(np.clip(value / of, 0, 1)), 4)
+
+    return [
+        (share(x_min, width), share(y_min, height), share(x_max, width), share(y_max, height))
+        for x_min, y_min, x_max, y_max in (each.box for each in detections)
+    ]
+
+
+def _smaller(image: Image, side_px: int) -> Image:
+    height, width = image.shape[:2]
+    scale = side_px / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _jpeg(image: Image, quality: int) -> str:
+    return base64.b64encode(
+        cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    ).decode()
+
+
+def main() -> int:
+    """Answer requests until there are no more."""
+    os.nice(_LOWER_PRIORITY_BY)
+    output, worker, parse = os.dup(1), Worker(), TypeAdapter(Request).validate_json
+    os.dup2(2, 1)  # what libraries print is no answer
+    with os.fdopen(output, "wb") as answers:
+        for line in sys.stdin.buffer:
+            try:
+                answer = worker.answer(parse(line))
+            except FacerecError as error:
+                answer = Answer(error=str(error))
+            except MemoryError:
+                answer = Answer(error="There is not enough memory to look at this photo.")
+            answers.write(answer.model_dump_json(exclude_none=True).encode() + b"\n")
+            answers.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""What the page has commands do, in processes of their own: recognising a picture, forgetting somebody."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from facerec_mqtt.core.child_process import child_environment
+from facerec_mqtt.core.records import Person
+from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.web.household.errors import ConflictError, InvalidError, TryAgainError, household_errors
+from facerec_mqtt.web.schemas import FoundFace, Recognised
+
+MOST_WAITING = 4
+_RECOGNISE_S = 60.0
+_FORGET_S = 3600.0
+
+
+class _Printed(BaseModel):
+    """A line of `predict --json`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    error: str | None = None
+    faces: list[FoundFace] = []
+
+
+class Recogniser:
+    """Tries pictures; may be asked from any thread.
+
+    Args:
+        model_dir: where the models are.
+        timeout_s: a picture that takes longer is given up.
+    """
+
+    def __init__(self, model_dir: Path, *, timeout_s: float = _RECOGNISE_S) -> None:
+        self._model_dir = model_dir
+        self._timeout_s = timeout_s
+        self._places = threading.BoundedSemaphore(1 + MOST_WAITING)
+        self._one = threading.Lock()
+
+    def recognise(self, picture: bytes) -> Recognised:
+        """Say who is in a picture, which is not kept.
+
+        Raises:
+            HouseholdError: there is no model, it is no picture, or too many are waiting.
+        """
+        if not self._places.acquire(blocking=False):
+            raise TryAgainError("Several pictures are being looked at already; try again in a minute.")
+        try:
+            with household_errors(), tempfile.TemporaryDirectory(prefix="facerec-") as folder:
+                file = Path(folder, "picture")
+                file.write_bytes(picture)
+                with self._one:
+                    return self._predict(file)
+        finally:
+            self._places.release()
+
+    def _predict(self, file: Path) -> Recognised:
+        command = [sys.executable, "-P", "-m", "facerec_mqtt", "predict"]
+        try:
+            done = subprocess.run(
+                [*command, "--json", "--model-dir", str(self._model_dir), str(file)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self._timeout_s,
+                check=False,
+                cwd="/",
+                env=child_environment(),
+                preexec_fn=_at_low_priority,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TryAgainError("Looking at the picture took too long; try a smaller one.") from error
+        if not done.stdout:
+            said = done.stderr.decode("utf-8", "replace").strip().removeprefix("facerec-mqtt: ")
+            raise ConflictError(said[-500:] or "The picture could not be looked at.")
+        try:
+            printed = _Printed.model_validate_json(done.stdout)
+        except ValidationError as error:
+            raise TryAgainError("The picture could not be looked at; try again.") from error
+        if printed.error is not None:
+            raise InvalidError(printed.error.removeprefix(f"{file}: "))
+        return Recognised(file="picture", faces=printed.faces)
+
+
+class Forgetting:
+    """Forgets one after the other; may be asked from any thread.
+
+    Args:
+        folders: where the household's files are.
+        fpir: gives the share of strangers that the model in use was made for; `None` where it is unknown.
+    """
+
+    def __init__(self, folders: PageFolders, fpir: Callable[[], float | None]) -> None:
+        self._folders = folders
+        self._fpir = fpir
+        self._lock = threading.Lock()
+        self._person: Person | None = None
+        self._failure: str | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Who is being forgotten, and what failed last, a sentence each."""
+        person, failure = self._person, self._failure
+        being = [] if person is None else [f"{person.name} is being forgotten; a model is made without them."]
+        return being + ([] if failure is None else [failure])
+
+    def forget(self, person: Person, wait_s: float) -> bool:
+        """Remove all traces of somebody.
+
+        Args:
+            person: who.
+            wait_s: for how long to wait until it is done; it goes on after that.
+
+        Returns:
+            Whether it is done.
+
+        Raises:
+            HouseholdError: somebody is being forgotten already, or it failed within this time.
+        """
+        with self._lock:
+            if self._person is not None:
+                raise ConflictError(f"{self._person.name} is being forgotten; try again when that is done.")
+            self._person, self._failure = person, None
+        thread = threading.Thread(target=self._run, args=(person,), name="forget", daemon=True)
+        thread.start()
+        thread.join(wait_s)
+        if thread.is_alive():
+            return False
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise TryAgainError(failure)
+        return True
+
+    def _run(self, person: Person) -> None:
+        command = [sys.executable, "-P", "-m", "facerec_mqtt", "forget", person.slug, "--yes", "--for-page"]
+        folders = self._folders
+        where = ["--enrollment", str(folders.enrollment_dir), "--model-dir", str(folders.model_dir)]
+        own = {"FACEREC_REVIEW__FOLDER": str(folders.review_dir)}
+        fpir = self._fpir()
+        if fpir is not None:
+            own["FACEREC_RECOGNITION__FPIR"] = str(fpir)
+        try:
+            done = subprocess.run(
+                [*command, *where],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_FORGET_S,
+                check=False,
+                cwd="/",
+                env=child_environment(**own),
+                preexec_fn=_at_low_priority,
+            )
+            if done.returncode != 0:
+                lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+                said = lines[-1].removeprefix("facerec-mqtt: ") if lines else "the command ended early."
+                self._failure = said[-800:]
+        except (OSError, subprocess.TimeoutExpired):
+            self._failure = f"{person.name} is not forgotten: the command could not be run; try again."
+        finally:
+            self._person = None
+
+
+def _at_low_priority() -> None:
+    os.nice(10)

@@ -1,0 +1,117 @@
+"""The models that are kept, and the way back to one of them."""
+
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.recognition import (
+    SavedReport,
+    current_version,
+    kept_versions,
+    load_version,
+    page_of,
+    roll_back,
+)
+from facerec_mqtt.web.household.errors import ConflictError, NotThereError, household_errors
+from facerec_mqtt.web.schemas import Models, ModelStatus, ModelVersion
+
+
+class HouseholdModels:
+    """The models of one household.
+
+    Args:
+        model_dir: where they are.
+    """
+
+    def __init__(self, model_dir: Path) -> None:
+        self._model_dir = model_dir
+        self._report: tuple[str, float, SavedReport] | None = None
+
+    def all(self, status: ModelStatus) -> Models:
+        """The versions that are kept, the newest first.
+
+        Args:
+            status: of the model, as the service has it.
+
+        Raises:
+            HouseholdError: the folder cannot be read.
+        """
+        with household_errors():
+            kept = kept_versions(self._model_dir)
+        return Models(
+            model=status,
+            versions=[
+                ModelVersion(
+                    version=each.version,
+                    created=each.created or _stamp(each.version),
+                    people=[person.name for person in each.people],
+                    current=each.current,
+                    not_used_because=each.reason,
+                    recognised=each.tpir,
+                    strangers_named=each.fpir,
+                    report=self._report_url(each.version),
+                )
+                for each in kept
+            ],
+        )
+
+    def _report_url(self, version: str) -> str | None:
+        return report_url(version) if page_of(self._model_dir, version).is_file() else None
+
+    def current_report(self) -> tuple[str, float, SavedReport] | None:
+        """Version, time in seconds since 1970 and report of the model in use; `None` where there is none."""
+        try:
+            version = current_version(self._model_dir)
+            if version is None:
+                return None
+            if self._report is None or self._report[0] != version:
+                model = load_version(self._model_dir, version)
+                made_s = datetime.fromisoformat(model.created).timestamp()
+                self._report = version, made_s, SavedReport.of(model.report)
+        except (ModelError, ValueError):
+            return None
+        return self._report
+
+    def roll_back(self, version: str | None) -> None:
+        """Switch to another version that is kept.
+
+        Args:
+            version: which; `None` is the last good one before the current one.
+
+        Raises:
+            HouseholdError: there is none, it cannot be used, or a rebuild is running.
+        """
+        with household_errors():
+            known = {each.version for each in kept_versions(self._model_dir)}
+            if version is not None and version not in known:
+                raise NotThereError(f"There is no model version {version} any more.")
+            try:
+                roll_back(self._model_dir, version)
+            except ModelError as error:
+                raise ConflictError(str(error)) from error
+
+    def report_page(self, version: str) -> Path:
+        """The report of a version as a page.
+
+        Raises:
+            HouseholdError: there is none.
+        """
+        with household_errors():
+            known = {each.version for each in kept_versions(self._model_dir)}
+        page = page_of(self._model_dir, version)
+        if version not in known or page.is_symlink() or not page.is_file():
+            raise NotThereError("There is no report of such a version any more.")
+        return page
+
+
+def report_url(version: str) -> str:
+    """Where the report of a version is given out."""
+    return f"/api/v1/model/versions/{quote(version)}/report.html"
+
+
+def _stamp(version: str) -> str:
+    with suppress(ValueError):
+        return datetime.strptime(version[:16], "%Y%m%dT%H%M%S%z").isoformat()
+    return version

@@ -1,0 +1,339 @@
+"""Photos: a person's, with what became of each; adding, moving, deleting, restoring, using anyway."""
+
+import contextlib
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from facerec_mqtt.core.errors import PictureError
+from facerec_mqtt.core.images import MAX_FILE_BYTES
+from facerec_mqtt.core.picture_formats import HEAD_BYTES, format_of
+from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.enrollment.changes import (
+    Contents,
+    add_photo,
+    listed_photos,
+    move_photo,
+    photo_name,
+    restore_photo,
+    set_marks,
+    throw_away,
+)
+from facerec_mqtt.enrollment.judging.worker import Answer
+from facerec_mqtt.enrollment.person_file import photos_to_use
+from facerec_mqtt.web.household.audit import Audit, Judgement
+from facerec_mqtt.web.household.errors import ConflictError, NotThereError, household_errors
+from facerec_mqtt.web.household.people import HouseholdPeople, photo_url
+from facerec_mqtt.web.household.photo_worker import PhotoWorker
+from facerec_mqtt.web.schemas import AddedPhoto, Face, Photo, Photos
+
+_MOST_COPIES = 300
+# What no wish can change: there is no face, or no picture.
+_CANNOT_BE_USED = frozenset(RejectionCode) - {
+    RejectionCode.SEVERAL_FACES,
+    RejectionCode.FACE_TOO_SMALL,
+    RejectionCode.BLURRED,
+    RejectionCode.DUPLICATE_OF,
+    RejectionCode.DUPLICATE_OF_MEMBER,
+    RejectionCode.LOOKS_LIKE_ANOTHER,
+    RejectionCode.UNLIKE_THE_OTHERS,
+}
+# Of these a file is a photo all the same, and stays in the folder.
+_OF_THE_FACE = frozenset(
+    {
+        RejectionCode.NO_FACE,
+        RejectionCode.SEVERAL_FACES,
+        RejectionCode.FACE_TOO_SMALL,
+        RejectionCode.BLURRED,
+    }
+)
+
+
+class Upload(Protocol):
+    """A file that was sent."""
+
+    @property
+    def name(self) -> str:
+        """What it was called; anything."""
+
+    def read(self, most_bytes: int) -> bytes:
+        """Its content, or so many bytes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    folder: Path
+    file: str
+    path: Path
+
+
+class HouseholdPhotos:
+    """The photos of one household.
+
+    Args:
+        enrollment_dir: the enrollment folder.
+        people: who they are of.
+        worker: looks at them.
+        audit: what a rebuild would make of them.
+        changing: held while something is changed.
+    """
+
+    def __init__(
+        self,
+        enrollment_dir: Path,
+        people: HouseholdPeople,
+        worker: PhotoWorker,
+        audit: Audit,
+        changing: threading.RLock,
+    ) -> None:
+        self._enrollment_dir = enrollment_dir
+        self._people = people
+        self._worker = worker
+        self._audit = audit
+        self._changing = changing
+        self._copies: OrderedDict[tuple[Path, int, int, int], bytes] = OrderedDict()
+
+    def files(self, person: str) -> dict[str, Path]:
+        """The files of somebody enrolled, by their paths in the person's folder.
+
+        Raises:
+            HouseholdError: there is nobody, or the folder cannot be read.
+        """
+        self._people.enrolled(person)
+        with household_errors():
+            return listed_photos(self._enrollment_dir, person)
+
+    def all(self, person: str) -> Photos:
+        """Somebody's photos, the latest first, each with what became of it.
+
+        Raises:
+            HouseholdError: there is nobody, or the folder cannot be read.
+        """
+        folder, _ = self._people.enrolled(person)
+        marks = photos_to_use(folder)
+        files = sorted(self.files(person).items(), key=lambda each: _changed(each[1]), reverse=True)
+        judged = self._audit.judgements({path: folder.parent for _, path in files}, self._enrollment_dir)
+        return Photos(
+            photos=[_photo(person, file, judged[path], used_anyway=file in marks) for file, path in files]
+        )
+
+    def add(self, person: str, uploads: Sequence[Upload]) -> list[AddedPhoto]:
+        """Add photos; each is judged at once by itself, and beside the others soon after.
+
+        Args:
+            person: the slug.
+            uploads: the files.
+
+        Raises:
+            HouseholdError: there is nobody, or the folder cannot be written.
+        """
+        folder, owner = self._people.enrolled(person)
+        contents = Contents(folder)
+        added = [self._add_one(person, owner.name, folder, upload, contents) for upload in uploads]
+        self._audit.refresh()
+        return added
+
+    def copy(self, person: str, file: str, side_px: int) -> bytes:
+        """Make a JPEG of a photo to show, upright and at most so large.
+
+        Raises:
+            HouseholdError: there is no such photo, or it cannot be shown.
+        """
+        found = self._find(person, file)
+        with household_errors():
+            status = found.path.stat()
+        key = found.path, status.st_mtime_ns, status.st_size, side_px
+        copy = self._copies.get(key)
+        if copy is None:
+            copy = self._worker.copy(found.path, side_px)
+            if side_px <= 640:
+                self._copies[key] = copy
+        with contextlib.suppress(KeyError):
+            self._copies.move_to_end(key)
+            while len(self._copies) > _MOST_COPIES:
+                self._copies.popitem(last=False)
+        return copy
+
+    def faces(self, person: str, file: str) -> list[Face]:
+        """The faces that a photo shows, the largest first.
+
+        Raises:
+            HouseholdError: there is no such photo.
+        """
+        answer = self._worker.look(self._find(person, file).path)
+        return [Face(box=box) for box in answer.faces]
+
+    def move(self, person: str, file: str, to: str) -> Photo:
+        """Move a photo into somebody else's folder.
+
+        Raises:
+            HouseholdError: there is no such photo or person, or it cannot be moved.
+        """
+        with self._changing, household_errors():
+            found = self._find(person, file)
+            target, _ = self._people.enrolled(to)
+            if target == found.folder:
+                raise ConflictError("The photo is in this person's folder already.")
+            moved = move_photo(found.path, target)
+            set_marks(found.folder, do_not_use=[file])
+        self._audit.refresh()
+        return self._photo(to, moved.name)
+
+    def use(self, person: str, file: str, *, anyway: bool) -> Photo:
+        """Use a photo although it would be rejected, or leave that to the rebuild again.
+
+        Raises:
+            HouseholdError: there is no such photo, or nothing in it can be used.
+        """
+        with self._changing, household_errors():
+            found = self._find(person, file)
+            if anyway:
+                answer = self._worker.look(found.path)
+                if answer.rejection is not None and answer.rejection.code in _CANNOT_BE_USED:
+                    raise ConflictError(f"It cannot be used: {answer.rejection.sentence}")
+            set_marks(found.folder, use=[file] if anyway else (), do_not_use=() if anyway else [file])
+        self._audit.refresh()
+        return self._photo(person, file)
+
+    def choose_face(self, person: str, file: str, face: int) -> Photo:
+        """Put what is around one face of a photo in the photo's place; the photo goes to the trash.
+
+        Raises:
+            HouseholdError: there is no such photo or face, or the folder cannot be written.
+        """
+        found = self._find(person, file)
+        jpeg = self._worker.cut(found.path, face)
+        with self._changing, household_errors():
+            self._find(person, file)
+            name = f"{found.path.stem}-face-{face + 1}.jpg"
+            cut = add_photo(found.path.parent, name, jpeg)
+            throw_away(self._enrollment_dir, found.folder, file, datetime.now(UTC))
+        self._audit.refresh()
+        return self._photo(person, cut.relative_to(found.folder).as_posix())
+
+    def delete(self, person: str, file: str) -> None:
+        """Move a photo into the trash, from where it can be restored for 30 days.
+
+        Raises:
+            HouseholdError: there is no such photo, or it cannot be moved.
+        """
+        with self._changing, household_errors():
+            found = self._find(person, file)
+            throw_away(self._enrollment_dir, found.folder, file, datetime.now(UTC))
+            set_marks(found.folder, do_not_use=[file])
+        self._audit.refresh()
+
+    def restore(self, person: str, file: str) -> Photo:
+        """Take a photo back out of the trash.
+
+        Raises:
+            HouseholdError: it is not there, or cannot be moved.
+        """
+        with self._changing, household_errors():
+            folder, _ = self._people.enrolled(person)
+            back = restore_photo(self._enrollment_dir, folder, file)
+            if back is None:
+                raise NotThereError("There is no such photo in the trash any more.")
+        self._audit.refresh()
+        return self._photo(person, back.relative_to(folder).as_posix())
+
+    def drop_copies(self) -> None:
+        """Drop what is kept in memory to be shown."""
+        self._copies.clear()
+
+    def _photo(self, person: str, file: str) -> Photo:
+        return next(photo for photo in self.all(person).photos if photo.file == file)
+
+    def _find(self, person: str, file: str) -> _Found:
+        """A photo among those that the folder lists: nothing else that was sent is ever made a path."""
+        path = self.files(person).get(file)
+        if path is None:
+            raise NotThereError("There is no such photo any more; somebody may have moved or deleted it.")
+        folder = path
+        for _ in file.split("/"):
+            folder = folder.parent
+        return _Found(folder, file, path)
+
+    def _add_one(
+        self, person: str, name: str, folder: Path, upload: Upload, contents: Contents
+    ) -> AddedPhoto:
+        shown = upload.name[-200:] or "photo"
+        data = upload.read(MAX_FILE_BYTES + 1)
+
+        def refused(rejection: Rejection) -> AddedPhoto:
+            return AddedPhoto(
+                name=shown, added=False, file=None, reason=rejection.sentence, reason_code=rejection.code
+            )
+
+        if len(data) > MAX_FILE_BYTES:
+            limit_mb = MAX_FILE_BYTES / 2**20
+            found_mb = max(len(data) / 2**20, limit_mb + 1)
+            return refused(Rejection(code=RejectionCode.FILE_TOO_LARGE, found_mb=found_mb, limit_mb=limit_mb))
+        try:
+            if not data:
+                raise PictureError(Rejection(code=RejectionCode.EMPTY_FILE))
+            ending = f".{format_of(data[:HEAD_BYTES]).name.lower()}".replace(".jpeg", ".jpg")
+        except PictureError as error:
+            return refused(error.rejection)
+        same = contents.file_with(data)
+        if same is not None:
+            return AddedPhoto(
+                name=shown,
+                added=False,
+                file=same,
+                reason=f"{name} has this photo already: {same}.",
+                reason_code="same_photo",
+                url=photo_url(person, same),
+            )
+        answer = self._judge(data)
+        rejection = answer.rejection
+        if rejection is not None and rejection.code not in _OF_THE_FACE:
+            return refused(rejection)
+        with self._changing, household_errors():
+            self._people.enrolled(person)
+            path = add_photo(folder, photo_name(upload.name, ending), data)
+        contents.add(path, data)
+        return AddedPhoto(
+            name=shown,
+            added=True,
+            file=path.name,
+            reason=None if rejection is None else rejection.sentence,
+            reason_code=None if rejection is None else rejection.code,
+            url=photo_url(person, path.name),
+            faces=[Face(box=box) for box in answer.faces]
+            if rejection is not None and rejection.code is RejectionCode.SEVERAL_FACES
+            else [],
+        )
+
+    def _judge(self, data: bytes) -> Answer:
+        """Have a file looked at that is nowhere yet."""
+        with household_errors(), tempfile.NamedTemporaryFile(prefix="facerec-") as file:
+            file.write(data)
+            file.flush()
+            return self._worker.look(Path(file.name))
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _photo(person: str, file: str, judged: Judgement | None, *, used_anyway: bool) -> Photo:
+    code = None if judged is None else judged.reason_code
+    return Photo(
+        file=file,
+        used=None if judged is None else judged.used,
+        reason=None if judged is None else judged.reason,
+        reason_code=code,
+        note=None if judged is None else judged.note,
+        url=photo_url(person, file),
+        can_be_used=code is not None and code not in _CANNOT_BE_USED,
+        used_anyway=used_anyway,
+    )

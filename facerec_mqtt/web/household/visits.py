@@ -1,0 +1,233 @@
+"""Visits: who came, with filters; whose a visit was; deleting it."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from facerec_mqtt.core.clock import zone_or_machines
+from facerec_mqtt.enrollment.changes import pictures_of_visits
+from facerec_mqtt.history import (
+    FILE,
+    History,
+    MissingHistoryError,
+    VisitFilter,
+    VisitKind,
+    VisitRecord,
+    history_errors,
+)
+from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.web.household.errors import InvalidError, NotThereError, household_errors
+from facerec_mqtt.web.schemas import Quality, Visit, VisitDetail, Visits
+
+Names = Callable[[], dict[str, str]]
+"""Present display names of everybody enrolled, by slug."""
+_DAY_S = 86_400.0
+
+
+class HouseholdVisits:
+    """The visits of one household.
+
+    Args:
+        folders: where its files are.
+        names: what people are called at present.
+    """
+
+    def __init__(self, folders: PageFolders, names: Names) -> None:
+        self._folders = folders
+        self._names = names
+        self._zone = zone_or_machines(os.environ)
+
+    def find(self, wanted: VisitFilter, limit: int, cursor: str | None) -> Visits:
+        """Visits, the latest first; none where nothing was ever recorded.
+
+        Args:
+            wanted: which.
+            limit: at most so many.
+            cursor: what an earlier answer gave, to go on behind it.
+
+        Raises:
+            HouseholdError: the cursor is none, or the history cannot be read.
+        """
+        try:
+            with self.reading() as history:
+                found, following = history.find(wanted, limit=limit, cursor=cursor)
+        except MissingHistoryError:
+            return Visits(visits=[], next=None)
+        except ValueError as error:
+            raise InvalidError("The cursor is none that was given out; ask without one.") from error
+        names, pictures = self._names(), self._pictures(found)
+        described = [self._described(visit, names, visit.visit_id in pictures) for visit in found]
+        return Visits(visits=[Visit(**each) for each in described], next=following)
+
+    def get(self, visit_id: str) -> VisitDetail:
+        """One visit with all that is kept of it.
+
+        Raises:
+            HouseholdError: there is none, or the history cannot be read.
+        """
+        visit = self.record(visit_id)
+        described = self._described(visit, self._names(), self.picture_file(visit) is not None)
+        picture = described["picture"]
+        return VisitDetail(
+            **described,
+            pictures=[] if picture is None else [picture],
+            scores=[],
+            sentence=sentence(visit, described["name"]),
+        )
+
+    def record(self, visit_id: str) -> VisitRecord:
+        """One visit as the history has it.
+
+        Raises:
+            HouseholdError: there is none, or the history cannot be read.
+        """
+        try:
+            with self.reading() as history:
+                visit = history.get(visit_id)
+        except MissingHistoryError:
+            visit = None
+        if visit is None:
+            raise NotThereError("There is no such visit any more.")
+        return visit
+
+    def quality(self, days: int, now_s: float) -> Quality:
+        """Whether it works: the visits of the last days.
+
+        Args:
+            days: how many.
+            now_s: seconds since 1970.
+
+        Raises:
+            HouseholdError: the history cannot be read.
+        """
+        since = now_s - days * _DAY_S
+        try:
+            with self.reading() as history:
+                count = {kind: history.count(VisitFilter(kind=kind, since=since)) for kind in VisitKind}
+                nearest = history.best_score(VisitFilter(kind=VisitKind.STRANGER, since=since))
+                corrected = history.count(VisitFilter(since=since, corrected=True))
+        except MissingHistoryError:
+            count, nearest, corrected = dict.fromkeys(VisitKind, 0), None, 0
+        return Quality(
+            days=days,
+            visits=sum(count.values()),
+            named=count[VisitKind.FAMILY] + count[VisitKind.VISITOR],
+            corrected=corrected,
+            doubted=count[VisitKind.DOUBTFUL],
+            strangers=count[VisitKind.STRANGER],
+            nearest_stranger=None if nearest is None else round(nearest, 3),
+        )
+
+    def last_seen(self, people: list[str]) -> dict[str, str]:
+        """When members' latest visits began, by slug; those who never came are missing."""
+        found: dict[str, str] = {}
+        try:
+            with self.reading() as history:
+                for person in people:
+                    latest, _ = history.find(VisitFilter(person=person), limit=1)
+                    if latest:
+                        found[person] = self.local(latest[0].ended or latest[0].began)
+        except MissingHistoryError:
+            pass
+        return found
+
+    def picture(self, visit_id: str) -> Path:
+        """The JPEG file of the picture that decided a visit.
+
+        Raises:
+            HouseholdError: none is kept.
+        """
+        path = self.picture_file(self.record(visit_id))
+        if path is None:
+            raise NotThereError("No picture of this visit is kept any more.")
+        return path
+
+    def picture_file(self, visit: VisitRecord) -> Path | None:
+        """Where the picture of a visit is; `None` where none is kept."""
+        return self._pictures([visit]).get(visit.visit_id)
+
+    def _pictures(self, visits: Sequence[VisitRecord]) -> Mapping[str, Path]:
+        return pictures_of_visits(self._folders.enrollment_dir, self._folders.review_dir, visits)
+
+    @contextmanager
+    def reading(self) -> Iterator[History]:
+        """Open the history to be read.
+
+        Raises:
+            MissingHistoryError: there is none yet.
+            HouseholdError: it cannot be read.
+        """
+        with self._open(read_only=True) as history:
+            yield history
+
+    @contextmanager
+    def writing(self) -> Iterator[History]:
+        """Open the history to be changed.
+
+        Raises:
+            HouseholdError: there is none, or it cannot be changed.
+        """
+        if not (self._folders.model_dir / FILE).exists():
+            raise NotThereError("There is no such visit any more.")
+        with self._open(read_only=False) as history:
+            yield history
+
+    @contextmanager
+    def _open(self, *, read_only: bool) -> Iterator[History]:
+        path = self._folders.model_dir / FILE
+        with (
+            household_errors(),
+            history_errors(path),
+            closing(History.open(path, read_only=read_only)) as history,
+        ):
+            yield history
+
+    def local(self, epoch_s: float) -> str:
+        """A time, in seconds since 1970, as ISO 8601 with this machine's offset."""
+        return datetime.fromtimestamp(epoch_s).astimezone(self._zone).isoformat(timespec="seconds")
+
+    def _described(self, visit: VisitRecord, names: dict[str, str], has_picture: bool) -> dict[str, Any]:
+        return {
+            "visit_id": visit.visit_id,
+            "kind": visit.kind.value,
+            "person": visit.person,
+            "name": None if visit.person is None else names.get(visit.person, visit.name),
+            "camera": visit.camera,
+            "began": self.local(visit.began),
+            "ended": None if visit.ended is None else self.local(visit.ended),
+            "score": round(visit.score, 3),
+            "picture": picture_url(visit.visit_id) if has_picture else None,
+            "stranger_id": visit.stranger_id,
+            "why": visit.why.model_dump(),
+        }
+
+
+def picture_url(visit_id: str) -> str:
+    """Where the picture of a visit is given out."""
+    return f"/api/v1/visits/{quote(visit_id, safe='')}/picture.jpg"
+
+
+def sentence(visit: VisitRecord, name: str | None) -> str:
+    """Why a visit was named, doubted or refused.
+
+    Args:
+        visit: which.
+        name: what the person is called at present; `None` for nobody who is known.
+    """
+    best = f"the best score was {max(visit.why.best_score, visit.score):.2f}, and 0.50 is needed for a name"
+    counted = f"{visit.why.frames} picture{'s' * (visit.why.frames != 1)}"
+    match visit.kind:
+        case VisitKind.FAMILY | VisitKind.VISITOR:
+            seen = (
+                f"{visit.why.named} of {counted} were named {name}" if visit.why.frames else f"Named {name}"
+            )
+            return f"{seen}; {best}."
+        case VisitKind.DOUBTFUL:
+            return f"The face came near to somebody's without being named: {best}."
+        case _:
+            seen = f" in {counted}" if visit.why.frames else ""
+            return f"Like nobody enrolled{seen}: {best}."

@@ -1,0 +1,207 @@
+"""Visits by the API: filters, pages, whose a visit was, and a history that cannot be used."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facerec_mqtt.history import FILE, VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.monitoring.page_messages import PageFolders
+from tests.support.page import Page, folders_in, page_request, running_page
+from tests.support.visits import NOON, filled
+
+PICTURE = "2026-11-29/120000-123_garden_stranger.jpg"
+WHY = VisitFacts(votes=3, frames=4, named=3, best_score=0.95)
+
+
+def visit(number: int, kind: VisitKind, person: str | None = None, **facts: Any) -> VisitRecord:
+    began = NOON + 60 * number
+    name = None if person is None else person.capitalize()
+    return VisitRecord(
+        f"01{number:02}", kind, person, name, "front_door", began, began + 30, 0.4, why=WHY, **facts
+    )
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> PageFolders:
+    """Anna and Tom are enrolled; Anna came twice, and a stranger, whose picture is kept."""
+    folders = folders_in(tmp_path)
+    for name in ("Anna", "Tom"):
+        (folders.enrollment_dir / name).mkdir(parents=True)
+    with closing(
+        filled(
+            folders.model_dir / FILE,
+            visit(1, VisitKind.FAMILY, "anna"),
+            visit(2, VisitKind.STRANGER, picture=PICTURE),
+            visit(3, VisitKind.FAMILY, "anna"),
+            visit(4, VisitKind.DOUBTFUL),
+        )
+    ):
+        pass
+    picture = folders.review_dir / PICTURE
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"\xff\xd8 a picture")
+    return folders
+
+
+@pytest.fixture
+def page(folders: PageFolders) -> Iterator[Page]:
+    with running_page(page_request(folders)) as running:
+        yield running
+
+
+def listed(page: Page, query: str = "") -> list[str]:
+    answer = page.client.get(f"/api/v1/visits{query}")
+    assert answer.status_code == 200, answer.text
+    return [each["visit_id"] for each in answer.json()["visits"]]
+
+
+def ask(page: Page, method: str, path: str, **content: Any) -> tuple[int, Any]:
+    answer = page.client.request(method, f"/api/v1{path}", **content)
+    return answer.status_code, answer.json() if answer.content else None
+
+
+def test_visits_are_filtered_and_come_page_by_page(page: Page) -> None:
+    assert listed(page) == ["0104", "0103", "0102", "0101"]
+    assert listed(page, "?person=anna") == ["0103", "0101"]
+    assert listed(page, "?kind=stranger") == ["0102"]
+    assert listed(page, "?camera=garden") == []
+    assert listed(page, "?since=2026-11-29T00:00:00Z&until=2026-11-29T00:00:00Z") == []
+    _, first = ask(page, "GET", "/visits?limit=3")
+    assert listed(page, f"?limit=3&cursor={first['next']}") == ["0101"]
+    seen = first["visits"][-1]
+    assert (seen["kind"], seen["person"], seen["name"], seen["picture"]) == (
+        "stranger",
+        None,
+        None,
+        "/api/v1/visits/0102/picture.jpg",
+    )
+    status, detail = ask(page, "GET", "/visits/0103")
+    assert status == 200
+    assert "3 of 4 pictures were named Anna" in detail["sentence"]
+
+
+@pytest.mark.parametrize(
+    "query", ["?cursor=x", "?cursor=1_.", "?since=monday", "?kind=cat", "?limit=0", "?person=../anna"]
+)
+def test_nonsense_is_refused_in_one_sentence(page: Page, query: str) -> None:
+    status, answer = ask(page, "GET", f"/visits{query}")
+    assert status == 422
+    assert set(answer) == {"error"}
+
+
+def test_a_visit_is_assigned_and_its_picture_follows(page: Page, folders: PageFolders) -> None:
+    enrollment = folders.enrollment_dir
+    name = "20261129-120000-123_garden_0102.jpg"
+    for assignment, kind, person, place in (
+        ({"person": "tom"}, "family", "tom", "Tom"),
+        ({"name": "Uncle Jo"}, "family", "uncle_jo", "Uncle Jo"),
+        ({"visitor": "Postman"}, "visitor", "postman", "_known/Postman"),
+        ({"nobody": True}, "stranger", None, "_strangers"),
+        ({"person": "anna"}, "family", "anna", "Anna"),
+    ):
+        status, answer = ask(page, "POST", "/visits/0102/assign", json=assignment)
+        assert status == 200, answer
+        assert (answer["kind"], answer["person"]) == (kind, person)
+        assert [path.relative_to(enrollment).as_posix() for path in enrollment.rglob("*.jpg")] == [
+            f"{place}/{name}"
+        ]
+        assert page.client.get(answer["picture"]).content == b"\xff\xd8 a picture"
+    assert not (folders.review_dir / PICTURE).exists()
+    assert listed(page, "?person=anna") == ["0103", "0102", "0101"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "status"),
+    [
+        ({"person": "nobody_here"}, 404),
+        ({"name": "../../x"}, 409),
+        ({"name": "anna?"}, 409),
+        ({"visitor": "ANNA"}, 409),
+        ({}, 422),
+        ({"person": "tom", "nobody": True}, 422),
+    ],
+)
+def test_what_cannot_be_assigned_changes_nothing(
+    page: Page, folders: PageFolders, assignment: dict[str, Any], status: int
+) -> None:
+    before = sorted(folders.enrollment_dir.rglob("*"))
+    assert ask(page, "POST", "/visits/0102/assign", json=assignment)[0] == status
+    assert ask(page, "GET", "/visits/0102")[1]["kind"] == "stranger"
+    assert (folders.review_dir / PICTURE).exists()
+    assert sorted(folders.enrollment_dir.rglob("*")) == before
+
+
+def test_two_people_who_assign_at_once_leave_one_picture_with_one_person(
+    page: Page, folders: PageFolders
+) -> None:
+    answers: list[int] = []
+
+    def assign(person: str) -> None:
+        answers.append(ask(page, "POST", "/visits/0102/assign", json={"person": person})[0])
+
+    threads = [threading.Thread(target=assign, args=(person,)) for person in ("anna", "tom") * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 8
+    (left,) = folders.enrollment_dir.rglob("*.jpg")
+    assert left.parent.name.lower() == ask(page, "GET", "/visits/0102")[1]["person"]
+
+
+def test_a_deleted_visit_is_gone_with_its_picture(page: Page, folders: PageFolders) -> None:
+    assert ask(page, "DELETE", "/visits/0102") == (204, None)
+    assert not (folders.review_dir / PICTURE).exists()
+    assert listed(page) == ["0104", "0103", "0101"]
+    for method, path in (
+        ("DELETE", "/visits/0102"),
+        ("GET", "/visits/0102"),
+        ("GET", "/visits/0102/picture.jpg"),
+    ):
+        assert ask(page, method, path)[0] == 404
+
+
+@pytest.mark.parametrize("picture", ["../secret.jpg", "/etc/hostname", "link.jpg"])
+def test_a_picture_outside_of_the_review_folder_is_never_given_out(
+    page: Page, folders: PageFolders, picture: str
+) -> None:
+    (folders.review_dir.parent / "secret.jpg").write_bytes(b"secret")
+    (folders.review_dir / "link.jpg").symlink_to("../secret.jpg")
+    with closing(filled(folders.model_dir / FILE, visit(5, VisitKind.STRANGER, picture=picture))):
+        pass
+    assert ask(page, "GET", "/visits/0105")[1]["picture"] is None
+    assert page.client.get("/api/v1/visits/0105/picture.jpg").status_code == 404
+    assert ask(page, "DELETE", "/visits/0105")[0] == 204
+    assert (folders.review_dir.parent / "secret.jpg").exists()
+
+
+def test_whether_it_works_is_counted(page: Page) -> None:
+    before = ask(page, "GET", "/quality?days=3650")[1]
+    assert (before["named"], before["doubted"], before["strangers"]) == (2, 1, 1)
+    assert before["nearest_stranger"] == 0.95
+    assert before["corrected"] == 0
+    ask(page, "POST", "/visits/0101/assign", json={"person": "tom"})
+    assert ask(page, "GET", "/quality?days=3650")[1]["corrected"] == 1
+
+
+def test_a_history_that_cannot_be_used_is_one_sentence(page: Page, folders: PageFolders) -> None:
+    path = folders.model_dir / FILE
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        status, answer = ask(page, "POST", "/visits/0102/assign", json={"person": "tom"})
+        assert (status, "locked" in answer["error"]) == (503, True)
+        assert (folders.review_dir / PICTURE).exists()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    path.write_bytes(b"no database" * 1000)
+    status, answer = ask(page, "GET", "/visits")
+    assert (status, "damaged" in answer["error"]) == (503, True)
+    assert ask(page, "GET", "/people")[0] == 200
+    path.unlink()
+    assert listed(page) == []
+    assert ask(page, "DELETE", "/visits/0102")[0] == 404
