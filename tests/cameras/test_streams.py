@@ -18,7 +18,7 @@ import pytest
 from facerec_mqtt.cameras import CameraFailedError, CameraFailure, FailureKind, probe
 from facerec_mqtt.settings.schema import CameraSettings
 from tests.support.http_cameras import Serve, http_server, jpeg, write_video
-from tests.support.rtsp import number_of, numbered
+from tests.support.rtsp import StartRtsp, number_of, numbered, write_clip
 from tests.support.rtsp_camera import RtspCamera
 from tests.support.watched_camera import PASSWORD, settings, watched
 
@@ -239,12 +239,24 @@ def test_a_camera_that_is_slow_to_describe_its_stream_is_waited_for_and_then_rep
     assert failure == CameraFailure(FailureKind.SLOW, seconds=3)
 
 
-def test_h265_is_read(tmp_path: Path) -> None:
-    # Over RTSP the test's server sends H.264 alone; the decoder is the same for a file.
-    path = tmp_path / "film.mkv"
-    write_video(path, [numbered(number) for number in range(30)], FPS, "hevc")
-    with watched(settings(path)) as door:
-        assert len({number_of(frame.image) for frame in door.frames(6)}) > 1
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_a_stream_that_changes_its_shape_is_read_as_it_is(
+    start_rtsp: StartRtsp, tmp_path: Path, codec: str
+) -> None:
+    shapes = ((320, 240), (240, 320), (640, 480))
+    for width, height in shapes:
+        clip = [numbered(number, width, height) for number in range(20)]
+        write_clip(tmp_path / f"{width}.avi", clip, FPS)
+    clips = [tmp_path / f"{width}.avi" for width, _ in shapes]
+    server = start_rtsp({"/door": clips}, codec=codec)
+    found: dict[tuple[int, ...], set[int]] = {}
+    with watched(settings(server.url("/door"))) as door:
+        while len(found) < len(shapes) or min(map(len, found.values())) < 5:
+            image = door.frame().image
+            found.setdefault(image.shape[1::-1], set()).add(number_of(image))
+            assert len(door.failures) == 0
+    assert set(found) == set(shapes)
+    assert all(number < 20 for numbers in found.values() for number in numbers)
 
 
 # --- A certificate of the camera's own

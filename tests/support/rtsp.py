@@ -19,26 +19,29 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 SERVER = Path(__file__).with_name("rtsp_server.py")
 NEEDED = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst; "
-    "Gst.init(None); assert all(map(Gst.ElementFactory.find, ('x264enc', 'avdec_h264', 'jpegdec')))"
+    "Gst.init(None); "
+    "assert all(map(Gst.ElementFactory.find, ('x264enc', 'x265enc', 'avdec_h264', 'jpegdec')))"
 )
 CLIP_FPS = 15
 CLIP_FRAMES = 240
 
+Codec = Literal["h264", "h265"]
 Login = tuple[Literal["digest", "basic"], str, str]
 
 
 class RtspServer:
     """A running RTSP server; `url` tells where its streams are."""
 
-    def __init__(self, mounts: Mapping[str, Sequence[Path]], login: Login | None) -> None:
+    def __init__(self, mounts: Mapping[str, Sequence[Path]], login: Login | None, codec: Codec) -> None:
         self._mounts = mounts
         self._login = login
+        self._codec = codec
         self._process: subprocess.Popen[str] | None = None
         self._port = 0
 
     @classmethod
-    def started(cls, mounts: Mapping[str, Sequence[Path]], login: Login | None) -> Self:
-        server = cls(mounts, login)
+    def started(cls, mounts: Mapping[str, Sequence[Path]], login: Login | None, codec: Codec) -> Self:
+        server = cls(mounts, login, codec)
         server.start()
         return server
 
@@ -53,7 +56,7 @@ class RtspServer:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         mounts = {path: [str(clip) for clip in clips] for path, clips in self._mounts.items()}
-        orders = {"port": self._port, "mounts": mounts, "login": self._login}
+        orders = {"port": self._port, "mounts": mounts, "login": self._login, "codec": self._codec}
         self._process.stdin.write(json.dumps(orders) + "\n")
         self._process.stdin.flush()
         word, _, port = self._process.stdout.readline().partition(" ")
@@ -94,7 +97,8 @@ def _gstreamer() -> None:
     if found.returncode != 0:
         pytest.skip(
             "the RTSP server needs python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-rtsp, "
-            "gstreamer1.0-plugins-good, gstreamer1.0-plugins-ugly and gstreamer1.0-libav"
+            "gstreamer1.0-plugins-good, gstreamer1.0-plugins-bad, gstreamer1.0-plugins-ugly and"
+            " gstreamer1.0-libav"
         )
 
 
@@ -103,8 +107,10 @@ def start_rtsp(_gstreamer: None) -> Iterator[StartRtsp]:
     """Starts an RTSP server: `start_rtsp({"/front": [clip]}, login=("digest", user, password))`."""
     servers: list[RtspServer] = []
 
-    def start(mounts: Mapping[str, Sequence[Path]], login: Login | None = None) -> RtspServer:
-        servers.append(RtspServer.started(mounts, login))
+    def start(
+        mounts: Mapping[str, Sequence[Path]], login: Login | None = None, codec: Codec = "h264"
+    ) -> RtspServer:
+        servers.append(RtspServer.started(mounts, login, codec))
         return servers[-1]
 
     yield start

@@ -6,6 +6,7 @@ one line of JSON on standard input, so that no password stands among the argumen
 
     {"port": 0,                              0: any free one
      "mounts": {"/front": ["a.avi"]},        clips in any format that GStreamer reads, played in turn
+     "codec": "h264" or "h265"
      "login": ["digest", "user", "password"] or ["basic", ...] or null}
 
 It prints "ready PORT", and ends on SIGTERM or when standard input does.
@@ -25,22 +26,26 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
-H264 = "video/x-h264,stream-format=byte-stream,alignment=au"
+CAPS = "video/x-{codec},stream-format=byte-stream,alignment=au"
+ENCODERS = {
+    "h264": "x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max=10 threads=1",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max=10",
+}
 ENCODE = (
-    "filesrc name=file ! decodebin ! videoconvert ! video/x-raw,format=I420"
-    " ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max=10 threads=1"
-    f" ! h264parse config-interval=-1 ! {H264} ! appsink name=sink sync=false max-buffers=0"
+    "filesrc name=file ! decodebin ! videoconvert ! video/x-raw,format=I420 ! {encoder}"
+    " ! {codec}parse config-interval=-1 ! {caps} ! appsink name=sink sync=false max-buffers=0"
 )
 LATE_S = 0.5
 SERVE = (
-    f'( appsrc name=source is-live=true format=time do-timestamp=true max-bytes=4000000 caps="{H264}"'
-    " ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    '( appsrc name=source is-live=true format=time do-timestamp=true max-bytes=4000000 caps="{caps}"'
+    " ! {codec}parse ! rtp{codec}pay name=pay0 pt=96 config-interval=-1 )"
 )
 
 
-def encode(path: str) -> tuple[list[Gst.Buffer], float]:
-    """The clip's pictures as H.264, and how long each is shown, in seconds."""
-    pipeline = Gst.parse_launch(ENCODE)
+def encode(path: str, codec: str) -> tuple[list[Gst.Buffer], float]:
+    """The clip's pictures, encoded, and how long each is shown, in seconds."""
+    caps = CAPS.format(codec=codec)
+    pipeline = Gst.parse_launch(ENCODE.format(encoder=ENCODERS[codec], codec=codec, caps=caps))
     pipeline.get_by_name("file").set_property("location", path)
     sink = pipeline.get_by_name("sink")
     pipeline.set_state(Gst.State.PLAYING)
@@ -64,11 +69,11 @@ def needs_others(picture: Gst.Buffer) -> bool:
 class LiveClip(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]  # no types for GStreamer
     """Clips, one after the other, endlessly; all who watch see the same moment."""
 
-    def __init__(self, paths: list[str]) -> None:
+    def __init__(self, paths: list[str], codec: str) -> None:
         super().__init__()
-        clips = [encode(path) for path in paths]
+        clips = [encode(path, codec) for path in paths]
         self.pictures = [(picture, interval_s) for pictures, interval_s in clips for picture in pictures]
-        self.set_launch(SERVE)
+        self.set_launch(SERVE.format(codec=codec, caps=CAPS.format(codec=codec)))
         self.set_shared(True)
         self.set_latency(0)
         self.set_protocols(GstRtsp.RTSPLowerTrans.TCP)
@@ -122,7 +127,7 @@ def main() -> None:
             login.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(login)
     for path, clips in orders["mounts"].items():
-        factory = LiveClip(clips)
+        factory = LiveClip(clips, orders["codec"])
         if orders["login"]:
             role = "viewer, media.factory.access=(boolean)true, media.factory.construct=(boolean)true"
             factory.add_role_from_structure(Gst.Structure.new_from_string(role))
