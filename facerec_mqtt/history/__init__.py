@@ -11,7 +11,13 @@ from facerec_mqtt.history.errors import (
 )
 from facerec_mqtt.history.recorder import VisitRecorder
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
-from facerec_mqtt.history.removal import forget_visits, has_visits, people_with_visits
+from facerec_mqtt.history.removal import (
+    forget_strangers,
+    forget_visits,
+    has_visits,
+    knows_strangers,
+    people_with_visits,
+)
 from facerec_mqtt.history.schema import SCHEMA_VERSION
 from facerec_mqtt.history.store import FILE, MAX_PAGE, History
 from facerec_mqtt.history.strangers.grouping import SAME_PERSON, StrangerGroups
@@ -41,9 +47,11 @@ __all__ = [
     "VisitRecord",
     "VisitRecorder",
     "copy_history",
+    "forget_strangers",
     "forget_visits",
     "has_visits",
     "history_errors",
+    "knows_strangers",
     "load_copy",
     "people_with_visits",
     "prepare_copy",

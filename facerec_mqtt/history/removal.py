@@ -1,12 +1,14 @@
 """Removing somebody from the history, and the history itself; nothing of them may stay in any file of it."""
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.history.errors import (
     DamagedHistoryError,
+    HistoryError,
     LockedHistoryError,
     MissingHistoryError,
     history_errors,
@@ -32,20 +34,47 @@ def forget_visits(folder: Path, person: Person, *, wait_s: float = _WAIT_S) -> N
         HistoryError: it stays locked, a newer version has made it, or it cannot be written.
     """
     path = folder / FILE
-    until_s = time.monotonic() + wait_s
-    while True:
-        try:
-            with history_errors(path):
-                _forget_once(path, person)
-        except LockedHistoryError:
-            if time.monotonic() >= until_s:
-                raise
-            time.sleep(_AGAIN_S)
-        except DamagedHistoryError:
-            with history_errors(path):
-                delete_history(path)
-        else:
-            return
+
+    def forget(history: History) -> None:
+        history.forget(person.slug)
+
+    _change(path, forget, wait_s)
+    with history_errors(path):
+        for copy in damaged_copies(path):
+            copy.unlink(missing_ok=True)
+
+
+def knows_strangers(folder: Path) -> bool:
+    """Tell whether it is kept what strangers look like; where nobody can tell, it may be."""
+    try:
+        with history_errors(folder / FILE), closing(History.open(folder / FILE, read_only=True)) as history:
+            return history.strangers.are_kept()
+    except MissingHistoryError:
+        return False
+    except HistoryError:
+        return True
+
+
+def forget_strangers(
+    folder: Path, looks: Vectors, network: str, resembles: float, *, wait_s: float = _WAIT_S
+) -> None:
+    """Delete the visits of strangers who may be somebody, also while a service writes others.
+
+    Args:
+        folder: that the history is in.
+        looks: (N, D) float32 unit embeddings of the person.
+        network: SHA-256 of the backbone that made them, in hex; what another has made goes, too.
+        resembles: cosine from which on a visit goes.
+        wait_s: for how long to try, where somebody else has it locked.
+
+    Raises:
+        HistoryError: it stays locked, a newer version has made it, or it cannot be written.
+    """
+
+    def forget(history: History) -> None:
+        history.forget_strangers(looks, network, resembles)
+
+    _change(folder / FILE, forget, wait_s)
 
 
 def has_visits(folder: Path, person: Person) -> bool:
@@ -91,11 +120,27 @@ def damaged_copies(path: Path) -> tuple[Path, ...]:
     return tuple(path.parent.glob(f"{path.name}.damaged-*"))
 
 
-def _forget_once(path: Path, person: Person) -> None:
-    if not path.exists():
-        delete_history(path)
-        return
-    with closing(History.open(path)) as history:
-        history.forget(person.slug)
-    for copy in damaged_copies(path):
-        copy.unlink(missing_ok=True)
+def _change(path: Path, change: Callable[[History], None], wait_s: float) -> None:
+    """Change the history, also while a service writes it; a damaged one is deleted whole.
+
+    Raises:
+        HistoryError: it stays locked, a newer version has made it, or it cannot be written.
+    """
+    until_s = time.monotonic() + wait_s
+    while True:
+        try:
+            with history_errors(path):
+                if not path.exists():
+                    delete_history(path)
+                    return
+                with closing(History.open(path)) as history:
+                    change(history)
+        except LockedHistoryError:
+            if time.monotonic() >= until_s:
+                raise
+            time.sleep(_AGAIN_S)
+        except DamagedHistoryError:
+            with history_errors(path):
+                delete_history(path)
+        else:
+            return

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.history.errors import MissingHistoryError, history_errors
 from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.schema import prepare
@@ -250,6 +251,35 @@ class History:
         """
         with self._connection:
             count = self._connection.execute("DELETE FROM visits WHERE person = ?", (person,)).rowcount
+        self._write_again()
+        return count
+
+    def forget_strangers(self, looks: Vectors, network: str, resembles: float) -> int:
+        """Delete the visits of strangers who may be somebody, and embeddings that cannot be compared.
+
+        Args:
+            looks: (N, D) float32 unit embeddings of the person.
+            network: SHA-256 of the backbone that made them, in hex.
+            resembles: cosine from which on a visit goes.
+
+        Returns:
+            How many visits were deleted. Nothing of them stays in the file.
+
+        Raises:
+            sqlite3.OperationalError: somebody else has it locked, or reads it at the moment.
+        """
+        doomed = [
+            each.visit_id
+            for each in self.strangers.embeddings(network)
+            if len(looks) and float((looks @ each.vector).max()) >= resembles
+        ]
+        with self._connection:
+            self._connection.execute("DELETE FROM embeddings WHERE network <> ?", (network,))
+        count = self.delete(*doomed)
+        self._write_again()
+        return count
+
+    def _write_again(self) -> None:
         # Pages that were split or merged may hold copies that no deletion overwrites: all are written again.
         self._connection.execute("PRAGMA temp_store = MEMORY")
         self._connection.execute("VACUUM")
@@ -257,7 +287,6 @@ class History:
         (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise sqlite3.OperationalError("database is locked")
-        return count
 
     def try_to_write(self) -> None:
         """Begin a change, and make none.

@@ -7,21 +7,27 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError
+from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
 from facerec_mqtt.enrollment.forget import forget
 from facerec_mqtt.enrollment.traces import find_traces, mentions
+from facerec_mqtt.history import FILE as HISTORY
+from facerec_mqtt.history import Embedding, History
 from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile, remove_person
 from facerec_mqtt.recognition.model_store import is_emptied, load_current, versions
 from tests.support import killed_forgets
 from tests.support.forget import ANNA, TOM, files_in, leave_anna_alone
-from tests.support.pattern_world import write_photos
+from tests.support.pattern_world import PatternBackbone, pattern, write_photos
 from tests.support.traces import secrets_of, traces_of
+from tests.support.visits import STRANGER
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
@@ -39,6 +45,44 @@ def test_of_somebody_who_is_forgotten_nothing_is_left(family: Path) -> None:
     state = StateFile(where.models, "home").state
     assert state == ServiceState(frozenset({"door"}), (TOM,), {"tom": LastSeen("door", 2.0, 0.9)})
     assert {path.name for path in where.enrollment.iterdir()} == {"Tom"}
+
+
+def test_visits_without_a_name_that_may_be_of_the_forgotten_go_and_others_stay(family: Path) -> None:
+    where = killed_forgets.places(family)
+    write_photos(where.enrollment / "_known" / "Postman", 3, 5)
+    looks = {f"01{person}{network}": (person, network) for person in (1, 3, 9) for network in ("new", "old")}
+    secrets = []
+    with closing(History.open(where.models / HISTORY)) as history:
+        for visit_id, (person, network) in looks.items():
+            vector = pattern(person).ravel() / np.linalg.norm(pattern(person))
+            digest = PatternBackbone.digest if network == "new" else "another backbone"
+            visit = replace(STRANGER, visit_id=visit_id, stranger_id=f"s{person}", picture=None)
+            history.put(visit, Embedding(vector.astype(np.float32), digest))
+            if person == 1:
+                secrets.append(vector.astype(np.float16).tobytes())
+    assert traces_of(family, secrets) != []
+    killed_forgets.forget_anna(family)
+    assert traces_of(family, secrets) == []
+    with closing(History.open(where.models / HISTORY)) as history:
+        kept = history.strangers.embeddings(PatternBackbone.digest)
+        assert {each.visit_id for each in kept} == {"013new", "019new"}
+        # What another network saw cannot be compared, so the visit stays without it.
+        assert history.get("013old") is not None
+        assert history.strangers.embeddings("another backbone") == ()
+
+
+def test_a_known_visitor_is_forgotten_as_a_member_is(family: Path) -> None:
+    where = killed_forgets.places(family)
+    postman, test_pictures = where.enrollment / "_known/Postman", where.enrollment / "_test/_known/Postman"
+    write_photos(postman, 3, 5)
+    write_photos(test_pictures, 3, 2, first=50)
+    killed_forgets.make_model(family)
+    gone = killed_forgets.forget_on_disk(family, "Postman")
+    assert gone == Person("postman", "Postman", PersonKind.VISITOR)
+    assert traces_of(family, [b"postman", b"_known"]) == []
+    model = load_current(where.models)
+    assert model is not None
+    assert model.people == (ANNA, TOM)
 
 
 def test_when_the_last_one_is_forgotten_no_model_stays(family: Path) -> None:

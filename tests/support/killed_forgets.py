@@ -57,13 +57,13 @@ def make_model(
     )
 
 
-def forget_on_disk(folder: Path) -> Person:
-    """Forget Anna, but for what services have saved."""
+def forget_on_disk(folder: Path, name: str = "Anna") -> Person:
+    """Forget somebody, but for what services have saved."""
 
     def make_model_without(must_know: Collection[str]) -> None:
         make_model(folder, must_know, is_locked=True)
 
-    return forget(places(folder), "Anna", make_model_without, recognizer)
+    return forget(places(folder), name, make_model_without, recognizer)
 
 
 def forget_anna(folder: Path) -> None:

@@ -132,6 +132,10 @@ class Strangers:
         )
         return tuple(GroupedEmbedding(visit, group, _vector(vector)) for visit, group, vector in found)
 
+    def are_kept(self) -> bool:
+        """Whether anything is kept of what anybody looks like."""
+        return self._connection.execute("SELECT 1 FROM embeddings LIMIT 1").fetchone() is not None
+
     def sizes(self) -> dict[str, int]:
         """How many visits each group has."""
         return dict(
