@@ -4,16 +4,23 @@ The service writes it (`writer`); `facerec-mqtt visits` reads it. Times are seco
 clock outlasts a restart.
 """
 
-import math
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.history.errors import MissingHistoryError, history_errors
-from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
+from facerec_mqtt.history.records import VisitFilter, VisitKind, VisitRecord
+from facerec_mqtt.history.rows import (
+    BEST_SCORE,
+    INTO,
+    SELECT,
+    conditions_of,
+    parse_cursor,
+    values_of,
+    visit_of,
+)
 from facerec_mqtt.history.schema import prepare
 from facerec_mqtt.history.strangers.tables import Embedding, Strangers
 
@@ -84,7 +91,7 @@ class History:
         with self._connection:
             if visit.stranger_id is not None:
                 visit = replace(visit, stranger_id=self.strangers.current(visit.stranger_id))
-            self._connection.execute(f"INSERT OR REPLACE {_INTO}", _values(visit))
+            self._connection.execute(f"INSERT OR REPLACE {INTO}", values_of(visit))
             if embedding is not None:
                 self.strangers.keep(visit.visit_id, embedding)
 
@@ -92,7 +99,7 @@ class History:
         """A visit goes on after a restart: it has no end; one that was never written is added."""
         with self._connection:
             again = " ON CONFLICT (visit_id) DO UPDATE SET ended = NULL, service = excluded.service"
-            self._connection.execute(f"INSERT {_INTO}{again}", _values(visit))
+            self._connection.execute(f"INSERT {INTO}{again}", values_of(visit))
 
     def end(self, visit_id: str, ended: float) -> None:
         """Note when a visit ended; an unknown one is ignored."""
@@ -145,8 +152,8 @@ class History:
 
     def get(self, visit_id: str) -> VisitRecord | None:
         """One visit, or `None`."""
-        row = self._connection.execute(f"{_SELECT} WHERE visit_id = ?", (visit_id,)).fetchone()
-        return None if row is None else _record(row)
+        row = self._connection.execute(f"{SELECT} WHERE visit_id = ?", (visit_id,)).fetchone()
+        return None if row is None else visit_of(row)
 
     def delete(self, *visits: str) -> int:
         """Delete visits, given by id, with what their faces look like; how many there were."""
@@ -194,23 +201,23 @@ class History:
         Raises:
             ValueError: the cursor is none.
         """
-        conditions, values = _conditions(wanted)
+        conditions, values = conditions_of(wanted)
         if cursor is not None:
-            began, visit_id = _cursor(cursor)
+            began, visit_id = parse_cursor(cursor)
             conditions.append("(began, visit_id) < (?, ?)")
             values += [began, visit_id]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         limit = max(1, min(limit, MAX_PAGE))
         rows = self._connection.execute(
-            f"{_SELECT}{where} ORDER BY began DESC, visit_id DESC LIMIT ?", [*values, limit + 1]
+            f"{SELECT}{where} ORDER BY began DESC, visit_id DESC LIMIT ?", [*values, limit + 1]
         ).fetchall()
-        visits = tuple(_record(row) for row in rows[:limit])
+        visits = tuple(visit_of(row) for row in rows[:limit])
         more = f"{visits[-1].began!r}_{visits[-1].visit_id}" if len(rows) > limit else None
         return visits, more
 
     def count(self, wanted: VisitFilter) -> int:
         """How many visits there are."""
-        conditions, values = _conditions(wanted)
+        conditions, values = conditions_of(wanted)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return int(
             self._connection.execute(
@@ -221,10 +228,10 @@ class History:
 
     def best_score(self, wanted: VisitFilter) -> float | None:
         """The best score of some visits, also of frames that decided nothing; `None` where there are none."""
-        conditions, values = _conditions(wanted)
+        conditions, values = conditions_of(wanted)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         best = self._connection.execute(
-            f"SELECT MAX(MAX(score, {_BEST_SCORE})) FROM visits{where}",  # noqa: S608 - constants, as above
+            f"SELECT MAX(MAX(score, {BEST_SCORE})) FROM visits{where}",  # noqa: S608 - constants, as above
             values,
         ).fetchone()[0]
         return None if best is None else float(best)
@@ -296,69 +303,3 @@ class History:
         """
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("ROLLBACK")
-
-
-_COLUMNS = "visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why, service"
-_SELECT = f"SELECT {_COLUMNS} FROM visits"  # noqa: S608 - a constant of this module
-_INTO = f"INTO visits ({_COLUMNS}, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-_BEST_SCORE = "(CASE WHEN json_valid(why) THEN COALESCE(json_extract(why, '$.best_score'), 0) ELSE 0 END)"
-_CORRECTED = "(json_valid(why) AND COALESCE(json_extract(why, '$.corrected'), 0))"
-
-
-def _values(visit: VisitRecord) -> tuple[object, ...]:
-    return (
-        visit.visit_id,
-        visit.kind.value,
-        visit.person,
-        visit.name,
-        visit.camera,
-        visit.began,
-        visit.ended,
-        visit.score,
-        visit.picture,
-        visit.stranger_id,
-        visit.why.model_dump_json(),
-        visit.service,
-        visit.began if visit.ended is None else visit.ended,
-    )
-
-
-def _conditions(wanted: VisitFilter) -> tuple[list[str], list[object]]:
-    pairs: list[tuple[str, object]] = [
-        ("person = ?", wanted.person),
-        ("camera = ?", wanted.camera),
-        ("kind = ?", None if wanted.kind is None else wanted.kind.value),
-        ("began >= ?", wanted.since),
-        ("began < ?", wanted.until),
-        ("stranger_id = ?", wanted.stranger_id),
-        (f"{_CORRECTED} = ?", wanted.corrected),
-    ]
-    given = [(condition, value) for condition, value in pairs if value is not None]
-    return [condition for condition, _ in given], [value for _, value in given]
-
-
-def _record(row: tuple[Any, ...]) -> VisitRecord:
-    visit_id, kind, person, name, camera, began, ended, score, picture, stranger_id, why, service = row
-    return VisitRecord(
-        visit_id,
-        VisitKind(kind),
-        person,
-        name,
-        camera,
-        began,
-        ended,
-        score,
-        picture,
-        stranger_id,
-        VisitFacts.parse(why),
-        service,
-    )
-
-
-def _cursor(cursor: str) -> tuple[float, str]:
-    began, separator, visit_id = cursor.partition("_")
-    if not separator or not visit_id.isalnum() or not math.isfinite(float(began)):
-        raise ValueError("the cursor is none that was given out")
-    return float(began), visit_id
