@@ -205,3 +205,66 @@ def test_a_history_that_cannot_be_used_is_one_sentence(page: Page, folders: Page
     path.unlink()
     assert listed(page) == []
     assert ask(page, "DELETE", "/visits/0102")[0] == 404
+
+
+@pytest.fixture
+def groups(folders: PageFolders) -> None:
+    """A stranger who came three times, once with a picture that is kept, and another who came once."""
+    with closing(
+        filled(
+            folders.model_dir / FILE,
+            visit(2, VisitKind.STRANGER, picture=PICTURE, stranger_id="S1"),
+            visit(6, VisitKind.STRANGER, stranger_id="S1"),
+            visit(7, VisitKind.STRANGER, stranger_id="S1"),
+            visit(8, VisitKind.STRANGER, stranger_id="S2"),
+        )
+    ):
+        pass
+
+
+def strangers(page: Page) -> dict[str, int]:
+    status, answer = ask(page, "GET", "/strangers")
+    assert status == 200, answer
+    return {each["stranger_id"]: each["visits"] for each in answer["strangers"]}
+
+
+@pytest.mark.usefixtures("groups")
+def test_strangers_are_put_together_taken_apart_and_named(page: Page, folders: PageFolders) -> None:
+    assert strangers(page) == {"S2": 1, "S1": 3}
+    (first,) = (each for each in ask(page, "GET", "/strangers")[1]["strangers"] if each["visits"] == 3)
+    assert (first["cameras"], first["pictures"]) == (["front_door"], ["/api/v1/visits/0102/picture.jpg"])
+    assert listed(page, "?stranger=S1") == ["0107", "0106", "0102"]
+    status, new = ask(page, "POST", "/strangers/S1/split", json={"visits": ["0106", "0101"]})
+    assert (status, new["visits"]) == (201, 1)
+    assert strangers(page) == {"S2": 1, "S1": 2, new["stranger_id"]: 1}
+    status, merged = ask(page, "POST", "/strangers/merge", json={"from": new["stranger_id"], "into": "S2"})
+    assert (status, merged["stranger_id"], merged["visits"]) == (200, "S2", 2)
+    status, named = ask(page, "POST", "/strangers/S1/assign", json={"visitor": "Postman"})
+    assert status == 200
+    assert {(each["visit_id"], each["kind"], each["name"]) for each in named["visits"]} == {
+        ("0102", "visitor", "Postman"),
+        ("0107", "visitor", "Postman"),
+    }
+    assert len(list((folders.enrollment_dir / "_known" / "Postman").iterdir())) == 1
+    assert ask(page, "DELETE", "/strangers/S2") == (204, None)
+    assert strangers(page) == {}
+    assert "0106" not in listed(page)
+
+
+@pytest.mark.usefixtures("groups")
+def test_what_cannot_be_done_with_strangers_is_said_and_changes_nothing(page: Page) -> None:
+    for status, method, path, content in (
+        (404, "POST", "/strangers/S9/assign", {"nobody": True}),
+        (404, "POST", "/strangers/merge", {"from": "S1", "into": "S9"}),
+        (404, "POST", "/strangers/merge", {"from": "S9", "into": "S1"}),
+        (409, "POST", "/strangers/merge", {"from": "S1", "into": "S1"}),
+        (404, "POST", "/strangers/S1/split", {"visits": ["0108"]}),
+        (409, "POST", "/strangers/S2/split", {"visits": ["0108"]}),
+        (422, "POST", "/strangers/S1/split", {"visits": []}),
+        (404, "DELETE", "/strangers/S9", None),
+        (422, "DELETE", "/strangers/..%2Fx%20", None),
+    ):
+        found, answer = ask(page, method, path, json=content)
+        assert found in ((status, 404) if "%" in path else (status,)), (path, answer)
+        assert set(answer) == {"error"}
+    assert strangers(page) == {"S2": 1, "S1": 3}

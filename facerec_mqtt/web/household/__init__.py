@@ -22,12 +22,14 @@ from facerec_mqtt.web.household.models import HouseholdModels
 from facerec_mqtt.web.household.people import HouseholdPeople
 from facerec_mqtt.web.household.photo_worker import PhotoWorker
 from facerec_mqtt.web.household.photos import HouseholdPhotos, Upload
+from facerec_mqtt.web.household.strangers import HouseholdStrangers
 from facerec_mqtt.web.household.visits import HouseholdVisits
 from facerec_mqtt.web.live import Live
 from facerec_mqtt.web.schemas import (
     AddedPhoto,
     Assignment,
     Face,
+    Merge,
     Models,
     NewName,
     People,
@@ -37,6 +39,8 @@ from facerec_mqtt.web.schemas import (
     Photos,
     Quality,
     Recognised,
+    Stranger,
+    Strangers,
     Visit,
     VisitDetail,
     Visits,
@@ -72,6 +76,7 @@ class Household:
         self._changing = threading.RLock()
         self._people = HouseholdPeople(folders.enrollment_dir)
         self._visits = HouseholdVisits(folders, self._people.names)
+        self._strangers = HouseholdStrangers(self._visits)
         self._models = HouseholdModels(folders.model_dir)
         self._audit = Audit(folders.enrollment_dir, folders.model_dir)
         self._worker = PhotoWorker()
@@ -114,6 +119,34 @@ class Household:
     def quality(self, days: int) -> Quality:
         """Whether it works: the visits of the last days."""
         return self._visits.quality(days, time.time())
+
+    # --- Strangers
+
+    def strangers(self) -> Strangers:
+        """All groups of strangers, the one that was seen last first."""
+        return self._strangers.all()
+
+    def assign_stranger(self, stranger_id: str, assignment: Assignment) -> Visits:
+        """Say who a group of strangers is: as for a visit, for all of them."""
+        with self._changing:
+            records = self._strangers.records(stranger_id)
+            self._assign(records, assignment)
+            return self._visits.these([visit.visit_id for visit in records])
+
+    def merge_strangers(self, merge: Merge) -> Stranger:
+        """Make two groups one, which keeps the second one's id."""
+        with self._changing:
+            return self._strangers.merge(merge.from_, merge.into)
+
+    def split_stranger(self, stranger_id: str, visits: Sequence[str]) -> Stranger:
+        """Take visits out of a group into one of their own."""
+        with self._changing:
+            return self._strangers.split(stranger_id, visits)
+
+    def delete_stranger(self, stranger_id: str) -> None:
+        """Delete all visits of a group, with their pictures."""
+        with self._changing:
+            self._delete(self._strangers.records(stranger_id))
 
     # --- People and photos
 

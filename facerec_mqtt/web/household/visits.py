@@ -63,6 +63,13 @@ class HouseholdVisits:
         described = [self._described(visit, names, visit.visit_id in pictures) for visit in found]
         return Visits(visits=[Visit(**each) for each in described], next=following)
 
+    def these(self, visits: Sequence[str]) -> Visits:
+        """Some visits, given by id."""
+        records = [self.record(visit_id) for visit_id in visits]
+        names, pictures = self._names(), self._pictures(records)
+        described = [self._described(visit, names, visit.visit_id in pictures) for visit in records]
+        return Visits(visits=[Visit(**each) for each in described], next=None)
+
     def get(self, visit_id: str) -> VisitDetail:
         """One visit with all that is kept of it.
 
@@ -149,6 +156,11 @@ class HouseholdVisits:
     def picture_file(self, visit: VisitRecord) -> Path | None:
         """Where the picture of a visit is; `None` where none is kept."""
         return self._pictures([visit]).get(visit.visit_id)
+
+    def with_pictures(self, visits: Sequence[VisitRecord]) -> list[str]:
+        """Which of some visits have a picture, by id."""
+        pictures = self._pictures(visits)
+        return [visit.visit_id for visit in visits if visit.visit_id in pictures]
 
     def _pictures(self, visits: Sequence[VisitRecord]) -> Mapping[str, Path]:
         return pictures_of_visits(self._folders.enrollment_dir, self._folders.review_dir, visits)

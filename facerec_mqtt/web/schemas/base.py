@@ -1,0 +1,29 @@
+"""What all models of the API share."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$")]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+VisitId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,40}$")]
+StrangerId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")]
+Kind = Literal["family", "visitor", "stranger", "doubtful"]
+
+
+class Answer(BaseModel):
+    """What is given."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Request(BaseModel):
+    """What is taken: nothing more than is described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Error(Answer):
+    """Why something was not done, in one sentence."""
+
+    error: str

@@ -1,0 +1,109 @@
+"""People and their photos."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from facerec_mqtt.web.schemas.base import Answer, Name, Request, Slug
+
+
+class NewName(Request):
+    """What somebody is called."""
+
+    name: Name
+
+
+class Person(Answer):
+    """Somebody enrolled."""
+
+    person: Slug
+    name: str
+    kind: Literal["family", "visitor"] = "family"
+    photos: int
+    used: int | None
+    """Photos that the model in use was made of; `null` without a model."""
+    recognised: float | None
+    """Share of their photos that a model which had not learnt from them names."""
+    present: bool
+    last_seen: str | None
+    picture: str | None = None
+    """Address of one of their photos."""
+
+
+class People(Answer):
+    """Everybody enrolled."""
+
+    people: list[Person]
+    notes: list[str] = Field(default_factory=list)
+    """Who is being forgotten at present, and what has failed, a sentence each."""
+
+
+class Photo(Answer):
+    """A photo in somebody's folder."""
+
+    file: str
+    used: bool | None
+    """`null` where it has come since the last rebuild."""
+    reason: str | None
+    """Why it is not used, in one sentence; `null` when it is."""
+    reason_code: str | None = None
+    note: str | None = None
+    """What is worth knowing of one that is used."""
+    url: str
+    """Address of the picture, as JPEG; with `?width=` smaller."""
+    can_be_used: bool = False
+    """Whether it can be used although it was rejected."""
+    used_anyway: bool = False
+    """Whether it is used because somebody wanted it, though it would be rejected."""
+
+
+class Face(Answer):
+    """A face in a photo."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom, as fractions of the upright picture."""
+
+
+class AddedPhoto(Answer):
+    """What became of a photo that was sent."""
+
+    name: str
+    """What it was called when it was sent."""
+    added: bool
+    """Whether it is in the person's folder now."""
+    file: str | None
+    reason: str | None
+    """Why it was not added, or would not be used; `null` where nothing is wrong with it."""
+    reason_code: str | None = None
+    url: str | None = None
+    faces: list[Face] = Field(default_factory=list)
+    """Where it shows several, none of them clearly the largest: one of them is to be chosen."""
+
+
+class AddedPhotos(Answer):
+    """What became of the photos that were sent, in their order."""
+
+    photos: list[AddedPhoto]
+
+
+class Photos(Answer):
+    """A person's photos."""
+
+    photos: list[Photo]
+
+
+class PhotoChange(Request):
+    """Move a photo to somebody else, use it although it was rejected, or choose one of its faces."""
+
+    person: Slug | None = None
+    """Whose it is."""
+    use: bool | None = None
+    """Whether to use it although it was rejected."""
+    face: Annotated[int, Field(ge=0, le=99)] | None = None
+    """Which of several faces it is about, counted from 0; the photo is cut out around it."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.person, self.use, self.face)) != 1:
+            raise ValueError('give exactly one of "person", "use" and "face"')
+        return self

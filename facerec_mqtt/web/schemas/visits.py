@@ -1,0 +1,112 @@
+"""Visits and groups of strangers."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from facerec_mqtt.web.schemas.base import Answer, Kind, Name, Request, Slug, StrangerId, VisitId
+
+
+class Visit(Answer):
+    """One visit."""
+
+    visit_id: str
+    kind: Kind
+    person: str | None
+    name: str | None
+    camera: str
+    began: str
+    """ISO 8601 with offset."""
+    ended: str | None
+    score: float
+    picture: str | None
+    """Address of the picture that decided; `null` where none is kept."""
+    stranger_id: str | None
+    why: dict[str, object]
+
+
+class VisitDetail(Visit):
+    """One visit, with all that is kept of it."""
+
+    pictures: list[str]
+    """Addresses, the one that decided first."""
+    scores: list[tuple[float, float]]
+    """Seconds since the visit began and the score then, where more than the decision is known."""
+    sentence: str
+    """Why it was named, doubted or refused."""
+
+
+class Visits(Answer):
+    """A page of visits, the latest first."""
+
+    visits: list[Visit]
+    next: str | None
+    """Cursor of what follows."""
+
+
+class Assignment(Request):
+    """Who a visit was: exactly one of these."""
+
+    person: Slug | None = None
+    """Somebody enrolled."""
+    name: Name | None = None
+    """Somebody new."""
+    visitor: Name | None = None
+    """A known visitor."""
+    nobody: Literal[True] | None = None
+    """Not a face of anybody, or of no interest."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.person, self.name, self.visitor, self.nobody)) != 1:
+            raise ValueError('give exactly one of "person", "name", "visitor" and "nobody"')
+        return self
+
+
+class Merge(Request):
+    """Two groups of strangers that are one person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    from_: StrangerId = Field(alias="from")
+    into: StrangerId
+
+
+class Split(Request):
+    """Visits of a group of strangers that are of somebody else."""
+
+    visits: Annotated[list[VisitId], Field(min_length=1, max_length=500)]
+
+
+class Stranger(Answer):
+    """Visits without a name that are one person."""
+
+    stranger_id: str
+    visits: int
+    first_seen: str
+    last_seen: str
+    cameras: list[str]
+    pictures: list[str]
+    suggestion: str | None
+
+
+class Strangers(Answer):
+    """All groups of strangers, the latest first."""
+
+    strangers: list[Stranger]
+
+
+class Quality(Answer):
+    """Whether it works: the visits of the last days."""
+
+    days: int
+    visits: int
+    named: int
+    """Given a name, of the family or of a known visitor."""
+    corrected: int
+    """Said by somebody to have been someone else."""
+    doubted: int
+    """Near to a name without being given one."""
+    strangers: int
+    nearest_stranger: float | None
+    """The best score of a stranger's visit; 0.5 is the threshold."""
