@@ -68,7 +68,8 @@ _SENTENCES: Mapping[RejectionCode, str] = {
         "It is a link out of the enrollment folder; put the picture itself there."
     ),
     RejectionCode.NOT_A_PICTURE: (
-        "It is not a picture; JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF can be read."
+        "It is not a picture; JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF can be read, and in a person's"
+        " folder MP4, MOV, MKV and AVI."
     ),
     RejectionCode.UNSUPPORTED_FORMAT: "It is a {format} picture, which is not supported; export it as JPEG.",
     RejectionCode.DAMAGED: "The picture is damaged and cannot be decoded; copy it again.",

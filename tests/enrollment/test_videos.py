@@ -223,6 +223,22 @@ def test_pictures_come_from_all_over_a_video_long_or_short(tmp_path: Path, secon
     assert shown[-1][0] > 0.85 * seconds
 
 
+def test_a_video_that_was_taken_upright_is_read_upright(tmp_path: Path) -> None:
+    upright = [numbered(number, 240, 320) for number in range(5)]
+    data = write_video(tmp_path / "a.mp4", [np.rot90(each).copy() for each in upright], FPS, "h264")
+    # Telephones write how far it is turned into the track's matrix (ISO/IEC 14496-12, 8.3.2).
+    plain = b"".join(word.to_bytes(4, "big") for word in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
+    clockwise = (0, 1 << 16, 0, 2**32 - (1 << 16), 0, 0, 240 << 16, 0, 1 << 30)
+    track, rest = data[: data.index(b"tkhd")], data[data.index(b"tkhd") :]
+    turned = rest.replace(plain, b"".join(word.to_bytes(4, "big") for word in clockwise), 1)
+    (tmp_path / "a.mp4").write_bytes(track + turned)
+    with plain_video(tmp_path / "a.mp4") as opened:
+        assert opened is not None
+        with open_video(opened[0], opened[2]) as video:
+            pictures = [(each.image.shape, number_of(each.image)) for each in video.pictures(5, 1280)]
+    assert pictures == [((320, 240, 3), number) for number in range(5)]
+
+
 def test_real_faces_in_a_video_are_found(tmp_path: Path) -> None:
     pictures = []
     for number in range(5):

@@ -113,7 +113,7 @@ class VideoFile:
         """Decode from the beginning, and give a frame every so often."""
         due_s, given = 0.0, 0
         for number, (at_s, frame) in enumerate(self._decoded()):
-            if at_s >= due_s:
+            if at_s >= due_s - 0.001:
                 due_s = max(due_s + interval_s, at_s)
                 given += 1
                 yield at_s, frame
