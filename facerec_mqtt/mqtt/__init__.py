@@ -2,16 +2,14 @@
 
 topics      every topic of one service
 payloads    JSON of events and states
-discovery   the announcement of our entities to Home Assistant
 commands    what others may ask for
 connection  connecting and logging in
 failures    why that fails, or a message is rejected
 outbox      what is sent when the broker is there, and how large it may be
-announcer   keeps the announcement true, and removes what is no more
+home_assistant  the announcement of our entities to Home Assistant, kept true
 removal     removes a person from the broker, for `facerec-mqtt forget`
 """
 
-from facerec_mqtt.mqtt.announcer import Announcer, Component, awaits_removal, well_formed
 from facerec_mqtt.mqtt.commands import (
     Capture,
     Command,
@@ -35,7 +33,6 @@ from facerec_mqtt.mqtt.connection import (
     check_login,
     connection,
 )
-from facerec_mqtt.mqtt.discovery import discovery_payload, person_keys
 from facerec_mqtt.mqtt.failures import (
     CONNECT_TIMEOUT_S,
     ConnectionFailedError,
@@ -43,6 +40,15 @@ from facerec_mqtt.mqtt.failures import (
     Outage,
     Rejection,
     address,
+)
+from facerec_mqtt.mqtt.home_assistant import (
+    Announcer,
+    Component,
+    Trackers,
+    awaits_removal,
+    discovery_payload,
+    person_keys,
+    well_formed,
 )
 from facerec_mqtt.mqtt.outbox import Outbox
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
@@ -73,6 +79,7 @@ __all__ = [
     "Stop",
     "Subscribed",
     "Topics",
+    "Trackers",
     "Wake",
     "address",
     "awaits_removal",

@@ -19,6 +19,8 @@ from facerec_mqtt.core.records import (
 
 ONLINE, OFFLINE = "online", "offline"
 ON, OFF = "ON", "OFF"
+HOME_ZONE = "zone.home"
+"""The zone of the house, as Home Assistant calls it."""
 
 
 def event(
@@ -96,6 +98,11 @@ def model_state(state: ModelState) -> dict[str, object]:
         "report": None if state.report is None else dict(state.report),
         **training,
     }
+
+
+def tracker(home: bool) -> dict[str, object]:
+    """Make the payload of a person's device tracker: in no zone that is known, or at home."""
+    return {"in_zones": [HOME_ZONE] if home else []}
 
 
 def capture_state(state: CaptureState) -> dict[str, object]:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from facerec_mqtt.core.errors import BrokerError
 from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.announcer import Announcements, Component, components_of
 from facerec_mqtt.mqtt.connection import Connection, Lost, Received, connection
 from facerec_mqtt.mqtt.failures import ConnectionFailedError, Fault, Outage, address
+from facerec_mqtt.mqtt.home_assistant import Announcements, Component, components_of, person_keys
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings import MqttSettings
 
@@ -67,6 +67,8 @@ class _Session:
         self._settings = settings
         self._person = person
         self._person_topic = self.topics.person(person)
+        self._person_topics = {self.topics.person(person, leaf) for leaf in ("state", "face", "tracker")}
+        self._keys = set(person_keys(person))
         self._names = names
         self._mark = self.topics.forget_mark(secrets.token_hex(4))
         self._all_read = False
@@ -117,7 +119,7 @@ class _Session:
             for topic, payload in self.kept.items()
             if payload
             and (
-                topic == self._person_topic
+                topic in self._person_topics
                 or self.topics.is_face(topic)
                 or self._names(payload.decode("utf-8", "replace"))
             )
@@ -142,7 +144,7 @@ class _Session:
         """Make what removes the person's entities: all there are, which of them go, and the others."""
         payload = self.kept[topic]
         parts = components_of(payload)
-        kept = {key: part for key, part in parts.items() if not self._is_of_person(part)}
+        kept = {key: part for key, part in parts.items() if not self._is_of_person(key, part)}
         if not parts:
             return b"", b"", b""
         announcements = Announcements(self.topics.base)
@@ -151,11 +153,11 @@ class _Session:
         whole, removal = payloads.encode(announcements.whole()), payloads.encode(announcements.removal())
         return whole, removal, payloads.encode(announcements.present()) if kept else b""
 
-    def _is_of_person(self, part: Component) -> bool:
+    def _is_of_person(self, key: str, part: Component) -> bool:
         trigger = part["platform"] == "device_automation" and self._names(
             json.dumps(part, ensure_ascii=False)
         )
-        return trigger or part.get("state_topic") == self._person_topic
+        return trigger or key in self._keys or part.get("state_topic") == self._person_topic
 
     def _keep(self, topic: str, payload: bytes) -> None:
         sent = self._connection.client.publish(topic, payload, qos=1, retain=True)

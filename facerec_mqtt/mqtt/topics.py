@@ -82,6 +82,11 @@ class Topics:
         return self.camera("+", "face")
 
     @property
+    def all_faces_of_people(self) -> str:
+        """Filter for the pictures of all people."""
+        return self.person("+", "face")
+
+    @property
     def discovery(self) -> str:
         """Our discovery message for Home Assistant."""
         return f"{self.discovery_prefix}/device/{self.node_id}/config"
@@ -99,9 +104,9 @@ class Topics:
         """A camera's "status", "event", "state", "face", "enabled/state" or "enabled/set"."""
         return f"{self.base}/camera/{camera}/{leaf}"
 
-    def person(self, person: str) -> str:
-        """State of a person."""
-        return f"{self.base}/person/{person}/state"
+    def person(self, person: str, leaf: str = "state") -> str:
+        """A person's "state", "face" or "tracker"."""
+        return f"{self.base}/person/{person}/{leaf}"
 
     def switched_camera(self, topic: str) -> str | None:
         """Return the camera whose switch a topic is, as it stands there; `None` for other topics."""
@@ -121,6 +126,10 @@ class Topics:
     def is_face(self, topic: str) -> bool:
         """Whether a topic is that of a camera's picture."""
         return topic_matches_sub(self.all_faces, topic)
+
+    def is_face_of_person(self, topic: str) -> bool:
+        """Whether a topic is that of a person's picture."""
+        return topic_matches_sub(self.all_faces_of_people, topic)
 
     def is_discovery(self, topic: str) -> bool:
         """Whether a topic is that of our discovery message or of a part of it."""

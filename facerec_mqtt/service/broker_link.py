@@ -222,13 +222,16 @@ class BrokerLink:
         filters = [*self._intake.filters, topics.discovery]
         if self._settings.discovery:
             filters.append(topics.birth)
+        # Only a broker with a limit on messages ever has something there.
+        optional = [topics.all_discovery_parts]
         if not self._retained_faces:
             # For a moment, to find pictures that the broker keeps from when it was allowed to.
             filters.append(topics.all_faces)
-            self._timers.set(partial(_unsubscribe, client, topics.all_faces), time.monotonic() + TIDY_DELAY_S)
+            optional.append(topics.all_faces_of_people)
+            faces = [topics.all_faces, topics.all_faces_of_people]
+            self._timers.set(partial(_unsubscribe, client, faces), time.monotonic() + TIDY_DELAY_S)
         client.subscribe([(each, 1) for each in filters])
-        # Only a broker with a limit on messages ever has something there.
-        self._optional = client.subscribe(topics.all_discovery_parts, qos=1)[1]
+        self._optional = client.subscribe([(each, 1) for each in optional])[1]
 
     def _serve(self) -> Outage:
         """Handle one connection's signals until it is gone."""
@@ -268,7 +271,7 @@ class BrokerLink:
                 self.announcer.home_assistant_is(there=payload == b"online")
                 if payload == b"online":
                     self._timers.set(self._on_birth, time.monotonic() + random.uniform(*BIRTH_DELAY_S))  # noqa: S311
-        elif self._topics.is_face(topic):
+        elif self._topics.is_face(topic) or self._topics.is_face_of_person(topic):
             if retained and payload:
                 self.outbox.empty(topic)
         elif self._topics.is_discovery(topic):
@@ -330,5 +333,5 @@ class BrokerLink:
         self.outbox.enqueue(self._topics.command_result, lambda _: payload)
 
 
-def _unsubscribe(client: Client, topic: str) -> None:
-    client.unsubscribe(topic)
+def _unsubscribe(client: Client, topics: list[str]) -> None:
+    client.unsubscribe(topics)

@@ -167,7 +167,7 @@ class Service:
             _log.info("%s", _log_line(change, name))
             # The picture first: an automation that the event starts finds it in place.
             if change.sighting is not None and image is not None:
-                self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image))
+                self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image), change.person)
             stranger = self._history.stranger(change)
             self._publisher.publish_event(change, name=name, model=self._models.version, stranger=stranger)
             self._history.began(change, name, clock, stranger)
@@ -211,6 +211,7 @@ class Service:
         self._history.pictured(kept, self._current_clock())
         for state in self._presence.take_unpublished(now_s):
             self._publisher.publish_state(state)
+        self._publisher.publish_trackers(self._presence.people, now_s)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
         self._page.publish_status(now_s, self._publisher, self._presence.people)

@@ -3,7 +3,7 @@
 Whoever publishes hands over to the outbox and never waits; `broker_link` holds the connection.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from facerec_mqtt.core.records import (
     StrangerSeen,
 )
 from facerec_mqtt.monitoring import BrokerCounts, Snapshot
-from facerec_mqtt.mqtt import CommandQueue, Component, Topics, payloads
+from facerec_mqtt.mqtt import CommandQueue, Component, Topics, Trackers, payloads
 from facerec_mqtt.service.broker_link import BrokerLink
 from facerec_mqtt.settings import MqttSettings, PrivacySettings
 
@@ -60,6 +60,7 @@ class Publisher:
         self._clock = clock or WallClock()
         self._cameras = tuple(cameras)
         self._topics = Topics.of(settings)
+        self._trackers = Trackers(settings.tracker_hours * 3600) if settings.trackers else None
         kept = privacy.publish_images and privacy.retain_images
         self._link = BrokerLink(settings, cameras, retained_faces=kept)
         self._outbox = self._link.outbox
@@ -130,15 +131,22 @@ class Publisher:
         if self.audience is not None:
             self.audience.publish_event(payload)
 
-    def publish_face(self, camera: str, jpeg: bytes) -> None:
-        """Publish the picture of the face that decided an event, if privacy allows."""
-        topic = self._topics.camera(camera, "face")
+    def publish_face(self, camera: str, jpeg: bytes, person: str | None = None) -> None:
+        """Publish the picture of the face that decided an event, if privacy allows.
+
+        Args:
+            camera: where, by slug.
+            jpeg: the picture.
+            person: who, by slug; `None` for a stranger.
+        """
         if not self._privacy.publish_images:
             return
-        if self._privacy.retain_images:
-            self._outbox.keep(topic, jpeg)
-        else:
-            self._outbox.send_now(topic, jpeg)
+        of_person = [] if person is None else [self._topics.person(person, "face")]
+        for topic in [self._topics.camera(camera, "face"), *of_person]:
+            if self._privacy.retain_images:
+                self._outbox.keep(topic, jpeg)
+            else:
+                self._outbox.send_now(topic, jpeg)
 
     def publish_camera_status(self, camera: str, online: bool) -> None:
         """Publish whether a camera, given by slug, delivers pictures."""
@@ -174,6 +182,19 @@ class Publisher:
                 content = payloads.capture_state(state)
         self._outbox.keep(topic, payloads.encode(content))
 
+    def publish_trackers(self, people: Sequence[PersonState], now_s: float) -> None:
+        """Publish who begins or ceases to count as at home, where that is wanted.
+
+        Args:
+            people: the state of everybody who is enrolled.
+            now_s: now, of `time.monotonic`.
+        """
+        if self._trackers is not None:
+            for person, home in self._trackers.changed(people, now_s):
+                self._outbox.keep(
+                    self._topics.person(person, "tracker"), payloads.encode(payloads.tracker(home))
+                )
+
     def publish_metrics(self, snapshot: Snapshot) -> None:
         """Publish what was counted."""
         self._outbox.keep(self._topics.metrics, payloads.encode(snapshot.as_json()))
@@ -194,7 +215,7 @@ class Publisher:
 
     def remove_person(self, person: str) -> None:
         """Empty the retained topics of a person, given by slug."""
-        self._retire([self._topics.person(person)])
+        self._retire(self._topics.person(person, leaf) for leaf in ("state", "face", "tracker"))
 
     def remove_camera(self, camera: str) -> None:
         """Empty the retained topics of a camera, given by slug."""

@@ -183,6 +183,10 @@ class MqttSettings(Group):
     """Home Assistant's discovery prefix."""
     birth_topic: TopicPath = "homeassistant/status"
     """Where Home Assistant says that it has started."""
+    trackers: bool = False
+    """Announce a device tracker for each person, to be added to persons of Home Assistant."""
+    tracker_hours: float = Field(default=12.0, gt=0, le=8760)
+    """Whoever was seen is `home` for so long after the last time; then nobody knows, and never `not_home`."""
 
     @model_validator(mode="after")
     def _tls_belongs_together(self) -> Self:

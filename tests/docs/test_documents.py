@@ -13,7 +13,7 @@ import pytest
 from facerec_mqtt import __version__
 from facerec_mqtt.cli.main import _parser
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.settings.loading import load_settings, setting_names
 from facerec_mqtt.settings.schema import PREFIX, MqttSettings
 from tests.support.paths import ROOT
@@ -138,7 +138,8 @@ def test_the_settings_of_the_first_steps_are_accepted(
 @pytest.mark.parametrize("page", ["README.md", "docs/HOME_ASSISTANT.md"])
 def test_the_entities_of_the_automations_exist(page: str) -> None:
     people = [Person("anna", "Anna"), Person("tom", "Tom")]
-    _, payload = discovery_payload(MqttSettings(), [("front_door", "front_door")], people, __version__)
+    settings = MqttSettings(trackers=True)
+    _, payload = discovery_payload(settings, [("front_door", "front_door")], people, __version__)
     components = payload["components"]
     assert isinstance(components, dict)
     known = {part.get("default_entity_id") for part in components.values()}

@@ -22,7 +22,7 @@ from facerec_mqtt.core.records import (
 from facerec_mqtt.monitoring.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.commands import Capture, CommandIntake, parse_capture, parse_rebuild
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings.loading import setting_names
@@ -85,7 +85,7 @@ def test_a_broker_receives_exactly_the_documented_topics_with_their_retention_an
         publisher.start()
         ear.wait_for("facerec/status", b"online")
         publisher.publish_event(arrival(), name="Anna", model=None)
-        publisher.publish_face("front_door", b"jpeg")
+        publisher.publish_face("front_door", b"jpeg", "anna")
         publisher.publish_result("rebuild", True, "done")
         ear.wait_for("facerec/command/result")
         received = {message.topic: message.qos for message in ear.messages}

@@ -41,7 +41,7 @@ def test_behind_a_broker_with_a_limit_all_entities_are_there_and_can_be_removed(
         broker.start()
         with StagedService(broker.settings(), people=[ANNA, JOSE]) as service:
             states = home_assistant.expect({f"{DEVICE}anna": "off", f"{DEVICE}jose_nunez": "off"})
-            assert len(states) == 16
+            assert len(states) == 20
             service.see("anna")
             home_assistant.expect({f"{DEVICE}anna": "on"})
             service.learn([ANNA])

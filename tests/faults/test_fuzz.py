@@ -29,7 +29,6 @@ from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import SlugError, slug
 from facerec_mqtt.enrollment.judging.photo_cache import PhotoCache
 from facerec_mqtt.mqtt import payloads
-from facerec_mqtt.mqtt.announcer import Announcements, components_of
 from facerec_mqtt.mqtt.commands import (
     Capture,
     CommandIntake,
@@ -40,6 +39,7 @@ from facerec_mqtt.mqtt.commands import (
     parse_enabled,
     parse_rebuild,
 )
+from facerec_mqtt.mqtt.home_assistant import Announcements, components_of
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.presence.state_file import StateFile
 from facerec_mqtt.recognition.arrays import read_arrays

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.core.records import ModelState, Person, PersonState
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings.schema import MqttSettings
 from tests.support.broker import Broker, Ear, run_broker, wait_until

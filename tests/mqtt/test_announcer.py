@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.mqtt.announcer import Announcements, components_of
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import Announcements, components_of, discovery_payload
 from facerec_mqtt.settings.schema import MqttSettings
 
 CAMERAS = [("front_door", "Front door"), ("garden", "Garden")]
@@ -44,6 +43,7 @@ def test_what_has_gone_is_announced_whole_once_more_and_then_named_by_its_platfo
     assert announcements.present() == message(1, 1)
     assert announcements.orphans() == {
         "facerec/person/jose_nunez/state",
+        "facerec/person/jose_nunez/face",
         "facerec/camera/garden/status",
         "facerec/camera/garden/state",
         "facerec/camera/garden/face",

@@ -6,7 +6,7 @@ from typing import Any
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.mqtt.commands import CommandIntake
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import discovery_payload, person_keys
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings.schema import MqttSettings
 
@@ -43,8 +43,8 @@ def test_the_message_is_as_it_always_was() -> None:
 def test_every_entity_of_the_contract_is_there() -> None:
     kinds = sorted(part["platform"] for part in components().values())
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "event": 2,
-        "image": 2,
+        "event": 2 + 2,
+        "image": 2 + 2,
         "switch": 2,
         "button": 1,
         "binary_sensor": 2 * 2 + 2,
@@ -94,8 +94,10 @@ def test_every_topic_that_is_named_is_one_that_we_write_or_read() -> None:
     for camera, _ in CAMERAS:
         leaves = ("status", "event", "state", "face", "enabled/state")
         written |= {topics.camera(camera, leaf) for leaf in leaves}
-    written |= {topics.person(person.slug) for person in PEOPLE}
-    payload = message(MqttSettings(base_topic=base))[1]
+    written |= {
+        topics.person(person.slug, leaf) for person in PEOPLE for leaf in ("state", "face", "tracker")
+    }
+    payload = message(MqttSettings(base_topic=base, trackers=True))[1]
     for key in ("topic", "state_topic", "image_topic", "json_attributes_topic"):
         for topic in strings(payload, key):
             assert topic in written or topic == f"{base}/camera/+/event"
@@ -126,6 +128,17 @@ def test_without_pictures_there_is_no_image_entity() -> None:
     assert not [part for part in components(images=False).values() if part["platform"] == "image"]
 
 
+def test_trackers_are_there_where_they_are_wanted_and_change_nothing_else() -> None:
+    wanted = message(MqttSettings(trackers=True))[1]["components"]
+    trackers = {key: part for key, part in wanted.items() if part["platform"] == "device_tracker"}
+    assert set(trackers) == {"person_anna_tracker", "person_jose_nunez_tracker"}
+    assert {key: part for key, part in wanted.items() if key not in trackers} == components()
+    for person in PEOPLE:
+        assert {key for key in wanted if key.startswith(f"person_{person.slug}")} == set(
+            person_keys(person.slug)
+        )
+
+
 def test_a_camera_named_as_an_identifier_is_shown_as_people_write_it() -> None:
     parts = discovery_payload(MqttSettings(), [("front_door", "front_door")], PEOPLE[:1], "1")[1][
         "components"
@@ -136,6 +149,8 @@ def test_a_camera_named_as_an_identifier_is_shown_as_people_write_it() -> None:
     assert [part["name"] for part in components().values() if part["platform"] == "image"] == [
         "Front door last face",
         'Garden "south" last face',
+        "Anna last face",
+        "José Núñez last face",
     ]
 
 

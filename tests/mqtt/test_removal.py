@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.core.records import Person, PersonState
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.support.broker import Broker, Ear, wait_until
 from tests.support.faulty_line import FaultyLine

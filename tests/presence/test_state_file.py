@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.core.records import OpenVisit, Person
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile, remove_person, state_files
 from facerec_mqtt.settings.schema import MqttSettings
 

@@ -299,7 +299,7 @@ def test_an_error_of_our_own_costs_the_connection_and_no_event(
     with broker.ear() as ear, running(broker.settings()) as publisher:
         ear.wait_for("facerec/status", b"online")
         with monkeypatch.context() as patch:
-            patch.setattr("facerec_mqtt.mqtt.announcer.Announcer.home_assistant_is", fails)
+            patch.setattr("facerec_mqtt.mqtt.home_assistant.announcer.Announcer.home_assistant_is", fails)
             ear.say("homeassistant/status", "offline")
             wait_for_log(caplog, "unforeseen")
         publisher.publish_event(arrival(time.monotonic(), "V1"), name="Anna", model=None)

@@ -25,9 +25,8 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import ModelState, Person, PresenceChange
-from facerec_mqtt.mqtt.announcer import Component
 from facerec_mqtt.mqtt.commands import Command, Enable
-from facerec_mqtt.mqtt.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant import Component, discovery_payload
 from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.service.publisher import Publisher
@@ -153,6 +152,27 @@ class HomeAssistant:
             assert not step["errors"], step
             step = self.call(f"{path}/{step['flow_id']}", _filled_in(step["data_schema"], wanted))
         assert step["type"] == "create_entry", step
+
+    def ask(self, kind: str, **data: object) -> Any:
+        """Ask its WebSocket interface, as its own pages do; the result."""
+        script = (
+            "import asyncio, json, sys; from check_ha import HA\n"
+            "async def ask(kind, folder, data):\n"
+            "    home = await HA.from_dir(folder).connect()\n"
+            "    return await home.call(kind, **data)\n"
+            "print(json.dumps(asyncio.run(ask(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, kind, self.folder, json.dumps(data)],
+            env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def template(self, text: str) -> str:
         """Render a template."""
@@ -294,7 +314,7 @@ class StagedService:
     def _tell(self, changes: Sequence[PresenceChange]) -> None:
         names = {person.slug: person.name for person in self.people}
         for change in changes:
-            self.publisher.publish_face(change.camera, picture())
+            self.publisher.publish_face(change.camera, picture(), change.person)
             self.publisher.publish_event(change, name=names.get(change.person or ""), model="m")
             # Home Assistant tells an event from the one before by the millisecond in which it gets round
             # to it; a camera's events are further apart than that.
@@ -303,6 +323,7 @@ class StagedService:
 
     def _say_states(self) -> None:
         self.ahead_s += 1.1  # states are published at most once a second
+        self.publisher.publish_trackers(self.presence.people, self.now_s)
         for state in self.presence.take_unpublished(self.now_s):
             self.publisher.publish_state(state)
 

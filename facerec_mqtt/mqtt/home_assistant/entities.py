@@ -1,17 +1,10 @@
-"""The discovery message for Home Assistant: one device with all of its entities. Pure.
-
-The identifiers of entities are made of the node id and of slugs and never change from version to version,
-since everything that users built on an entity would be lost.
-"""
+"""The entities and device triggers that are announced to Home Assistant, each as JSON. Pure."""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.mqtt.topics import Topics
-from facerec_mqtt.settings import MqttSettings
 
 EVENT_TYPES = ["arrived", "departed", "visitor", "stranger"]
 MODEL_STATUSES = ["missing", "training", "ready", "failed"]
@@ -19,69 +12,8 @@ Component = Mapping[str, object]
 """One entity or device trigger in the discovery message, as JSON."""
 
 
-def discovery_payload(
-    settings: MqttSettings,
-    cameras: Sequence[tuple[str, str]],
-    people: Sequence[Person],
-    version: str,
-    *,
-    images: bool = True,
-) -> tuple[str, dict[str, object]]:
-    """Make the discovery message of our device.
-
-    Args:
-        settings: base topic, node id and discovery prefix.
-        cameras: slug and display name of each camera.
-        people: everybody the model knows.
-        version: of this program.
-        images: whether pictures of faces are published.
-
-    Returns:
-        The topic, and the payload for JSON.
-    """
-    topics, node = Topics.of(settings), settings.node_id
-    parts = _service(topics)
-    names = {camera: _shown(name) for camera, name in cameras}
-    for camera, name in names.items():
-        parts |= _camera(topics, camera, name, images=images)
-    for person in people:
-        parts |= _person(topics, person, names)
-    parts |= _trigger(topics, "stranger_seen", "stranger", "seen", "stranger None")
-    device = "Face recognition" if node == "home" else f"Face recognition {node}"
-    payload: dict[str, object] = {
-        "device": {
-            "identifiers": [f"facerec_{node}"],
-            "name": device,
-            "manufacturer": "facerec-mqtt",
-            "model": "Face recognition over MQTT",
-            "sw_version": version,
-        },
-        "origin": {"name": "facerec-mqtt", "sw_version": version},
-        "availability": [{"topic": topics.status}],
-        "qos": 1,
-        "components": {key: _identified(part, key, node, device) for key, part in parts.items()},
-    }
-    return topics.discovery, payload
-
-
-def _identified(part: Component, key: str, node: str, device: str) -> Component:
-    """Add the identifiers of an entity; a device trigger has none."""
-    if part["platform"] == "device_automation":
-        return part
-    return {
-        **part,
-        "unique_id": f"facerec_{node}_{key}",
-        # What versions that do not know this option (before 2025.10) make of the two names.
-        "default_entity_id": f"{part['platform']}.{slug(device)}_{slug(str(part['name']))}",
-    }
-
-
-def _shown(name: str) -> str:
-    """A camera's name as people write it, where it was written as identifiers are: `front_door`."""
-    return name.replace("_", " ").capitalize() if re.fullmatch("[a-z0-9_]+", name) else name
-
-
-def _service(topics: Topics) -> dict[str, Component]:
+def of_service(topics: Topics) -> dict[str, Component]:
+    """Make the entities of the service itself."""
     state = topics.model_state
     return {
         "rebuild": {
@@ -129,7 +61,15 @@ def _service(topics: Topics) -> dict[str, Component]:
     }
 
 
-def _camera(topics: Topics, camera: str, name: str, *, images: bool) -> dict[str, Component]:
+def of_camera(topics: Topics, camera: str, name: str, *, images: bool) -> dict[str, Component]:
+    """Make the entities of a camera.
+
+    Args:
+        topics: ours.
+        camera: its slug.
+        name: its display name.
+        images: whether pictures of faces are published.
+    """
     key = f"camera_{camera}"
     status, state = topics.camera(camera, "status"), topics.camera(camera, "state")
     reached: Component = {
@@ -200,14 +140,25 @@ def _camera(topics: Topics, camera: str, name: str, *, images: bool) -> dict[str
 
 def person_keys(person: str) -> tuple[str, ...]:
     """Name the components that a person, given by slug, has in the message."""
-    return tuple(_person(Topics(), Person(person, person), {}))
+    return tuple(of_person(Topics(), Person(person, person), {}, images=True, tracker=True))
 
 
-def _person(topics: Topics, person: Person, cameras: Mapping[str, str]) -> dict[str, Component]:
+def of_person(
+    topics: Topics, person: Person, cameras: Mapping[str, str], *, images: bool, tracker: bool
+) -> dict[str, Component]:
+    """Make the entities and device triggers of a person.
+
+    Args:
+        topics: ours.
+        person: who.
+        cameras: display names by slug.
+        images: whether pictures of faces are published.
+        tracker: whether there is a device tracker.
+    """
     state = topics.person(person.slug)
     key = f"person_{person.slug}"
     names = json.dumps(dict(sorted(cameras.items())), ensure_ascii=False)
-    return {
+    parts: dict[str, Component] = {
         key: {
             "platform": "binary_sensor",
             "name": person.name,
@@ -230,12 +181,43 @@ def _person(topics: Topics, person: Person, cameras: Mapping[str, str]) -> dict[
             "value_template": "{{ value_json.last_seen }}",
             "device_class": "timestamp",
         },
-        **_trigger(topics, f"{key}_arrived", person.name, "arrived", f"arrived {person.slug}"),
-        **_trigger(topics, f"{key}_departed", person.name, "departed", f"departed {person.slug}"),
+        f"{key}_event": {
+            "platform": "event",
+            "name": f"{person.name} visit",
+            "state_topic": topics.all_events,
+            # Home Assistant ignores what renders as nothing: the visits of all others.
+            "value_template": f"{{{{ value if value_json.person == '{person.slug}' }}}}",
+            "event_types": ["arrived", "departed"],
+            "icon": "mdi:face-recognition",
+        },
+        **trigger(topics, f"{key}_arrived", person.name, "arrived", f"arrived {person.slug}"),
+        **trigger(topics, f"{key}_departed", person.name, "departed", f"departed {person.slug}"),
     }
+    if images:
+        parts[f"{key}_face"] = {
+            "platform": "image",
+            "name": f"{person.name} last face",
+            "image_topic": topics.person(person.slug, "face"),
+            "content_type": "image/jpeg",
+            "icon": "mdi:account-box",
+        }
+    if tracker:
+        zones = topics.person(person.slug, "tracker")
+        parts[f"{key}_tracker"] = {
+            "platform": "device_tracker",
+            "name": person.name,
+            "state_topic": zones,
+            # `None` is no place that is known: absence alone is no proof of being away.
+            "value_template": "{{ 'home' if value_json.in_zones else 'None' }}",
+            "json_attributes_topic": zones,
+            # Of several sources of one person the latest counts, where that is no router.
+            "source_type": "gps",
+            "icon": "mdi:face-recognition",
+        }
+    return parts
 
 
-def _trigger(topics: Topics, key: str, subject: str, verb: str, payload: str) -> dict[str, Component]:
+def trigger(topics: Topics, key: str, subject: str, verb: str, payload: str) -> dict[str, Component]:
     """A device trigger, at whatever camera: Home Assistant shows it as `"Anna" arrived`."""
     return {
         key: {
