@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from facerec_mqtt import __version__
+from facerec_mqtt.cli.setup.arguments import add_parsers
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.settings import Settings, load_settings
 
@@ -179,18 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="try everything the service needs, and print what failed")
     check.set_defaults(command=_check)
 
-    backup = commands.add_parser("backup", help="write photos, models, visits and states into one file")
-    backup.add_argument("file", type=Path, metavar="FILE")
-    _add_folders(backup)
-    backup.add_argument("--json", action="store_true", help="print what was backed up as one line of JSON")
-    backup.set_defaults(command=_backup)
-
-    restore = commands.add_parser("restore", help="put a backup back, also on another machine")
-    restore.add_argument("file", type=Path, metavar="FILE")
-    _add_folders(restore)
-    restore.add_argument("--merge", action="store_true", help="only add what is missing; overwrite nothing")
-    restore.add_argument("--json", action="store_true", help="print what was restored as one line of JSON")
-    restore.set_defaults(command=_restore)
+    add_parsers(commands, _add_folders, _settings)
 
     bench = commands.add_parser("bench", help="measure how long each stage takes on this machine")
     bench.add_argument(
@@ -321,18 +311,6 @@ def _check(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.setup.check import check
 
     return check(_settings(arguments))
-
-
-def _backup(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.setup.backup import write_backup
-
-    return write_backup(_settings(arguments), arguments.file, as_json=arguments.json)
-
-
-def _restore(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.setup.backup import put_back
-
-    return put_back(_settings(arguments), arguments.file, merge=arguments.merge, as_json=arguments.json)
 
 
 def _bench(arguments: argparse.Namespace) -> int:
