@@ -268,3 +268,21 @@ def test_what_cannot_be_done_with_strangers_is_said_and_changes_nothing(page: Pa
         assert found in ((status, 404) if "%" in path else (status,)), (path, answer)
         assert set(answer) == {"error"}
     assert strangers(page) == {"S2": 1, "S1": 3}
+
+
+def test_everything_that_recognition_needs_is_tried(page: Page, folders: PageFolders) -> None:
+    def checks() -> dict[str, tuple[str, str]]:
+        status, answer = ask(page, "GET", "/checks")
+        assert status == 200, answer
+        return {each["check"]: (each["state"], each["sentence"]) for each in answer["checks"]}
+
+    found = checks()
+    assert found["enrollment folder"] == ("ok", "2 people, 0 files")
+    assert found["history"][0] == "ok"
+    assert {what for what, (state, _) in found.items() if state == "failed"} == {
+        "model",
+        "broker",
+        "camera Front door",
+    }
+    (folders.model_dir / FILE).write_bytes(b"no database" * 1000)
+    assert checks()["history"][0] == "failed"

@@ -4,37 +4,34 @@
 """
 
 import json
-import os
-import shlex
-import stat
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facerec_mqtt.cameras import probe
-from facerec_mqtt.core.clock import local_zone
+from facerec_mqtt.checks import (
+    Check,
+    attempt_check,
+    check_enrollment_folder,
+    check_heartbeat,
+    check_history,
+    check_processor,
+    check_time_zone,
+    check_writable,
+)
 from facerec_mqtt.core.errors import FacerecError, SettingsError
-from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Frame, Image
-from facerec_mqtt.enrollment import folders_of_visitors, is_of_somebody, read_enrollment_folder
 from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
-from facerec_mqtt.history import FILE as HISTORY
-from facerec_mqtt.history import History, VisitFilter, history_errors
 from facerec_mqtt.monitoring import require_client
 from facerec_mqtt.mqtt import check_login
 from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare
 from facerec_mqtt.settings import CameraSettings, Settings
-from facerec_mqtt.training import has_tensorflow, require_tensorflow
 
-Try = Callable[[], str]
-"""Tries one thing; returns what works, or raises what does not."""
 _TIMEOUT_S = 10.0
 SIZES = ((1280, 720), (640, 360))
 
@@ -47,24 +44,21 @@ def check(settings: Settings) -> int:
     """
     failed = 0
     for what, attempt in _tries(settings):
-        try:
-            result, mark = attempt(), "ok    "
-        except FacerecError as error:
-            result, mark = str(error), "FAILED"
-            failed += 1
-        print(f"{mark}  {what}: {result}", flush=True)
+        done = attempt_check(what, attempt)
+        failed += not done.passed
+        print(f"{'ok    ' if done.passed else 'FAILED'}  {what}: {done.sentence}", flush=True)
     print(f"{failed} check{'s' * (failed > 1)} failed." if failed else "All checks passed.", flush=True)
     return 1 if failed else 0
 
 
-def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
+def _tries(settings: Settings) -> Iterator[tuple[str, Check]]:
     yield "settings", lambda: _describe(settings)
-    yield "processor", _check_processor
-    yield "time zone", _check_time_zone
-    yield "enrollment folder", lambda: _check_enrollment(settings.enrollment_dir)
+    yield "processor", check_processor
+    yield "time zone", check_time_zone
+    yield "enrollment folder", lambda: check_enrollment_folder(settings.enrollment_dir)
     yield (
         "model folder",
-        lambda: _check_writable(
+        lambda: check_writable(
             settings.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
         ),
     )
@@ -76,14 +70,14 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Try]]:
         folder = settings.review.folder
         yield (
             "review folder",
-            lambda: _check_writable(
+            lambda: check_writable(
                 folder, "FACEREC_REVIEW__FOLDER", "will be created with the first picture"
             ),
         )
     if settings.history.days:
-        yield "history", lambda: _check_history(settings)
+        yield "history", lambda: check_history(settings.model_dir, settings.history.days)
     if (beat := settings.heartbeat_file) is not None:
-        yield "heartbeat file", lambda: _check_heartbeat(beat)
+        yield "heartbeat file", lambda: check_heartbeat(beat)
     if settings.metrics.prometheus_port is not None:
         yield "Prometheus", lambda: _check_prometheus(settings)
     for camera in settings.cameras:
@@ -102,98 +96,6 @@ def _describe(settings: Settings) -> str:
         f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; "
         f'models in "{settings.model_dir}", photos in "{settings.enrollment_dir}"'
     )
-
-
-def _check_time_zone() -> str:
-    zone = local_zone(os.environ)
-    moment = datetime.now(UTC).astimezone(zone)
-    return f"{zone or moment.tzname()}, now {moment:%H:%M %z}"
-
-
-def _check_processor() -> str:
-    if not has_tensorflow():
-        return f"{os.cpu_count()} cores; cannot rebuild, since TensorFlow is not installed"
-    require_tensorflow()
-    return f"{os.cpu_count()} cores, can rebuild"
-
-
-def _check_enrollment(folder: Path) -> str:
-    try:
-        entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    except PermissionError as error:
-        raise _unreadable(folder, error) from error
-    except OSError as error:
-        raise SettingsError(
-            f'"{folder}" cannot be read ({error.strerror}); create it with one folder of photos for each '
-            'person, such as "Anna/", or set FACEREC_ENROLLMENT_DIR.'
-        ) from error
-    people = [entry for entry in entries if is_of_somebody(entry)]
-    visitors = folders_of_visitors(folder)
-    if not people and not visitors:
-        raise SettingsError(f'"{folder}" holds no person; create a folder of photos in it, such as "Anna/".')
-    files = sum(map(_count_files, [*people, *visitors]))
-    read_enrollment_folder(folder)  # whatever else a rebuild would refuse
-    known = f", {len(visitors)} known visitors" if visitors else ""
-    return f"{len(people)} people{known}, {files} files"
-
-
-def _count_files(folder: Path) -> int:
-    try:
-        return sum(1 for _ in files_below(folder))
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _unreadable(folder: Path, error: OSError) -> SettingsError:
-    mended = _mended_by(Path(error.filename or folder)) or "check its permissions"
-    return SettingsError(f'The folder "{folder}" cannot be read ({error.strerror}); {mended}.')
-
-
-def _check_writable(folder: Path, setting: str, later: str) -> str:
-    # Unlike Path.exists, this takes what may not be read for what is not there.
-    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        mended = (_mended_by(folder) if existing == folder else None) or "make it writable for this user"
-        raise SettingsError(f'"{folder}" cannot be written; {mended}, or set {setting}.')
-    return "can be written" if existing == folder else later
-
-
-def _check_history(settings: Settings) -> str:
-    path = settings.model_dir / HISTORY
-    days = f"visits are kept for {settings.history.days} days"
-    _check_writable(settings.model_dir, "FACEREC_MODEL_DIR", "")
-    if not path.exists():
-        return f"{days}; none yet"
-    with history_errors(path), closing(History.open(path)) as history:
-        history.try_to_write()
-        return f"{days}; {history.count(VisitFilter())} so far"
-
-
-def _mended_by(folder: Path) -> str | None:
-    """Whose a folder is, who we are, and what mends it; `None` where it is ours or cannot be looked at."""
-    try:
-        facts = folder.stat()
-    except OSError:
-        return None
-    if facts.st_uid == os.geteuid():
-        return None
-    us, owner = f"{os.geteuid()}:{os.getegid()}", f"{facts.st_uid}:{facts.st_gid}"
-    # To become root so that files can be read is no advice.
-    as_owner = f', or run as its owner (in compose.yaml: user: "{owner}")' if facts.st_uid else ""
-    return (
-        f"it belongs to {owner} (mode {stat.S_IMODE(facts.st_mode):03o}), and this runs as {us};"
-        f" as root, run: chown -R {us} {shlex.quote(str(folder))}{as_owner}"
-    )
-
-
-def _check_heartbeat(file: Path) -> str:
-    is_there = os.path.exists(file)  # noqa: PTH110 - as above
-    can_touch = os.access(file, os.W_OK) if is_there else os.access(f"{file.parent}/", os.W_OK | os.X_OK)
-    if not can_touch:
-        raise SettingsError(
-            f'"{file}" cannot be touched; set FACEREC_HEARTBEAT_FILE to a file in a folder that is writable.'
-        )
-    return f'"{file}" can be touched'
 
 
 def _check_prometheus(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from facerec_mqtt.web.api.shared import FAILURES, picture_file, read_body, read_
 from facerec_mqtt.web.context import PageContext
 from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import (
+    Checks,
     Models,
     Quality,
     Recognised,
@@ -37,6 +38,12 @@ def roll_back(context: PageContext, wanted: RollbackRequest | None = None) -> Mo
 def report(context: PageContext, version: Annotated[str, Path(max_length=40)]) -> Response:
     """What the rebuild of a version found, as a page."""
     return picture_file(context.household.report_page(version), "text/html; charset=utf-8")
+
+
+@router.get("/checks")
+def checks(context: PageContext) -> Checks:
+    """Everything that recognition needs, tried again; it may take some seconds."""
+    return context.household.checks()
 
 
 @router.get("/quality")

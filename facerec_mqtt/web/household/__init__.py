@@ -8,7 +8,7 @@ from pathlib import Path
 from facerec_mqtt.enrollment.changes import Whose, assign_visits
 from facerec_mqtt.history import VisitFilter, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders, RebuildModel
-from facerec_mqtt.web.household.audit import Audit
+from facerec_mqtt.web.household.checks import check_all
 from facerec_mqtt.web.household.commands import Forgetting, Recogniser
 from facerec_mqtt.web.household.errors import (
     ConflictError,
@@ -18,9 +18,9 @@ from facerec_mqtt.web.household.errors import (
     TryAgainError,
     household_errors,
 )
+from facerec_mqtt.web.household.judging import Audit, PhotoWorker
 from facerec_mqtt.web.household.models import HouseholdModels
 from facerec_mqtt.web.household.people import HouseholdPeople
-from facerec_mqtt.web.household.photo_worker import PhotoWorker
 from facerec_mqtt.web.household.photos import HouseholdPhotos, Upload
 from facerec_mqtt.web.household.strangers import HouseholdStrangers
 from facerec_mqtt.web.household.visits import HouseholdVisits
@@ -28,6 +28,8 @@ from facerec_mqtt.web.live import Live
 from facerec_mqtt.web.schemas import (
     AddedPhoto,
     Assignment,
+    Check,
+    Checks,
     Face,
     Merge,
     Models,
@@ -240,6 +242,16 @@ class Household:
     def recognise(self, picture: bytes) -> Recognised:
         """Who is in a picture, which is not kept."""
         return self._recogniser.recognise(picture)
+
+    def checks(self) -> Checks:
+        """Everything that recognition needs, tried again."""
+        found = check_all(self._folders, self._live.status)
+        return Checks(
+            checks=[
+                Check(check=each.what, state="ok" if each.passed else "failed", sentence=each.sentence)
+                for each in found
+            ]
+        )
 
     # --- Beneath
 

@@ -26,10 +26,9 @@ from facerec_mqtt.enrollment.changes import (
 )
 from facerec_mqtt.enrollment.judging.worker import Answer
 from facerec_mqtt.enrollment.person_file import photos_to_use
-from facerec_mqtt.web.household.audit import Audit, Judgement
 from facerec_mqtt.web.household.errors import ConflictError, NotThereError, household_errors
+from facerec_mqtt.web.household.judging import Audit, Judgement, PhotoWorker
 from facerec_mqtt.web.household.people import HouseholdPeople, photo_url
-from facerec_mqtt.web.household.photo_worker import PhotoWorker
 from facerec_mqtt.web.schemas import AddedPhoto, Face, Photo, Photos
 
 _MOST_COPIES = 300

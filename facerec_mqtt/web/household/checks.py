@@ -1,0 +1,82 @@
+"""Everything that recognition needs: what `check` tries, with cameras and broker as the service has them."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from facerec_mqtt.checks import (
+    Check,
+    CheckOutcome,
+    attempt_check,
+    check_enrollment_folder,
+    check_history,
+    check_processor,
+    check_time_zone,
+    check_writable,
+)
+from facerec_mqtt.core.errors import BrokerError, CameraError, SettingsError
+from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.recognition import load_current
+from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, Status
+
+
+def check_all(folders: PageFolders, status: Status) -> list[CheckOutcome]:
+    """Try everything.
+
+    Args:
+        folders: where the household's files are.
+        status: as the service has sent it last.
+    """
+    return [attempt_check(what, check) for what, check in _checks(folders, status)]
+
+
+def _checks(folders: PageFolders, status: Status) -> Iterator[tuple[str, Check]]:
+    yield "processor", check_processor
+    yield "time zone", check_time_zone
+    yield "enrollment folder", partial(check_enrollment_folder, folders.enrollment_dir)
+    yield (
+        "photos can be added",
+        partial(check_writable, folders.enrollment_dir, "FACEREC_ENROLLMENT_DIR", "will be created"),
+    )
+    yield (
+        "model folder",
+        partial(
+            check_writable, folders.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
+        ),
+    )
+    yield "model", partial(_check_model, folders.model_dir)
+    yield "broker", partial(_check_broker, status.broker)
+    if not status.cameras:
+        yield "cameras", _require_cameras
+    if folders.keeps_pictures:
+        later = "will be created with the first picture"
+        yield "review folder", partial(check_writable, folders.review_dir, "FACEREC_REVIEW__FOLDER", later)
+    if folders.history_days:
+        yield "history", partial(check_history, folders.model_dir, folders.history_days)
+    for camera in status.cameras:
+        yield f"camera {camera.name}", partial(_check_camera, camera)
+
+
+def _check_model(model_dir: Path) -> str:
+    model = load_current(model_dir)
+    if model is None:
+        raise SettingsError("There is none yet; press Rebuild. Until then all are strangers.")
+    return f"version {model.version} knows {', '.join(person.name for person in model.people)}"
+
+
+def _check_broker(broker: BrokerStatus) -> str:
+    if not broker.online:
+        raise BrokerError(broker.message or "There is no connection to the broker.")
+    return "connected"
+
+
+def _require_cameras() -> str:
+    raise SettingsError("none is set; set FACEREC_CAMERAS, see config.example.env.")
+
+
+def _check_camera(camera: CameraStatus) -> str:
+    if not camera.enabled:
+        return "recognition is switched off"
+    if not camera.online:
+        raise CameraError(camera.message or "It gives no pictures.")
+    return f"{camera.fps:.1f} frames a second"
