@@ -61,7 +61,9 @@ class WebSettings(Group):
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds the page."""
+        """Where the page is found, for people."""
+        if self.ingress:
+            return "in Home Assistant's sidebar"
         scheme = "http" if self.tls_certificate is None else "https"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not to listen on
         host = f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import AsyncIterator
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -22,6 +23,9 @@ from facerec_mqtt.web.guard import Guard
 from facerec_mqtt.web.live import routes as live_routes
 from facerec_mqtt.web.schemas import Error
 
+_THREADS = 16
+"""So many requests are answered from files at once; others wait."""
+
 
 def create_app(context: Context) -> FastAPI:
     """Make the page.
@@ -32,6 +36,7 @@ def create_app(context: Context) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
         link = asyncio.create_task(context.live.run())
         try:
             yield

@@ -201,6 +201,7 @@ class Tokens:
         self._path = path
         self._lock = threading.Lock()
         self._kept: dict[str, KeptToken] | None = None
+        self._is_logged = False
 
     def all(self) -> list[KeptToken]:
         """All of them, the oldest first; none where the file cannot be read."""
@@ -208,7 +209,9 @@ class Tokens:
             try:
                 return list(self._load().values())
             except TokenError as error:
-                _log.warning("%s", error)
+                if not self._is_logged:  # anybody can ask again and again
+                    self._is_logged = True
+                    _log.warning("%s", error)
                 return []
 
     def is_valid(self, token: str) -> bool:

@@ -162,7 +162,7 @@ def test_the_page_shows_what_happens_and_recognition_goes_on_without_it(
 
 def _wait_for_page(service: RunningService, times: int) -> int:
     """Wait until the page has been started so often; returns its process id."""
-    wait_until(lambda: len(service.log.split(" at http://127.0.0.1:")) > times, "the page does not start")
+    wait_until(lambda: service.log.count(": http://127.0.0.1:") == times, "the page does not start")
     return wait_for_child(service, "facerec_mqtt.web")
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from tests.support.broker import Broker, Certificates, free_port, run_broker, wait_until
@@ -27,6 +28,7 @@ CAMERAS = {
     "parrot_http": "c4n4ry-http",
 }
 BROKER = "c4n4ry-broker-p@ss"
+PAGE = "c4n4ry-page-p@ss/ü#%?"
 
 
 def spellings(secret: str, username: str) -> set[bytes]:
@@ -128,7 +130,7 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
 def assert_nowhere(places: Iterator[tuple[str, bytes]], key: Path | None = None) -> None:
     """Look for every spelling of every secret, and for what is in the key."""
     forms = {form for secret in CAMERAS.values() for form in spellings(secret, "cam")}
-    forms |= spellings(BROKER, "us")
+    forms |= spellings(BROKER, "us") | spellings(PAGE, "us")
     if key is not None:
         forms |= {line for line in key.read_bytes().splitlines() if not line.startswith(b"-----")}
     for place, content in places:
@@ -155,6 +157,7 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
     broker = broker_with_canary
     work = tmp_path / "work"
     models = work / "models"
+    page_port = free_port()
     server = start_rtsp({"/door": [clip]}, login=("digest", "cam", CAMERAS["good"]))
     parrot = b'RTSP/1.0 401 ECHO\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm="ECHO"\r\n\r\n'
     parrot_http = b"HTTP/1.1 500 ECHO\r\nContent-Length: 4\r\nX: ECHO\r\n\r\nECHO"
@@ -175,6 +178,9 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
             },
             FACEREC_MQTT__TLS_CERTIFICATE=str(certificates.client),
             FACEREC_MQTT__TLS_KEY=str(certificates.client_key),
+            FACEREC_WEB__ENABLED="true",
+            FACEREC_WEB__PORT=str(page_port),
+            FACEREC_WEB__PASSWORD=PAGE,
             **broker.environment(),
         )
         broker.own_certificate = str(certificates.client), str(certificates.client_key)
@@ -187,6 +193,11 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
                     wait_until(lambda name=name: f'"{name}" is still lost' in service.log, name)  # type: ignore[misc]
                 os.kill(wait_for_child(service, "good"), signal.SIGSEGV)
                 wait_until(lambda: 'Camera "good" is back' in service.log, "the reader that crashed")
+                wait_until(lambda: f"127.0.0.1:{page_port}" in service.log, "the page")
+                with httpx.Client(base_url=f"http://127.0.0.1:{page_port}", timeout=PATIENCE_S) as browser:
+                    answers = [browser.post("/sign-in", data={"password": each}) for each in ("guess", PAGE)]
+                    answers += [browser.get(path) for path in ("/", "/api/v1/status", "/api/openapi.json")]
+                os.kill(wait_for_child(service, "facerec_mqtt.web"), signal.SIGSEGV)
                 ear.say("facerec/command/rebuild", "PRESS")
                 ear.wait_for("facerec/command/result", timeout_s=PATIENCE_S)
                 broker.kill()
@@ -194,6 +205,8 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
             os.kill(service.process.pid, signal.SIGSEGV)
             service.process.wait(PATIENCE_S)
     assert any(" rebuild" in command for command in witness.seen)
+    assert [answer.status_code for answer in answers[:2]] == [401, 303]
+    assert any("facerec_mqtt.web" in command for command in witness.seen)
     assert any("cameras.reader" in command for command in witness.seen)
     assert witness.core_limits == {next(iter(witness.core_limits))}
     assert next(iter(witness.core_limits)).split()[4:6] == ["0", "0"]
@@ -201,6 +214,7 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
     assert len(service.log) > 500
     assert_nowhere(contents(work), certificates.client_key)
     assert_nowhere((message.topic, message.topic.encode() + message.payload) for message in ear.messages)
+    assert_nowhere((str(each.url), str(each.headers).encode() + each.content) for each in answers)
     assert_nowhere(((command, command.encode() + b" " + env) for command, env in witness.seen.items()))
 
 

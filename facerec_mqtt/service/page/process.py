@@ -184,8 +184,7 @@ class PageProcess:
 
     def _report_listening(self) -> None:
         self._listened = True
-        again = " again" if self._reported is not None else ""
-        _log.info("The page is%s at %s", again, self._address)
+        _log.info("The page%s: %s", "" if self._reported is None else " is back", self._address)
         self._reported = None
 
     def _offer(self, message: PageCommand | PageListening) -> None:
