@@ -10,6 +10,7 @@ as they would come from other machines. Mosquitto must be installed.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -31,8 +32,6 @@ from service import free_port, listen
 
 VIEWERS = 10
 REQUESTS_PER_SECOND = 50
-CAMERAS = 2
-FPS = 10.0
 FRAMES = 2000
 """As many as the service's quantiles are of: after so many frames they are of one phase alone."""
 METRICS_S = 2
@@ -47,6 +46,8 @@ def main() -> int:
     parser.add_argument("--camera", required=True, help="folder of pictures, or video file")
     parser.add_argument("--model-dir", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cameras", type=int, default=2)
+    parser.add_argument("--fps", type=float, default=5.0, help="of each camera")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as port:
         print(json.dumps(measure(arguments, port, Path(folder))))
@@ -76,7 +77,10 @@ def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str,
     """Run the service, in turn without and with load."""
     received: queue.Queue[tuple[float, str, bytes]] = queue.Queue()
     client, page_port = listen(port, received), free_port()
-    cameras = [{"name": f"camera {n}", "url": arguments.camera, "fps": FPS} for n in range(CAMERAS)]
+    cameras = [
+        {"name": f"camera {n}", "url": arguments.camera, "fps": arguments.fps}
+        for n in range(arguments.cameras)
+    ]
     settings = {
         "FACEREC_CAMERAS": json.dumps(cameras),
         "FACEREC_MODEL_DIR": str(arguments.model_dir.absolute()),
@@ -101,7 +105,7 @@ def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str,
         idle_mb = pss(page) / 2**20
         for _ in range(arguments.rounds):
             rest.append(phase(received, page))
-            with looking(address) as count:
+            with looking(address, arguments.cameras) as count:
                 load.append(phase(received, page))
                 answered.append(count.value)
         return {
@@ -171,11 +175,11 @@ def phase(received: "queue.Queue[tuple[float, str, bytes]]", page: int) -> dict[
 
 
 @contextmanager
-def looking(address: str) -> "Iterator[Any]":
+def looking(address: str, cameras: int) -> "Iterator[Any]":
     """Have people look at the page from another process; yields how many requests were answered so far."""
     context = multiprocessing.get_context("spawn")
     count = context.Value("q", 0)
-    process = context.Process(target=_look, args=(address, count), daemon=True)
+    process = context.Process(target=_look, args=(address, cameras, count), daemon=True)
     process.start()
     time.sleep(5)
     count.value = 0
@@ -186,16 +190,16 @@ def looking(address: str) -> "Iterator[Any]":
         process.join()
 
 
-def _look(address: str, count: Any) -> None:
+def _look(address: str, cameras: int, count: Any) -> None:
     os.nice(19)
-    asyncio.run(_all(address, count))
+    asyncio.run(_all(address, cameras, count))
 
 
-async def _all(address: str, count: Any) -> None:
+async def _all(address: str, cameras: int, count: Any) -> None:
     limits = httpx.Limits(max_connections=100)
     async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
         await asyncio.gather(
-            *(_view(client, f"camera_{n % CAMERAS}", count) for n in range(VIEWERS)), _ask(client, count)
+            *(_view(client, f"camera_{n % cameras}", count) for n in range(VIEWERS)), _ask(client, count)
         )
 
 
@@ -204,16 +208,19 @@ async def _view(client: httpx.AsyncClient, camera: str, count: Any) -> None:
     async with client.stream("GET", f"{path}/live", headers={"Accept": "text/event-stream"}) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: "):
-                await client.get(f"{path}/frame.jpg?width=640")
-                count.value += 1
+                with contextlib.suppress(httpx.TransportError):
+                    await client.get(f"{path}/frame.jpg?width=640")
+                    count.value += 1
 
 
 async def _ask(client: httpx.AsyncClient, count: Any) -> None:
     asked: set[asyncio.Task[None]] = set()
 
     async def ask(path: str) -> None:
-        await client.get(path)
-        count.value += 1
+        # A connection that is kept may be closed just as it is used again.
+        with contextlib.suppress(httpx.TransportError):
+            await client.get(path)
+            count.value += 1
 
     due_s, number = time.monotonic(), 0
     while True:
