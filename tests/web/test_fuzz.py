@@ -22,7 +22,7 @@ from facerec_mqtt.web.live import Live
 from tests.support.page import folders_in, page_request, running_page
 
 LIMITS = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     database=None,
