@@ -1,21 +1,24 @@
-"""`forget`: ask, then remove a person from this machine and from the broker."""
+"""`forget` and `rename`: a person is removed from this machine and from the broker, or called otherwise."""
 
 import os
 import sys
 from collections.abc import Collection
 
 from facerec_mqtt.cli.output import progress_on_terminal
-from facerec_mqtt.core.errors import BrokerError, EnrollmentError, FacerecError
+from facerec_mqtt.core.errors import BrokerError, EnrollmentError, FacerecError, ModelError
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment import (
     Places,
     Traces,
+    everybody_in,
     find_remainders_in_state,
     find_remaining_visits,
     find_traces,
     mentions,
     require_nothing_left,
 )
+from facerec_mqtt.enrollment.changes import rename_in_model, rename_person
 from facerec_mqtt.enrollment.forget import forget
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.faces import STILL_SIDE_PX
@@ -82,6 +85,37 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
     # Last, when the service has had time to follow the model.
     _remove_visits(places, person)
     print(f"{person.name} is forgotten on this machine. {done}")
+    return 0
+
+
+def rename(settings: Settings, old: str, new: str) -> int:
+    """Call a person otherwise; the folder, entities and visits stay what they are.
+
+    Returns:
+        0.
+
+    Raises:
+        FacerecError: nobody is called that, the new name is none or taken, or the folder cannot be written.
+    """
+    owners = everybody_in(settings.enrollment_dir)
+    key = slug(old)
+    called = [folder for folder, person in owners.items() if slug(person.name) == key]
+    folder = next(iter(called), None) or next((each for each, who in owners.items() if who.slug == key), None)
+    if folder is None:
+        there = ", ".join(sorted(person.name for person in owners.values())) or "nobody"
+        raise EnrollmentError(f'Nobody called "{old}" is enrolled; known are: {there}.')
+    try:
+        rename_person(settings.enrollment_dir, folder, new)
+    except OSError as error:
+        raise EnrollmentError(
+            f'"{folder}" cannot be written ({error.strerror}); make it writable.'
+        ) from error
+    person = everybody_in(settings.enrollment_dir)[folder]
+    try:
+        rename_in_model(settings.model_dir, person.slug, person.name)
+    except ModelError as error:
+        print(f"The next rebuild brings the name to Home Assistant: {error}")
+    print(f'The person with the folder "{folder.name}" is called {person.name}; entities and visits stay.')
     return 0
 
 

@@ -177,6 +177,12 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--for-page", action="store_true", help=argparse.SUPPRESS)
     forget.set_defaults(command=_forget)
 
+    rename = commands.add_parser("rename", help="call a person otherwise; entities and visits stay")
+    rename.add_argument("old", metavar="OLD", help="the person's name, or the folder's")
+    rename.add_argument("new", metavar="NEW", help="the new name")
+    _add_folders(rename)
+    rename.set_defaults(command=_rename)
+
     check = commands.add_parser("check", help="try everything the service needs, and print what failed")
     check.set_defaults(command=_check)
 
@@ -305,6 +311,12 @@ def _forget(arguments: argparse.Namespace) -> int:
     return forget_person(
         _settings(arguments), arguments.name, ask=not arguments.yes, at_broker=not arguments.for_page
     )
+
+
+def _rename(arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.forget import rename
+
+    return rename(_settings(arguments), arguments.old, arguments.new)
 
 
 def _check(arguments: argparse.Namespace) -> int:

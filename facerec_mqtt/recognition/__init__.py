@@ -28,6 +28,7 @@ from facerec_mqtt.recognition.error_rates import (
 from facerec_mqtt.recognition.manifest import members, texts
 from facerec_mqtt.recognition.model_paths import ModelPaths
 from facerec_mqtt.recognition.model_store import (
+    VERSIONS_KEPT,
     FamilyModel,
     current_version,
     delete_all_models,
@@ -56,6 +57,7 @@ from facerec_mqtt.recognition.saved_report import KeptVersion, SavedReport, kept
 
 __all__ = [
     "NOBODY",
+    "VERSIONS_KEPT",
     "Calibration",
     "Classifier",
     "Curve",

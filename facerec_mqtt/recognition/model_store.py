@@ -159,14 +159,22 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page: str | None = None) -> None:
-    """Write a version, switch to it, and delete those before the last three.
+def save_model(
+    model_dir: Path,
+    model: FamilyModel,
+    *,
+    switch: bool = True,
+    page: str | None = None,
+    keep: int = VERSIONS_KEPT,
+) -> None:
+    """Write a version, switch to it, and delete those before the last ones.
 
     Args:
         model_dir: made if it is missing.
         model: what to write.
         switch: whether `current` is to name it.
         page: the report as HTML, for its owner; nothing reads it back.
+        keep: so many of the last versions stay.
 
     Raises:
         ModelError: something could not be written; what was there before is untouched.
@@ -200,7 +208,7 @@ def save_model(model_dir: Path, model: FamilyModel, *, switch: bool = True, page
         sync_folder(versions_dir)
     if switch:
         use_version(model_dir, model.version)
-    for version in versions(model_dir)[:-VERSIONS_KEPT]:
+    for version in versions(model_dir)[:-keep]:
         if version != current_version(model_dir):
             # The new model is saved; one too many is no failure, and the next rebuild tries again.
             with contextlib.suppress(OSError):

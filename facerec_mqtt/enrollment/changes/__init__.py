@@ -14,7 +14,7 @@ from facerec_mqtt.enrollment.changes.photos import (
     photo_name,
     set_marks,
 )
-from facerec_mqtt.enrollment.changes.renaming import rename_person
+from facerec_mqtt.enrollment.changes.renaming import rename_in_model, rename_person
 from facerec_mqtt.enrollment.changes.trash import empty_trash, restore_photo, throw_away
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "move_photo",
     "photo_name",
     "pictures_of_visits",
+    "rename_in_model",
     "rename_person",
     "restore_photo",
     "set_marks",

@@ -5,8 +5,10 @@ found again when somebody says that it was another person after all.
 """
 
 import contextlib
+import fcntl
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,30 @@ def assign_visits(
         OSError: a picture cannot be moved; those before it are, and the history is as it was.
         sqlite3.Error: the history cannot be written.
     """
+    with _alone(enrollment_dir):
+        # Somebody else may have assigned them just now.
+        visits = [now for visit in visits if (now := history.get(visit.visit_id)) is not None]
+        return _assign(history, enrollment_dir, review_dir, visits, whose)
+
+
+@contextlib.contextmanager
+def _alone(enrollment_dir: Path) -> Iterator[None]:
+    """Wait until no other process assigns visits, where the disk can lock."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(enrollment_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def _assign(
+    history: History,
+    enrollment_dir: Path,
+    review_dir: Path,
+    visits: Sequence[VisitRecord],
+    whose: Whose,
+) -> Person | None:
     folder, person = _target(enrollment_dir, whose)
     pictures = pictures_of_visits(enrollment_dir, review_dir, visits)
     for visit_id, path in pictures.items():

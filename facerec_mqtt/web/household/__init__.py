@@ -1,11 +1,13 @@
 """What the page gives and changes: visits, strangers, people, photos, the model. There is no HTTP in it."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from facerec_mqtt.enrollment.changes import Whose, assign_visits
+from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.enrollment.changes import Whose, assign_visits, rename_in_model
 from facerec_mqtt.history import VisitFilter, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders, RebuildModel
 from facerec_mqtt.web.household.checks import check_all
@@ -175,9 +177,12 @@ class Household:
             return self.person(self._people.add(name.name))
 
     def rename_person(self, person: str, name: NewName) -> Person:
-        """Call somebody otherwise; entities and visits stay, a rebuild brings the name to Home Assistant."""
+        """Call somebody otherwise; entities and visits stay, Home Assistant learns the name."""
         with self._changing:
             self._people.rename(person, name.name)
+            # While a rebuild runs it cannot be; the rebuild brings the name.
+            with contextlib.suppress(ModelError):
+                rename_in_model(self._folders.model_dir, person, self._people.names()[person])
         return self.person(person)
 
     def forget_person(self, person: str) -> bool:
