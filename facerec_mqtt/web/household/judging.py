@@ -190,6 +190,7 @@ class Audit:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Signature | None, Judgement]] = {}
         self._looked_at: dict[str, Signature] = {}
+        self._audited_s = 0.0
         self._report_of: str | None = None
         self._wanted = False
         self._running = False
@@ -215,7 +216,8 @@ class Audit:
             self._report_of = version
             for photo in report.photos:
                 signature = self._signature(photo.file)
-                if signature is None or signature[1] / 1e9 > made_s:
+                is_later = signature is not None and signature[1] / 1e9 > made_s
+                if signature is None or is_later or (made_s < self._audited_s and photo.file in self._known):
                     continue
                 self._known[photo.file] = signature, Judgement.model_validate(photo.model_dump())
 
@@ -262,7 +264,7 @@ class Audit:
                     self._running = False
                     return
                 self._wanted = False
-            before = self._signatures()
+            before, began_s = self._signatures(), time.time()
             photos = self._check()
             if photos is None:
                 time.sleep(_AGAIN_AFTER_S if not self._closed else 0)
@@ -270,7 +272,7 @@ class Audit:
                     self._running = False
                 return
             with self._lock:
-                self._looked_at = before
+                self._looked_at, self._audited_s = before, began_s
                 self._known = {file: (before[file], each) for file, each in _by_file(photos, before)}
 
     def _check(self) -> list[Judgement] | None:
