@@ -17,7 +17,7 @@ from facerec_mqtt.presence.review import Review, ReviewCollector, ReviewFolder, 
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, follow
 from facerec_mqtt.settings.schema import ReviewSettings
 from tests.support.broker import Broker, wait_until
-from tests.support.service import Home, RunningService, run_program, write_film
+from tests.support.service import Home, RunningService, run_program
 from tests.support.sightings import face
 
 DOOR = "front_door"
@@ -206,13 +206,14 @@ def test_a_folder_that_cannot_be_written_is_reported_once(
 
 
 def test_a_strangers_picture_that_is_moved_into_a_folder_is_learnt_from(
-    home: Home, broker: Broker, tmp_path: Path
+    home: Home, film: Path, broker: Broker, tmp_path: Path
 ) -> None:
-    (tmp_path / "film").mkdir()
-    write_film(tmp_path / "film", ["Anna", None])
     settings = home.environment(
-        {"name": DOOR, "url": str(tmp_path / "film"), "fps": 5}, **broker.environment()
-    ) | {"FACEREC_REVIEW__ENABLED": "true", "FACEREC_REVIEW__FOLDER": str(tmp_path / "review")}
+        {"name": DOOR, "url": str(film), "fps": 5},
+        **broker.environment(),
+        FACEREC_REVIEW__ENABLED="true",
+        FACEREC_REVIEW__FOLDER=str(tmp_path / "review"),
+    )
     with broker.ear() as ear, RunningService(settings, tmp_path / "log") as service:
         ear.wait(lambda m: m.topic.endswith("/event") and b'"stranger"' in m.payload, PATIENCE_S)
         wait_until(lambda: list((tmp_path / "review").glob("*/*.jpg")))
