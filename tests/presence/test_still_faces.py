@@ -103,6 +103,14 @@ def test_who_reads_in_an_armchair_stays(sway_px: float, hours: int) -> None:
     assert Hall().show(hours * 3600.0, reader).events == [("arrived", "anna")]
 
 
+@pytest.mark.parametrize("sway_px", [8.0, 30.0])
+def test_who_moves_to_and_fro_and_comes_by_the_same_places_stays(sway_px: float) -> None:
+    def swaying(now_s: float) -> list[Sighting]:
+        return [flicker(face("tom"), sway_px * float(np.sin(2 * np.pi * now_s / 9.5)))]
+
+    assert Hall().show(1800.0, swaying).events == [("arrived", "tom")]
+
+
 def test_who_kept_very_still_for_minutes_and_then_moves_arrives_again() -> None:
     hall = Hall().show(STILL_S + 60, lambda _: [portrait()])
     hall.show(30.0, lambda now_s: [flicker(face("anna", x=900.0), 12 * (now_s % 7))])
