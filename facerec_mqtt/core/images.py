@@ -49,7 +49,6 @@ _PILLOW_ERRORS = (
     MemoryError,
     struct.error,
 )
-_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _JPEG_END = b"\xff\xd9"
 # What ends a scan's data: neither a byte 255 of them nor a restart.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
@@ -265,7 +264,9 @@ def _has_too_many_scans(data: bytes, position: int) -> bool:
 
 def _decode_with_opencv(data: bytes, divisor: int, *, is_jpeg: bool) -> Image:
     """Decode a JPEG or WebP file; a JPEG is reduced while it is decoded."""
-    mode = _REDUCED.get(divisor, cv2.IMREAD_COLOR) if is_jpeg else cv2.IMREAD_COLOR
+    # No table of them at the import: the page loads OpenCV when it decodes its first picture.
+    reduced = f"IMREAD_REDUCED_COLOR_{divisor}" if is_jpeg and divisor in (2, 4, 8) else "IMREAD_COLOR"
+    mode: int = getattr(cv2, reduced)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error as error:

@@ -6,19 +6,24 @@ sees each face once more, cut out of the picture, and says it more exactly. How 
 `pretraining/detector`.
 """
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Detection, Image
 from facerec_mqtt.faces.litert import prepare_interpreter
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 _STRIDES = (8, 16, 32, 64)
 _CHANNELS = 15  # logit of a face, distances to the box's four sides, five landmarks x, y
@@ -44,7 +49,7 @@ class FaceDetector:
         content: bytes,
         source: str,
         digest: str,
-        refiner: "_Refiner",
+        refiner: _Refiner,
         min_score: float,
         max_side_px: int,
         threads: int,
@@ -67,7 +72,7 @@ class FaceDetector:
         min_score: float = 0.6,
         max_side_px: int = 640,
         threads: int = 1,
-    ) -> "FaceDetector":
+    ) -> FaceDetector:
         """Read the networks and try each once.
 
         Args:
@@ -155,7 +160,7 @@ class FaceDetector:
         candidates[:, 1:] *= np.tile(factors, 7)
         return candidates
 
-    def _network_for(self, height: int, width: int) -> "_Network":
+    def _network_for(self, height: int, width: int) -> _Network:
         network = self._networks.pop((height, width), None)
         if network is None:
             network = _Network.load(self._content, self._source, height, width, self._threads)
@@ -174,7 +179,7 @@ class _Network:
         self._output_indices = output_indices
 
     @classmethod
-    def load(cls, content: bytes, source: str, height: int, width: int, threads: int) -> "_Network":
+    def load(cls, content: bytes, source: str, height: int, width: int, threads: int) -> _Network:
         """Prepare the network for frames of `height` × `width`, multiples of the largest stride."""
         interpreter, input_index, outputs = _prepared(content, source, height, width, threads)
         by_stride = {}
@@ -210,7 +215,7 @@ class _Refiner:
         self._output_index = output_index
 
     @classmethod
-    def load(cls, content: bytes, source: str, threads: int) -> "_Refiner":
+    def load(cls, content: bytes, source: str, threads: int) -> _Refiner:
         """Prepare the network for one face at a time."""
         interpreter, input_index, outputs = _prepared(content, source, _CUT_SIDE_PX, _CUT_SIDE_PX, threads)
         if not outputs or tuple(interpreter.get_tensor(outputs[0]).shape) != (1, _CHANNELS):

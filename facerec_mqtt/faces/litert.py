@@ -3,13 +3,17 @@
 Those lines are of no use to anybody here, and neither library can be asked to leave them out.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ai_edge_litert.interpreter import Interpreter
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 _CHATTER = re.compile(
     rb"INFO: Created TensorFlow Lite .*"
@@ -35,6 +39,9 @@ def prepare_interpreter(
     Raises:
         ValueError: this is no LiteRT network. Or RuntimeError, or IndexError.
     """
+    # Here, since processes that run no network import this module too.
+    from ai_edge_litert.interpreter import Interpreter
+
     with without_chatter() if _first.acquire(blocking=False) else contextlib.nullcontext():
         interpreter = Interpreter(model_content=content, num_threads=threads)
         if input_shape is not None:

@@ -21,9 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facerec_mqtt.core.child_process import when_input_ends
 from facerec_mqtt.monitoring.page_messages import PageRequest
-from facerec_mqtt.web.app import create_app
-from facerec_mqtt.web.context import Context
-from facerec_mqtt.web.live import Live, report_failure
+from facerec_mqtt.web.live.link import Live, report_failure
+from facerec_mqtt.web.on_demand import load_on_demand
 
 _log = logging.getLogger(__name__)
 HEAD_WITHIN_S = 20.0
@@ -143,6 +142,11 @@ def main() -> None:
     os.umask(0o077)
     # A core file would hold the password.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # OpenCV makes the thumbnails of photos, and nothing else here.
+    load_on_demand("cv2")
+    from facerec_mqtt.web.app import create_app
+    from facerec_mqtt.web.context import Context
+
     request = PageRequest.model_validate_json(sys.stdin.buffer.readline())
     when_input_ends(lambda: os._exit(0))
     logging.basicConfig(

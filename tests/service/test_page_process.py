@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from facerec_mqtt.monitoring.page_messages import PageListening, PageRequest
 from facerec_mqtt.service.page import process
@@ -59,12 +60,19 @@ def test_a_page_that_hangs_is_ended_and_comes_back(
 
 
 def test_a_page_with_a_certificate_is_served_by_https(tmp_path: Path, certificates: Certificates) -> None:
+    photo = folders_in(tmp_path).enrollment_dir / "Anna" / "1.jpg"
+    photo.parent.mkdir(parents=True)
+    Image.new("RGB", (200, 200)).save(photo)
     tls = {"tls_certificate": certificates.server, "tls_key": certificates.server_key}
     with running(tmp_path, **tls) as (page, port):
         wait_until(lambda: isinstance(page.take(), PageListening), "it does not start")
         trust = ssl.create_default_context(cafile=certificates.ca)
-        answer = httpx.get(f"https://127.0.0.1:{port}/api/v1/status", verify=trust, timeout=PATIENCE_S)
-        assert answer.status_code == 200
+        address = f"https://127.0.0.1:{port}/api/v1"
+        with httpx.Client(base_url=address, verify=trust, timeout=PATIENCE_S) as browser:
+            assert browser.get("/status").status_code == 200
+            # OpenCV is memory, so it is there only once a picture is asked for.
+            assert "/cv2." not in Path(f"/proc/{page_pid()}/maps").read_text()
+            assert browser.get("/people/anna/photos/1.jpg").headers["content-type"] == "image/jpeg"
 
 
 def test_what_must_be_set_right_is_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
