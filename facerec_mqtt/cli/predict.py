@@ -30,6 +30,8 @@ from facerec_mqtt.settings import Settings
 
 _FAMILY_COLOUR = (80, 200, 60)
 _NOBODY_COLOUR = (60, 140, 240)
+_FPIR = 0.01
+"""At least so often may `find` show somebody who was never here: single pictures say less than visits."""
 _ENOUGH_TO_COMPARE = 4
 # So many of the kept pictures, the least alike ones, are surely of other people than a given one.
 _OTHERS = 0.25
@@ -221,7 +223,7 @@ def find(path: Path, settings: Settings, *, as_json: bool) -> int:
     seen = recognizer.recognise(read_picture(path), min_face_px=MIN_STILL_FACE_PX)
     faces = [found for found in seen if found.identification.refusal != "face too small"]
     shown, vectors = _kept_faces(pictures, recognizer)
-    calibration = _calibration(vectors, normaliser, settings.recognition.fpir)
+    calibration = _calibration(vectors, normaliser, max(settings.recognition.fpir, _FPIR))
     answers: list[tuple[Recognition, list[_Match]]] = []
     for found in faces:
         gallery = Gallery.of(recognizer.embed(found.face)[None], normaliser)

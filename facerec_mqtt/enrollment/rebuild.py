@@ -63,7 +63,7 @@ def rebuild(
     force: bool = False,
     must_know: Collection[str] = (),
     is_locked: bool = False,
-    fpir: float = 0.01,
+    fpir: float = 0.001,
     min_margin: float = 0.1,
     progress: ProgressCallback = lambda _stage, _share: None,
     load_networks: Callable[[], Networks] | None = None,
@@ -78,7 +78,7 @@ def rebuild(
         force: switch to the new model even when it is clearly worse than the one in use.
         must_know: slugs of people that the model must know, else none is made.
         is_locked: whether the caller holds `rebuilding(model_dir)` already.
-        fpir: share of strangers who may be taken for somebody, (0, 1).
+        fpir: share of strangers' visits that may be taken for somebody's, (0, 1).
         min_margin: the least lead over the runner-up with which a face will be named, [0, 1].
         progress: called with what is being done and how far it is.
         load_networks: opens what analyses the photos, once a thread; `None` opens the shipped networks.

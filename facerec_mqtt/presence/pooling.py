@@ -65,6 +65,16 @@ class Pool:
             self._pooled = {since_s: _pool(frames)}
         return self._pooled[since_s]
 
+    def fitting(self, since_s: float) -> frozenset[float]:
+        """When the frames from a moment on were captured, without those that are left out."""
+        frames = [frame for frame in self._frames if frame.at_s >= since_s]
+        if not frames:
+            return frozenset()
+        vectors, weights = _arrays(frames)
+        return frozenset(
+            frame.at_s for frame, fits in zip(frames, _fitting(vectors, weights), strict=True) if fits
+        )
+
     def has_changed(self) -> bool:
         """Whether the newest frames show another face than those before."""
         before, newest = self._frames[:-CHANGED_FRAMES], self._frames[-CHANGED_FRAMES:]
@@ -73,10 +83,15 @@ class Pool:
         middle = _pool(before).vector
         return all(float(frame.vector @ middle) < FITTING for frame in newest)
 
-    def keep_newest(self) -> None:
-        """Forget the face that was there before."""
+    def keep_newest(self) -> float:
+        """Forget the face that was there before.
+
+        Returns:
+            Since when the newest is there.
+        """
         self._pooled.clear()
         del self._frames[:-CHANGED_FRAMES]
+        return self._frames[0].at_s
 
 
 def weight(sighting: Sighting) -> float:
@@ -88,12 +103,21 @@ def weight(sighting: Sighting) -> float:
 
 def _pool(frames: Sequence[_Frame]) -> PooledEmbedding:
     """The weighted mean, twice: the second time without the frames that do not fit the first."""
-    vectors = np.stack([frame.vector for frame in frames])
-    weights = np.array([frame.weight for frame in frames], np.float32)
-    fitting = vectors @ _mean(vectors, weights) >= FITTING
-    if fitting.any() and not fitting.all():
-        vectors, weights = vectors[fitting], weights[fitting]
+    vectors, weights = _arrays(frames)
+    fitting = _fitting(vectors, weights)
+    vectors, weights = vectors[fitting], weights[fitting]
     return PooledEmbedding(_mean(vectors, weights), len(vectors), differing(vectors, weights))
+
+
+def _arrays(frames: Sequence[_Frame]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    vectors = np.stack([frame.vector for frame in frames])
+    return vectors, np.array([frame.weight for frame in frames], np.float32)
+
+
+def _fitting(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(N,) which frames fit what all have in common; all where none does."""
+    fitting = vectors @ _mean(vectors, weights) >= FITTING
+    return fitting if fitting.any() else np.ones(len(vectors), np.bool_)
 
 
 def _mean(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,9 +146,10 @@ def differing(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> flo
 
 
 def _most_redundant(frames: Sequence[_Frame]) -> int:
-    """Which frame says least that no other says: the poorer of the two that are most alike."""
+    """Which frame, not of the newest, says least of its own: the poorer of the two that are most alike."""
+    older = len(frames) - CHANGED_FRAMES
     vectors = np.stack([frame.vector for frame in frames])
-    similarity = vectors @ vectors.T
+    similarity = vectors[:older] @ vectors.T
     np.fill_diagonal(similarity, -1.0)
     one, other = divmod(int(similarity.argmax()), len(frames))
-    return one if frames[one].weight <= frames[other].weight else other
+    return other if other < older and frames[other].weight < frames[one].weight else one

@@ -23,6 +23,8 @@ MAX_REACH_WIDTHS = 3.0
 somebody who walks past does 1.4 m/s, so nine widths a second at worst; at 5 frames a second that is two."""
 MAX_SIZE_RATIO = 2.0
 """A face twice as wide as a moment ago is another one."""
+MOST_VOTES = 1024
+"""Kept of one face."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +79,7 @@ class Track:
     good_frames: int = 0
     pool: Pool = field(default_factory=Pool)
     """Its frames' embeddings."""
-    votes: deque[Vote] = field(default_factory=lambda: deque(maxlen=1024))
+    votes: deque[Vote] = field(default_factory=lambda: deque(maxlen=MOST_VOTES))
 
     @property
     def box(self) -> Box:
@@ -164,7 +166,6 @@ def follow(tracks: list[Track], sightings: Sequence[Sighting], at_s: float) -> l
             track = Track(sighting, at_s, Tally(at_s, at_s))
             tracks.append(track)
         track.sighting, track.seen_s = sighting, at_s
-        track.tally.add(sighting)
         found.append(track)
     return found
 

@@ -17,7 +17,7 @@ from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sigh
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.still_faces import LOOK_EVERY_S
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, CameraView, Track, Visit, cost, follow
-from facerec_mqtt.presence.votes import add_vote, votes_for, votes_for_stranger, votes_of_successor
+from facerec_mqtt.presence.votes import Judge, look, votes_for, votes_for_stranger, votes_of_successor
 from facerec_mqtt.settings import RecognitionSettings
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -52,13 +52,16 @@ class Visits:
 
     # --- What the cameras show
 
-    def observe(self, camera: str, at_s: float, sightings: Sequence[Sighting]) -> tuple[PresenceChange, ...]:
+    def observe(
+        self, camera: str, at_s: float, sightings: Sequence[Sighting], judge: Judge | None = None
+    ) -> tuple[PresenceChange, ...]:
         """Take in one frame that was searched, with all of its faces, also when there are none.
 
         Args:
             camera: which camera, by slug.
             at_s: capture of the frame.
             sightings: the faces in it.
+            judge: says who a face is by all of its frames; `None` takes each as it is.
 
         Returns:
             What follows from it, in order.
@@ -72,7 +75,7 @@ class Visits:
         alive = state.still_faces.alive(sightings, at_s)
         changes += self._end_pictures(camera, state, at_s)
         for track in follow(state.tracks, alive, at_s):
-            changes += self._decide(camera, state, track)
+            changes += self._decide(camera, state, track, judge)
         return tuple(changes)
 
     def unchanged(self, camera: str, at_s: float) -> None:
@@ -206,12 +209,16 @@ class Visits:
 
     # --- Beginnings
 
-    def _decide(self, camera: str, state: CameraView, track: Track) -> list[PresenceChange]:
+    def _decide(
+        self, camera: str, state: CameraView, track: Track, judge: Judge | None
+    ) -> list[PresenceChange]:
         """Act on the newest frame of a face."""
-        sighting = track.sighting
-        at_s, seen = sighting.captured_at_s, sighting.identification
-        add_vote(track, sighting)
-        self._pool(state, track)
+        visit = state.visit_of_track(track)
+        if visit is not None:
+            visit.pool.add(track.sighting)
+        look(track, judge)
+        track.tally.add(track.sighting)
+        at_s, seen = track.sighting.captured_at_s, track.sighting.identification
         changes: list[PresenceChange] = []
         if seen.person is not None:
             known = state.visit_of(seen.person)
@@ -232,15 +239,6 @@ class Visits:
             changes += self._judge_stranger(camera, state, track)
         self._extend(state, track, at_s)
         return changes
-
-    def _pool(self, state: CameraView, track: Track) -> None:
-        """Take in the newest frame's embedding, for the face and for its visit."""
-        visit = state.visit_of_track(track)
-        track.pool.add(track.sighting)
-        if visit is not None:
-            visit.pool.add(track.sighting)
-        if track.pool.has_changed():
-            track.pool.keep_newest()
 
     def _name(
         self, camera: str, state: CameraView, track: Track, person: str, votes: int

@@ -1,21 +1,25 @@
 """What the votes of a face's frames decide: a name, somebody else in the same place, a stranger. Pure.
 
-Good frames vote; small, blurred and ambiguous ones do not.
+Good frames vote; small, blurred and ambiguous ones do not. With every frame the face is judged by all of its
+frames together, and those that fit vote again, as the newest look says. So the first frames decide a clear
+face, and a doubtful one is decided as soon as enough frames that differ say who it is.
 """
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from facerec_mqtt.core.records import Sighting
-from facerec_mqtt.presence.tracking import Track, Vote
+from facerec_mqtt.core.records import Identification, PooledEmbedding, Sighting
+from facerec_mqtt.presence.tracking import MOST_VOTES, Track, Vote
 from facerec_mqtt.settings import RecognitionSettings
 
 RIVAL_SHARE = 3
 """A person needs this many times the votes of all other people together: flickering decides nothing."""
 NOBODY_SHARE = 2
 """And more than half as many as there are frames that resemble nobody. Otherwise a stranger who is mistaken
-now and then would arrive: that happens in one frame of a hundred, in several of somebody who looks alike."""
+now and then would arrive, where frames are judged alone."""
 CLEAR_SCORE = 0.3
 """Faces scored below this resemble nobody enrolled; 0.5 is the threshold for a name."""
 STRANGER_SPAN_S = 2.0
@@ -30,14 +34,54 @@ LONG_FACTOR = 3
 without ever passing it is a stranger too, and a track that was somebody's may become a stranger's."""
 
 
-def add_vote(track: Track, sighting: Sighting) -> None:
+POOLED_S = 15.0
+"""Frames of this time are judged together."""
+Judge = Callable[[PooledEmbedding], Identification]
+"""Says who a face is by what its frames say together."""
+
+
+def look(track: Track, judge: Judge | None) -> None:
+    """Judge a face by its newest frame and those before, and count the votes.
+
+    The track's sighting then says who the face is by all of them. A frame that does not fit the others speaks
+    for itself.
+
+    Args:
+        track: its sighting is the newest frame.
+        judge: `None` judges every frame by itself.
+    """
+    at_s, pool = track.sighting.captured_at_s, track.pool
+    pool.add(track.sighting)
+    if pool.has_changed():
+        began_s = pool.keep_newest()
+        track.votes = _deque(vote for vote in track.votes if vote.at_s >= began_s)
+    fitting = pool.fitting(at_s - POOLED_S)
+    pooled = pool.pooled(at_s - POOLED_S)
+    if judge is None or pooled is None or at_s not in fitting:
+        add_vote(track, track.sighting)
+        return
+    track.sighting = replace(track.sighting, identification=judge(pooled))
+    if add_vote(track, track.sighting):
+        newest = track.votes[-1]
+        votes = [vote for vote in track.votes if vote.at_s not in fitting]
+        votes += [replace(newest, at_s=frame_s) for frame_s in fitting]
+        track.votes = _deque(sorted(votes, key=lambda vote: vote.at_s))
+
+
+def _deque(votes: Iterable[Vote]) -> deque[Vote]:
+    return deque(votes, maxlen=MOST_VOTES)
+
+
+def add_vote(track: Track, sighting: Sighting) -> bool:
     """Count a frame's vote, if it has one."""
     seen = sighting.identification
     if seen.refusal not in ("face too small", "blurred"):
         track.good_frames += 1
-    if seen.person is not None or seen.refusal in ("no model", "below threshold"):
-        score = 0.0 if seen.refusal == "no model" else seen.score
-        track.votes.append(Vote(sighting.captured_at_s, seen.person, score))
+    if seen.person is None and seen.refusal not in ("no model", "below threshold"):
+        return False
+    score = 0.0 if seen.refusal == "no model" else seen.score
+    track.votes.append(Vote(sighting.captured_at_s, seen.person, score))
+    return True
 
 
 def votes_for(track: Track, person: str, at_s: float, settings: RecognitionSettings) -> int:

@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Image, Person, Refusal, Vectors
+from facerec_mqtt.core.records import (
+    AlignedFace,
+    Detection,
+    Identification,
+    Image,
+    Person,
+    PooledEmbedding,
+    Refusal,
+    Vectors,
+)
 from facerec_mqtt.faces import (
     Backbone,
     Cohort,
@@ -61,21 +70,33 @@ class Family:
         """
         if len(vectors) == 0:
             return ()
-        scores, agreed = self._judge(vectors)
+        scores, agreed = self._judge(vectors, self.calibration)
         return tuple(
             self._decide(row, bool(agree), min_margin) for row, agree in zip(scores, agreed, strict=True)
         )
 
+    def identify_visit(self, pooled: PooledEmbedding, *, min_margin: float) -> Identification:
+        """Decide who a face is by all of its frames so far; to be asked as often as there are new ones.
+
+        Args:
+            pooled: what they say together.
+            min_margin: as above.
+        """
+        (scores,), (agreed,) = self._judge(pooled.vector[None], self.calibration.of_visit(pooled.differing))
+        return self._decide(scores, bool(agreed), min_margin)
+
     def scores(self, vectors: Vectors) -> NDArray[np.float32]:
         """Calibrated scores of faces against everybody, (N, D) -> (N, P) in [0, 1]."""
-        return self._judge(vectors)[0]
+        return self._judge(vectors, self.calibration)[0]
 
-    def _judge(self, vectors: Vectors) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _judge(
+        self, vectors: Vectors, calibration: Calibration
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Scores, and whether templates and classifier name the same person: (N, P) and (N,)."""
         normalised = self.gallery.normalised(vectors, self.normaliser)
         probabilities = self.head.probabilities(vectors)[:, :-1]
         agreed = normalised.argmax(axis=1) == probabilities.argmax(axis=1)
-        return self.calibration.scores(self.calibration.evidence(normalised, probabilities)), agreed
+        return calibration.scores(calibration.evidence(normalised, probabilities)), agreed
 
     def _decide(self, scores: NDArray[np.float32], agreed: bool, min_margin: float) -> Identification:
         ordered = np.argsort(-scores, kind="stable")
@@ -217,6 +238,12 @@ class Recognizer:
             Recognition(detection, face, *(next(answers) if refusal is None else (_nobody(refusal), None)))
             for detection, face, refusal in zip(detections, faces, refusals, strict=True)
         )
+
+    def identify_visit(self, pooled: PooledEmbedding, *, min_margin: float = 0.1) -> Identification:
+        """As `Family.identify_visit`; without a model everybody is nobody."""
+        if self._family is None:
+            return _nobody("no model")
+        return self._family.identify_visit(pooled, min_margin=min_margin)
 
     def embed(self, face: AlignedFace) -> NDArray[np.float32]:
         """One face's embedding, (D,) float32 of unit length: it needs no model."""

@@ -69,7 +69,7 @@ class SavedReport(_Saved):
     photos: Sequence[SavedPhoto] = ()
     outcomes: Sequence[SavedOutcome] = ()
     fpir: float | None = None
-    """The stated share of strangers who may be taken for somebody."""
+    """The stated share of strangers' visits that may be taken for somebody's."""
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Self:

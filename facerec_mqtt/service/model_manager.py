@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from facerec_mqtt.core.errors import CommandError, ModelError
 from facerec_mqtt.core.records import ModelState, Person, family_of
-from facerec_mqtt.recognition import FamilyModel, Recognizer, current_version, is_emptied, load_version
+from facerec_mqtt.recognition import (
+    FamilyModel,
+    Recognizer,
+    SavedReport,
+    current_version,
+    is_emptied,
+    load_version,
+)
 from facerec_mqtt.reports.summary import model_message, summary
 from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess, RebuildResult
 from facerec_mqtt.settings import Settings
@@ -84,6 +91,19 @@ class ModelManager:
         """Use what `newer` has loaded."""
         self._recognizer = recognizer
         self._is_known, self._rebuild_fault = True, None
+        self._log_other_share()
+
+    def _log_other_share(self) -> None:
+        """Log where the model in use was made for another share of strangers than is asked for now."""
+        stated = None if self.model is None else SavedReport.of(self.model.report).fpir
+        wanted = self._settings.recognition.fpir
+        if stated is not None and stated != wanted:
+            _log.warning(
+                "The model in use was made to let %g %% of strangers' visits through, and"
+                ' FACEREC_RECOGNITION__FPIR asks for %g %%; "facerec-mqtt rebuild" makes one for that.',
+                100 * stated,
+                100 * wanted,
+            )
 
     def _load_newer(self) -> Recognizer | None:
         """Load the model that is current on disk, unless it is in use.

@@ -206,8 +206,8 @@ class MqttSettings(Group):
 class RecognitionSettings(Group):
     """When a face is given a name, and when a visit begins and ends."""
 
-    fpir: float = Field(default=0.01, ge=0.0001, le=0.2)
-    """Share of strangers' pictures that may be taken for family; the rebuild chooses the threshold for it."""
+    fpir: float = Field(default=0.001, ge=0.0001, le=0.2)
+    """Share of strangers' visits that may be taken for family; the rebuild chooses the threshold for it."""
     min_margin: Fraction = 0.1
     """A face that resembles two people, with scores closer than this, is not given a name."""
     min_sharpness: float = Field(default=15.0, ge=0)

@@ -151,7 +151,7 @@ def compare(
         both_know: display names of the people that both models know, by slug.
         lost_people: display names of people that the model in use knows, and the new one does not although
             they have a folder.
-        fpir_before: share of strangers who may be taken for somebody, as stated for the model in use.
+        fpir_before: share of strangers' visits that may be named, as stated for the model in use.
         fpir_after: as stated for the new one.
     """
     shared = [file for file in after if file in before and before[file].true == after[file].true]

@@ -120,7 +120,7 @@ def fit(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) 
     Args:
         training_set: with at least one photo of each person.
         cohort: of the backbone's scores.
-        fpir: share of strangers who may be taken for somebody, (0, 1).
+        fpir: share of strangers' visits that may be taken for somebody's, (0, 1).
         train: trains the classifier.
     """
     people, versions = len(training_set.people), training_set.vectors.shape[1]

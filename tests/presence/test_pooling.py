@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facerec_mqtt.core.records import PresenceChange, Sighting
+from facerec_mqtt.core.records import Identification, PooledEmbedding, PresenceChange, Sighting
 from facerec_mqtt.presence.pooling import MOST_FRAMES, Pool
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.settings.schema import RecognitionSettings
@@ -98,3 +98,46 @@ def test_a_visit_has_what_its_frames_say_when_it_is_decided_and_until_it_ends() 
     without = Visits(RecognitionSettings())
     without.observe("front_door", 0.0, [face("anna")])
     assert all(each.pooled is None for each in without.open_visits())
+
+
+def judge(pooled: PooledEmbedding) -> Identification:
+    """Names who is clearly in it; in no single frame is anybody."""
+    score = float(max(pooled.vector @ ANNA, pooled.vector @ TOM)) - 0.36
+    slug = "anna" if pooled.vector[0] > pooled.vector[1] else "tom"
+    if score < 0.5:
+        return Identification(None, score, 0.3, "below threshold", slug)
+    return Identification(slug, score, 0.3, None, slug)
+
+
+def show(*seen: NDArray[np.float32], noise: float = 1.0) -> list[tuple[int, str, str | None, int]]:
+    """Five frames a second of these people: after which frame what happened, to whom, with how many votes."""
+    visits, happened = Visits(RecognitionSettings()), []
+    for number, person in enumerate(seen):
+        sighting = replace(frame(person, number, noise), captured_at_s=0.2 * number)
+        for change in visits.observe("front_door", 0.2 * number, [sighting], judge):
+            happened.append((number + 1, change.kind, change.person, change.votes))
+            assert change.sighting is not None
+            assert change.sighting.identification.person == change.person
+    return happened
+
+
+def test_a_clear_face_arrives_with_its_first_good_frames() -> None:
+    assert show(*[ANNA] * 10, noise=0.3) == [(3, "arrived", "anna", 3)]
+
+
+def test_a_doubtful_face_arrives_once_enough_frames_say_who_it_is_and_no_single_one_does() -> None:
+    ((when, kind, person, votes),) = show(*[ANNA] * 20)
+    assert (kind, person, votes) == ("arrived", "anna", when)
+    assert 3 <= when <= 6
+
+
+def test_somebody_else_stays_a_stranger_however_many_frames_there_are() -> None:
+    somebody = np.eye(256, dtype=np.float32)[2]
+    assert [each[1:3] for each in show(*[somebody] * 60)] == [("stranger", None)]
+
+
+def test_whoever_takes_the_place_arrives_as_soon_as_anybody() -> None:
+    assert show(*[ANNA] * 20, *[TOM] * 10, noise=0.3) == [
+        (3, "arrived", "anna", 3),
+        (23, "arrived", "tom", 3),
+    ]

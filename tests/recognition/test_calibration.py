@@ -58,6 +58,14 @@ def test_a_face_scores_high_for_its_own_person_and_low_for_others() -> None:
     assert scores[:, 1].min() > 2 > scores[:, [0, 2]].max()
 
 
+def test_a_visit_asks_for_more_with_every_picture_that_differs() -> None:
+    alone = Calibration(3.0, 0.5, 0.0)
+    looks = [alone.of_visit(differing).threshold for differing in (1.0, 1.5, 3.0, 5.0)]
+    assert alone.threshold < looks[0] < looks[1] < looks[2] < looks[3] < alone.threshold + 2
+    assert alone.of_visit(1000.0).threshold == alone.of_visit(100.0).threshold
+    assert alone.of_visit(3.0).scores(np.array([looks[2]], np.float32)) == pytest.approx(0.5)
+
+
 def test_no_faces_have_no_scores() -> None:
     normaliser = Normaliser(COHORT, 20)
     gallery = Gallery.of(some_people(2, 5), normaliser)

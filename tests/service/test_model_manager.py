@@ -20,7 +20,7 @@ from facerec_mqtt.service.rebuild_process import (
     RebuildResult,
 )
 from facerec_mqtt.settings.loading import load_settings
-from facerec_mqtt.settings.schema import Settings
+from facerec_mqtt.settings.schema import RecognitionSettings, Settings
 from tests.support.broker import wait_until
 from tests.support.service import Home, children_of, command_line
 from tests.support.strange_children import replace_children
@@ -105,6 +105,20 @@ def test_another_model_on_disk_is_loaded_once_and_a_folder_that_goes_changes_not
     assert manager.newer() is None
     assert manager.fault is None
     assert manager.state().status == "ready"
+
+
+def test_a_model_that_was_made_for_another_share_of_strangers_is_used_and_that_is_said(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    stated = RecognitionSettings(fpir=0.02)
+    manager = ModelManager(Settings(model_dir=home.models, recognition=stated), Recognizer.load(None))
+    newer = manager.newer()
+    assert newer is not None
+    manager.use(newer)
+    assert manager.state().status == "ready"
+    (line,) = caplog.messages
+    assert "made to let 0.1 % of strangers' visits through" in line
+    assert "FACEREC_RECOGNITION__FPIR asks for 2 %" in line
 
 
 def test_nobody_can_tell_who_is_enrolled_where_no_model_was_loaded_yet(home: Home) -> None:

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from facerec_mqtt.cameras import Camera, OnStatus
@@ -122,7 +123,8 @@ class FramePipeline:
             self.metrics.count_still(slug)
             self.show(frame, None)
             return True
-        changes = self.visits.observe(slug, at_s, sightings)
+        judge = partial(recognizer.identify_visit, min_margin=self.settings.min_margin)
+        changes = self.visits.observe(slug, at_s, sightings, judge)
         self.review.add(slug, self.visits.in_view(slug), frame.image)
         self.captures.offer(slug, frame, sightings)
         self.presence.count_frame(slug, at_s, len(sightings))
