@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from facerec_mqtt.core.errors import EnrollmentError
-from facerec_mqtt.core.records import Person, ProgressCallback
+from facerec_mqtt.core.records import Person, ProgressCallback, Vectors
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
 from facerec_mqtt.enrollment.judging.analyses import analyse_photos, open_networks
 from facerec_mqtt.enrollment.judging.audit import ANALYSING, judge_folder
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.judging.photos import shipped_networks
 from facerec_mqtt.faces import Cohort, load_cohort
+from facerec_mqtt.history import HistoryError
 from facerec_mqtt.recognition import (
     Family,
     FamilyModel,
@@ -48,6 +49,7 @@ from facerec_mqtt.training import (
     cross_validate,
     fit,
     learning_curves,
+    seen_by_cameras,
 )
 from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
 
@@ -113,8 +115,10 @@ def rebuild(
             )
         _require_usable_photos(must_know, audit)
 
+        seen, history_notes = _seen_strangers(model_dir, networks[0].backbone_digest, cohort)
+
         def make(some: TrainingSet) -> Family:
-            return fit(some, cohort, fpir, train)
+            return fit(some, cohort, fpir, train, seen)
 
         progress("Training the classifier", _ANALYSED)
         family = make(training_set)
@@ -132,7 +136,7 @@ def rebuild(
             people=audit.people,
             left_out=audit.left_out,
             photos=audit.photos,
-            notes=audit.notes,
+            notes=(*audit.notes, *history_notes),
             tpir=_tpir(audit.people, outcomes),
             fpir=fpir,
             threshold=family.calibration.threshold,
@@ -165,6 +169,16 @@ def rebuild(
         save_model(model_dir, model, switch=report.switched, page=page)
     progress("Done", 1.0)
     return report
+
+
+def _seen_strangers(model_dir: Path, network: str, cohort: Cohort) -> tuple[Vectors, tuple[str, ...]]:
+    """Read the strangers whom the cameras have seen; with why there are none, where that is a fault."""
+    dimensions = cohort.centres.shape[1]
+    try:
+        return seen_by_cameras(model_dir, network, dimensions), ()
+    except HistoryError as error:
+        why = f"The strangers whom the cameras have seen were not taken into account: {error}"
+        return np.zeros((0, dimensions), np.float32), (why,)
 
 
 def _require_usable_photos(must_know: Collection[str], audit: AuditReport) -> None:

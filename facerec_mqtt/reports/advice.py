@@ -26,6 +26,19 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Nearest:
+    """Who of the others somebody resembles most, and how a relative who is not enrolled would fare."""
+
+    name: str
+    """The other's."""
+    slug: str
+    named: int
+    """Photos that would be given a name, were the person not enrolled."""
+    photos: int
+    """Of so many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of one person after a rebuild."""
 
@@ -41,6 +54,8 @@ class Standing:
     """Whose name the photos were given most often instead, and how often."""
     curve: tuple[tuple[int, float], ...]
     """Number of photos and the share that is recognised with so many; may be empty."""
+    nearest: Nearest | None = None
+    """`None` where nobody else is enrolled."""
 
     @property
     def is_one_sided(self) -> bool:
@@ -66,7 +81,12 @@ class Advice:
         """`Tom: 6 photos, from 2 moments only. Add ten, ...`."""
         if self.standing.used == 0:
             return f"{self.standing.name}: no usable photo. Add ten or more."
-        parts = [_how_it_stands(self.standing), _what_helps(self), _taken_for_whom(self.standing)]
+        parts = [
+            _how_it_stands(self.standing),
+            _what_helps(self),
+            _taken_for_whom(self.standing),
+            _who_is_near(self.standing),
+        ]
         return " ".join(filter(None, parts))
 
 
@@ -127,3 +147,17 @@ def _taken_for_whom(standing: Standing) -> str:
     other, often = standing.taken_for
     were = "was" if often == 1 else "were"
     return f"{often} {were} taken for {other}: check whether the folders of both show the right person."
+
+
+def _who_is_near(standing: Standing) -> str:
+    near = standing.nearest
+    if near is None:
+        return ""
+    how_many = f"{near.named or 'none'} of {near.photos} photos would be given a name"
+    text = f"Of the others {near.name} comes nearest: were {standing.name} not enrolled, {how_many}."
+    if near.named:
+        text += (
+            " Relatives who are not enrolled are as likely to be: put photos of those who come to the house"
+            " into folders of their own, here or in _known."
+        )
+    return text

@@ -10,7 +10,7 @@ import numpy as np
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.recognition import NOBODY, Curve, Outcomes, fpir_of, most_confusable
-from facerec_mqtt.reports.advice import FEW_PHOTOS, Advice, Standing, advise
+from facerec_mqtt.reports.advice import FEW_PHOTOS, Advice, Nearest, Standing, advise
 from facerec_mqtt.reports.photo_report import PhotoReport, photos_of
 from facerec_mqtt.reports.sentences import few_photos, many_strangers_named, no_usable_photo, why_worse
 from facerec_mqtt.reports.summary import model_sentence
@@ -19,6 +19,8 @@ from facerec_mqtt.training import Comparison, Tally, replaces_current
 _LOW_TPIR = 0.6
 # With fewer named, and less far over what was asked for, it may be chance.
 _MANY_NAMED, _FAR_OVER = 3, 3
+_CLOSEST = 0.95
+"""Of somebody's photos, this quantile says how near they come to another person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,11 @@ class RebuildReport:
                 {"person": person.slug, "text": each.text, "needed": each.needed, "code": each.step}
                 for person, each in zip(self.people, self.advice(), strict=True)
             ],
+            "nearest": {
+                person.slug: {"person": near.slug, "would_be_named": near.named, "photos": near.photos}
+                for row, person in enumerate(self.people)
+                if (near := self._nearest(row)) is not None
+            },
             "notes": list(self.general_notes()),
             **outcomes_as_json(self.people, self.outcomes),
             "learning_curve": {
@@ -181,7 +188,21 @@ class RebuildReport:
             tpir=self.tpir.get(person.slug),
             taken_for=(self.people[most[0][0]].name, most[0][1]) if most else None,
             curve=self.curves[row] if self.curves else (),
+            nearest=self._nearest(row),
         )
+
+    def _nearest(self, row: int) -> Nearest | None:
+        """Who of the others somebody comes nearest to, by models that did not know the person."""
+        own = {photo.file for photo in photos_of(self.people[row].slug, self.photos)}
+        is_own = np.array([file in own for file in self.outcomes.files], np.bool_)
+        as_stranger = is_own & (self.outcomes.true == NOBODY)
+        if not as_stranger.any() or len(self.people) < 2:
+            return None
+        likeness = np.quantile(self.outcomes.scores[as_stranger], _CLOSEST, axis=0)
+        likeness[row] = -1.0
+        other = self.people[int(likeness.argmax())]
+        named = int(np.sum(self.outcomes.named[as_stranger] != NOBODY))
+        return Nearest(other.name, other.slug, named, int(as_stranger.sum()))
 
     def _count(self, person: Person, *, used: bool) -> int:
         return sum(photo.used == used for photo in photos_of(person.slug, self.photos))

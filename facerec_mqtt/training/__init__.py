@@ -5,6 +5,7 @@
 - `classifier_trainer`: the only module that imports TensorFlow
 - `cross_validation`, `learning_curve`: how well the model does on photos that were held out
 - `comparison`: whether it is clearly worse than the one in use
+- `own_strangers`: strangers whom the cameras have seen, for the cohort
 - `requirements`: whether TensorFlow can run here
 """
 
@@ -19,6 +20,7 @@ from facerec_mqtt.training.comparison import (
 from facerec_mqtt.training.cross_validation import cross_validate
 from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
 from facerec_mqtt.training.learning_curve import learning_curves
+from facerec_mqtt.training.own_strangers import seen_by_cameras
 from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow, unlisted_fonts
 
 __all__ = [
@@ -36,5 +38,6 @@ __all__ = [
     "learning_curves",
     "replaces_current",
     "require_tensorflow",
+    "seen_by_cameras",
     "unlisted_fonts",
 ]

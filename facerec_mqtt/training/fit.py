@@ -20,10 +20,13 @@ from facerec_mqtt.recognition import (
     Normaliser,
     Scores,
     calibrate,
+    far_for_fpir,
     interpolate,
     odds_near,
+    score_at,
     template,
 )
+from facerec_mqtt.training.own_strangers import unmistakable
 
 _EARLY_STOP_PARTS = 5
 _MIN_FOR_EARLY_STOP = 10
@@ -114,7 +117,9 @@ class TrainingSet:
         return part
 
 
-def fit(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) -> Family:
+def fit(
+    training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer, seen: Vectors | None = None
+) -> Family:
     """Fit a model to usable photos.
 
     Args:
@@ -122,6 +127,8 @@ def fit(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) 
         cohort: of the backbone's scores.
         fpir: share of strangers' visits that may be taken for somebody's, (0, 1).
         train: trains the classifier.
+        seen: (N, D) unit embeddings of strangers whom the house's cameras have seen, the last one first;
+            those who cannot be a member are added to the cohort. `None` without any.
     """
     people, versions = len(training_set.people), training_set.vectors.shape[1]
     classifier = train(
@@ -134,16 +141,20 @@ def fit(training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer) 
     templates = np.stack([template(training_set.clean(row)) for row in range(people)])
     strangers = _spaced(training_set.clean(people), _MAX_STRANGERS)
     plain = Normaliser(cohort.centres, cohort.top)
-    normaliser = plain.extended(strangers)
+    table = (cohort.impostor_far, cohort.impostor_threshold)
+    members = training_set.vectors[training_set.labels < people, 0]
+    own = [strangers]
+    if seen is not None:
+        own.append(unmistakable(seen, members, templates, plain, score_at(table, far_for_fpir(fpir, people))))
+    normaliser = plain.extended(np.concatenate(own))
     gallery = Gallery.of(templates, normaliser)
     calibration = calibrate(
         fpir,
         people,
-        (cohort.impostor_far, cohort.impostor_threshold),
+        table,
         strangers=_score_strangers(templates, strangers, plain),
         members=_score_members(training_set, gallery, normaliser),
     )
-    members = training_set.vectors[training_set.labels < people, 0]
     synthetic = interpolate(members, cohort.centres, _SYNTHETIC)
     odds = odds_near(
         calibration.threshold,

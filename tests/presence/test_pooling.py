@@ -111,7 +111,8 @@ def judge(pooled: PooledEmbedding) -> Identification:
 
 def show(*seen: NDArray[np.float32], noise: float = 1.0) -> list[tuple[int, str, str | None, int]]:
     """Five frames a second of these people: after which frame what happened, to whom, with how many votes."""
-    visits, happened = Visits(RecognitionSettings()), []
+    visits = Visits(RecognitionSettings())
+    happened: list[tuple[int, str, str | None, int]] = []
     for number, person in enumerate(seen):
         sighting = replace(frame(person, number, noise), captured_at_s=0.2 * number)
         for change in visits.observe("front_door", 0.2 * number, [sighting], judge):

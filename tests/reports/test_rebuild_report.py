@@ -9,7 +9,7 @@ import pytest
 from facerec_mqtt.cli.output import print_report
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
-from facerec_mqtt.recognition.error_rates import Outcomes
+from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
 from facerec_mqtt.recognition.saved_report import SavedReport
 from facerec_mqtt.reports.photo_report import PhotoReport
 from facerec_mqtt.reports.rebuild_report import RebuildReport
@@ -47,6 +47,35 @@ def photos(count: int) -> tuple[PhotoReport, ...]:
 
 def test_all_is_well_is_no_warning() -> None:
     assert a_report(photos(12), tpir={"anna": 0.95}).warnings() == ()
+
+
+def test_who_comes_nearest_and_what_a_relative_would_be_called_is_said_of_each_member() -> None:
+    """Two of Anna's three photos would be taken for Tom, were she not enrolled; of his none."""
+    shown = (*photos(3), *(a_photo(TOM, f"Tom/{number}.jpg") for number in range(3)))
+    own = np.array([[0.9, 0.1]] * 3 + [[0.1, 0.9]] * 3)
+    as_strangers = np.array([[0, 0.6], [0, 0.7], [0, 0.3], [0.2, 0], [0.1, 0], [0.1, 0]])
+    outcomes = Outcomes(
+        files=tuple(photo.file for photo in shown) * 2,
+        true=np.array([0, 0, 0, 1, 1, 1] + [NOBODY] * 6),
+        scores=np.concatenate([own, as_strangers]).astype(np.float32),
+        named=np.array([0, 0, 0, 1, 1, 1, 1, 1] + [NOBODY] * 4),
+    )
+    report = replace(a_report(shown, people=(ANNA, TOM)), outcomes=outcomes)
+    assert report.as_json()["nearest"] == {
+        "anna": {"person": "tom", "would_be_named": 2, "photos": 3},
+        "tom": {"person": "anna", "would_be_named": 0, "photos": 3},
+    }
+    of_anna, of_tom = (each.text for each in report.advice())
+    assert (
+        "Of the others Tom comes nearest: were Anna not enrolled, 2 of 3 photos would be given a name"
+        in of_anna
+    )
+    assert "_known" in of_anna
+    assert "were Tom not enrolled, none of 3 photos would be given a name" in of_tom
+    assert "_known" not in of_tom
+    alone = a_report(photos(3))
+    assert alone.as_json()["nearest"] == {}
+    assert "nearest" not in alone.advice()[0].text
 
 
 def test_few_photos_are_counted_in_the_warning() -> None:
