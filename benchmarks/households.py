@@ -1,6 +1,6 @@
 """Real families, some of whom are enrolled: who is named rightly, who wrongly, by the command line alone.
 
-    python benchmarks/households.py DIR... [--families N] [--quick] [--json]
+    python benchmarks/households.py DIR... [--families N] [--quick [--own N]] [--json]
 
 Each DIR has a folder for each family, in it one for each person (`F0001/MID1/*.jpg`), and gets a table of its
 own. A family takes part where two of its members or more have 7 pictures or more: of these, but for the last
@@ -12,7 +12,8 @@ Each family has folders and settings of its own: `facerec-mqtt rebuild`, then `f
 by any face in it. Pictures in which no face is found count as not named, and are counted apart.
 
 `--quick` is for trying things out: the same networks, templates and AS-norm scores in one process, each
-picture looked at once; no audit of the photos, no layers, no margin.
+picture looked at once; no audit of the photos, no layers, no margin. With `--own N` the house's cameras have
+seen so many strangers who are not asked about, and they are taken into account as by the rebuild.
 
 Intervals are 95 %, from resampling families, since pictures of one family are not independent.
 """
@@ -40,6 +41,7 @@ from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import Embedder, load_cohort
 from facerec_mqtt.recognition.calibration import Gallery, Normaliser, score_at, template
 from facerec_mqtt.recognition.error_rates import far_for_fpir
+from facerec_mqtt.training.own_strangers import unmistakable
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 FEWEST_PICTURES = 7
@@ -66,6 +68,8 @@ class Household:
     """Other pictures of those who are enrolled, and whose they are."""
     relatives: list[Path]
     strangers: list[Path]
+    seen: list[Path]
+    """Pictures of other strangers, whom the cameras have seen."""
 
 
 @dataclass(slots=True)
@@ -112,6 +116,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="in one process, without the rebuild")
     parser.add_argument("--json", action="store_true", help="the figures as the last line")
+    parser.add_argument(
+        "--own", type=int, default=0, help="with --quick: strangers whom the cameras have seen"
+    )
     arguments = parser.parse_args()
     figures = {}
     for folder in arguments.folders:
@@ -119,7 +126,7 @@ def main() -> int:
         if not chosen:
             parser.error(f"{folder} has no family with two members of {FEWEST_PICTURES} pictures or more")
         ask: Callable[[Household], Counts]
-        ask = Quick(arguments.fpir) if arguments.quick else CommandLine(arguments.fpir)
+        ask = Quick(arguments.fpir, arguments.own) if arguments.quick else CommandLine(arguments.fpir)
         counts = []
         for number, household in enumerate(chosen, 1):
             counts.append(ask(household))
@@ -174,8 +181,11 @@ def one_household(
     others = [
         some for family, people in families.items() if family != name for some in people.values() if some
     ]
-    strange = [draw.choice(some) for some in draw.sample(others, min(strangers, len(others)))]
-    return Household(name, enrolled, members, relatives, strange)
+    asked = draw.sample(range(len(others)), min(strangers, len(others)))
+    strange = [draw.choice(others[at]) for at in asked]
+    rest = draw.sample(range(len(others)), len(others))
+    seen = [draw.choice(others[at]) for at in rest if at not in asked]
+    return Household(name, enrolled, members, relatives, strange, seen)
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -238,8 +248,9 @@ def put(some: Iterable[Path], folder: Path) -> list[Path]:
 class Quick:
     """Templates and AS-norm scores, without the rest of the product."""
 
-    def __init__(self, fpir: float) -> None:
+    def __init__(self, fpir: float, own: int = 0) -> None:
         self._fpir = fpir
+        self._own = own
         self._detector = FaceDetector.load(max_side_px=STILL_SIDE_PX)
         self._embedder = Embedder.load()
         cohort = load_cohort()
@@ -254,11 +265,19 @@ class Quick:
             template(np.concatenate([self._look(path)[:1] for path in household.enrolled[who]]))
             for who in people
         ]
-        gallery = Gallery.of(np.stack(templates), self._normaliser)
         threshold = score_at(self._table, far_for_fpir(self._fpir, len(people)))
+        normaliser = self._normaliser
+        if self._own:
+            photos = np.concatenate(
+                [self._look(path)[:1] for who in people for path in household.enrolled[who]]
+            )
+            seen = np.concatenate([self._look(path)[:1] for path in household.seen[: self._own]])
+            added = unmistakable(seen, photos, np.stack(templates), normaliser, threshold)
+            normaliser = normaliser.extended(added)
+        gallery = Gallery.of(np.stack(templates), normaliser)
         counts = Counts(household.name)
         for kind, truth, path in asked_about(household):
-            scores = gallery.normalised(self._look(path), self._normaliser)
+            scores = gallery.normalised(self._look(path), normaliser)
             best = scores.argmax(axis=1)
             named = [
                 people[who] if row[who] >= threshold else None for row, who in zip(scores, best, strict=True)
