@@ -43,11 +43,15 @@ _SCORE_AT_A_TENTH = 0.9
 # with which most of them are named at the same share of strangers.
 _CLASSIFIER_WEIGHT = 0.5
 _MAX_ODDS = 4.0
+_MOST_LOG_ODDS = 80.0
 _NEAR = 1.0
 _HIGH = 0.9
 # So many pictures of strangers, or pairs of members, count as much as the shipped table.
 _TRUST_STRANGERS = 8
 _TRUST_PAIRS = 6
+# What a few dozen pictures of strangers say of rarer ones is a guess: how much nearer they come than the
+# table's is taken from this rate.
+_TOLD_BY_FEW = 0.01
 _RISE_THAT_DOUBLES = 3.0
 # Chosen on visits of five different pictures, looked at after each, of people of LFW's fold 7 and of the
 # families and celebrities that are kept for thresholds: with these, all looks together let as many strangers
@@ -166,7 +170,8 @@ class Calibration:
 
     def scores(self, evidence: Scores) -> Scores:
         """Map evidence to [0, 1], 0.5 at the threshold; the shape stays."""
-        return np.asarray(1 / (1 + np.exp(-(evidence - self.threshold) / self.scale)), np.float32)
+        odds = np.clip((evidence - self.threshold) / self.scale, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
+        return np.asarray(1 / (1 + np.exp(-odds)), np.float32)
 
 
 def interpolate(photos: Vectors, centres: Vectors, count: int) -> Vectors:
@@ -248,8 +253,10 @@ def calibrate(
         # The strangers' own distribution, by two quantiles that a few wrong pictures do not move.
         middle, high = np.quantile(strangers, [0.5, _HIGH])
         spread = (high - middle) / NormalDist().inv_cdf(_HIGH)
-        own = middle + spread * NormalDist().inv_cdf(1 - fpir)
-        stricter.append((own - threshold) * len(strangers) / (len(strangers) + _TRUST_STRANGERS))
+        rate = max(fpir, _TOLD_BY_FEW)
+        own = middle + spread * NormalDist().inv_cdf(1 - rate)
+        nearer = own - score_at(table, far_for_fpir(rate, people))
+        stricter.append(nearer * len(strangers) / (len(strangers) + _TRUST_STRANGERS))
     if len(members):
         # Where even half of the members pass for each other as a tenth of strangers do, all pictures
         # are alike. Twins among several members do not move the middle.

@@ -24,6 +24,8 @@ def rebuild_patterns(enrollment: Path, models: Path, networks: Networks | None =
     return rebuild(
         enrollment,
         models,
+        # The cohort of patterns is too small to tell of rarer strangers.
+        fpir=0.01,
         load_networks=pattern_networks if networks is None else lambda: networks,
         cohort=pattern_cohort(),
         train=closest_classifier,
