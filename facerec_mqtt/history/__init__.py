@@ -20,8 +20,16 @@ from facerec_mqtt.history.removal import (
 )
 from facerec_mqtt.history.schema import SCHEMA_VERSION
 from facerec_mqtt.history.store import FILE, MAX_PAGE, History
-from facerec_mqtt.history.strangers.grouping import SAME_PERSON, StrangerGroups
-from facerec_mqtt.history.strangers.tables import Embedding, GroupedEmbedding, StrangerGroup, Strangers
+from facerec_mqtt.history.strangers import (
+    SAME_PERSON,
+    Embedding,
+    GroupedEmbedding,
+    StrangerGroup,
+    StrangerGroups,
+    Strangers,
+    Suggestion,
+    suggest,
+)
 from facerec_mqtt.history.writer import HistoryWriter
 
 __all__ = [
@@ -41,6 +49,7 @@ __all__ = [
     "StrangerGroup",
     "StrangerGroups",
     "Strangers",
+    "Suggestion",
     "VisitFacts",
     "VisitFilter",
     "VisitKind",
@@ -56,4 +65,5 @@ __all__ = [
     "people_with_visits",
     "prepare_copy",
     "require_usable",
+    "suggest",
 ]

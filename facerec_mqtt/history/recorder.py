@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import OpenVisit, PooledEmbedding, PresenceChange, StrangerSeen
 from facerec_mqtt.history.records import VisitFacts, VisitKind, VisitRecord
-from facerec_mqtt.history.strangers.grouping import StrangerGroups
+from facerec_mqtt.history.strangers import StrangerGroups
 from facerec_mqtt.history.writer import HistoryWriter
 from facerec_mqtt.presence import Explanation, ReviewPicture, new_visit_id
 

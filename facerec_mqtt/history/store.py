@@ -22,7 +22,7 @@ from facerec_mqtt.history.rows import (
     visit_of,
 )
 from facerec_mqtt.history.schema import prepare
-from facerec_mqtt.history.strangers.tables import Embedding, Strangers
+from facerec_mqtt.history.strangers import Embedding, Strangers
 
 FILE = "history.db"
 MAX_PAGE = 500

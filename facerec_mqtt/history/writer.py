@@ -23,8 +23,7 @@ from facerec_mqtt.history.errors import (
 from facerec_mqtt.history.records import VisitRecord
 from facerec_mqtt.history.removal import damaged_copies, delete_history
 from facerec_mqtt.history.store import History
-from facerec_mqtt.history.strangers.grouping import StrangerGroups
-from facerec_mqtt.history.strangers.tables import Embedding
+from facerec_mqtt.history.strangers import Embedding, StrangerGroups
 
 _log = logging.getLogger(__name__)
 

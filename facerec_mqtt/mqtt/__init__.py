@@ -11,6 +11,7 @@ removal     removes a person from the broker, for `facerec-mqtt forget`
 """
 
 from facerec_mqtt.mqtt.commands import (
+    Assign,
     Capture,
     Command,
     CommandIntake,
@@ -58,6 +59,7 @@ __all__ = [
     "CONNECT_TIMEOUT_S",
     "Acknowledged",
     "Announcer",
+    "Assign",
     "Capture",
     "Command",
     "CommandIntake",

@@ -62,6 +62,11 @@ class Topics:
         return f"{self.base}/command/capture"
 
     @property
+    def assign_command(self) -> str:
+        """Where it is said who a visit or a stranger was."""
+        return f"{self.base}/command/assign"
+
+    @property
     def all_switches(self) -> str:
         """Filter for the commands that switch recognition at a camera."""
         return self.camera("+", "enabled/set")

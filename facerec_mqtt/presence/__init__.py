@@ -1,6 +1,6 @@
 """Faces over time: tracks, votes, visits, who is present, and pictures for review."""
 
-from facerec_mqtt.presence.explanation import Explanation
+from facerec_mqtt.presence.explanation import Explanation, announcement
 from facerec_mqtt.presence.resume import last_seen, of_people, to_resume
 from facerec_mqtt.presence.review import Review, ReviewPicture
 from facerec_mqtt.presence.state import Presence
@@ -14,6 +14,7 @@ __all__ = [
     "ReviewPicture",
     "StateFile",
     "Visits",
+    "announcement",
     "last_seen",
     "new_visit_id",
     "of_people",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from facerec_mqtt.core.records import Refusal, Sighting
+from facerec_mqtt.core.records import PresenceChange, Refusal, Sighting
 
 _REASONS: Mapping[Refusal, str] = {
     "no model": "seen without a model",
@@ -117,3 +117,17 @@ class Explanation:
         counts = ", ".join(parts)
         looks = f"{frames} frames in {self.seen_s:.1f} s"
         return f"Explained: {event} at {self.camera}{visit}: {looks}, {counts}{best}"
+
+
+def announcement(change: PresenceChange, name: str | None) -> str:
+    """What happened, as the log has it.
+
+    Args:
+        change: what.
+        name: the person's display name; `None` for a stranger.
+    """
+    who = name or "A stranger"
+    if change.kind == "departed":
+        return f"{who} departed from {change.camera} ({change.reason}, {change.visit_id})"
+    event = "arrived" if change.kind == "arrived" else "was seen"
+    return f"{who} {event} at {change.camera} ({change.votes} of {change.frames} frames, {change.visit_id})"

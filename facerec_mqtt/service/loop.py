@@ -17,11 +17,12 @@ from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange, family_of
 from facerec_mqtt.enrollment import CaptureController
+from facerec_mqtt.enrollment.changes import AssignmentController
 from facerec_mqtt.faces import face_jpeg
 from facerec_mqtt.history import FILE, HistoryWriter, StrangerGroups, VisitRecorder
 from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
-from facerec_mqtt.mqtt import Capture, Enable, Rebuild, discovery_payload
-from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits
+from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild, discovery_payload
+from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits, announcement
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.model_manager import ModelManager
@@ -65,6 +66,9 @@ class Service:
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings.review, settings.recognition.departure_s, clock)
         history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
+        self._assignments = AssignmentController(
+            settings.enrollment_dir, settings.review.folder, settings.model_dir, history, publisher
+        )
         groups = StrangerGroups(recognizer.shipped_normaliser, recognizer.network)
         self._history = VisitRecorder(history, settings.mqtt.node_id, groups)
         self._persistence = Persistence(
@@ -164,7 +168,7 @@ class Service:
         clock = self._current_clock()
         for change in changes:
             name = None if change.person is None else self._names().get(change.person, change.person)
-            _log.info("%s", _log_line(change, name))
+            _log.info("%s", announcement(change, name))
             # The picture first: an automation that the event starts finds it in place.
             if change.sighting is not None and image is not None:
                 self._publisher.publish_face(change.camera, face_jpeg(change.sighting, image), change.person)
@@ -260,6 +264,8 @@ class Service:
                 case Capture():
                     enabled = self._cameras[command.camera].enabled
                     self._captures.start(command, self._models.recognizer, enabled=enabled)
+                case Assign():
+                    self._assignments.start(command)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
         watched, now_s = self._cameras[camera], time.monotonic()
@@ -340,11 +346,3 @@ class Service:
             people, images = self._persistence.people, self._settings.privacy.publish_images
             _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
             self._publisher.publish_discovery(message)
-
-
-def _log_line(change: PresenceChange, name: str | None) -> str:
-    who = name or "A stranger"
-    if change.kind == "departed":
-        return f"{who} departed from {change.camera} ({change.reason}, {change.visit_id})"
-    event = "arrived" if change.kind == "arrived" else "was seen"
-    return f"{who} {event} at {change.camera} ({change.votes} of {change.frames} frames, {change.visit_id})"

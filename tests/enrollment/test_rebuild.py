@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.errors import EnrollmentError, FacerecError, ModelError
+from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.core.rejections import RejectionCode, RemarkCode
 from facerec_mqtt.enrollment.judging.audit import check_enrollment
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
@@ -36,6 +37,27 @@ from tests.support.pattern_world import (
     write_photos,
 )
 from tests.support.patterns_rebuild import contents, identify, rebuild_patterns
+
+
+def test_a_known_visitor_is_in_the_model_as_one(tmp_path: Path) -> None:
+    enrollment, models = tmp_path / "enrollment", tmp_path / "models"
+    write_photos(enrollment / "Anna", 1, 12)
+    write_photos(enrollment / "_known" / "Postman", 2, 6)
+    report = rebuild_patterns(enrollment, models)
+    model = load_current(models)
+    assert model is not None
+    assert model.people == (Person("anna", "Anna"), Person("postman", "Postman", PersonKind.VISITOR))
+    assert report.photos[-1].file == "_known/Postman/005.png"
+    assert identify(models, 2, 100).person == "postman"
+    # A manifest from before there were visitors knows members alone.
+    path = models / "versions" / model.version / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for person in manifest["people"]:
+        del person["kind"]
+    path.write_text(json.dumps(manifest))
+    before = load_current(models)
+    assert before is not None
+    assert [person.kind for person in before.people] == [PersonKind.FAMILY] * 2
 
 
 def test_the_family_is_known_afterwards_and_strangers_are_not(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from facerec_mqtt.mqtt.commands import (
     MAX_PAYLOAD_BYTES,
     MAX_WAITING,
     PER_SECOND,
+    Assign,
     Capture,
     Command,
     CommandIntake,
@@ -18,6 +19,7 @@ from facerec_mqtt.mqtt.commands import (
     RateLimit,
     Rebuild,
     Refused,
+    parse_assign,
     parse_capture,
     parse_enabled,
     parse_rebuild,
@@ -35,6 +37,43 @@ def test_a_rebuild_is_taken(payload: bytes) -> None:
 
 def test_a_forced_rebuild_is_taken() -> None:
     assert parse_rebuild(b'{"force": true}') == Rebuild(force=True)
+
+
+@pytest.mark.parametrize(
+    ("payload", "command"),
+    [
+        ('{"visit_id":"01K","person":"anna"}', Assign("01K", None, person="anna")),
+        ('{"stranger_id":"01K","name":" Uncle  Jo "}', Assign(None, "01K", name="Uncle Jo")),
+        ('{"stranger_id":"01K","visitor":"Postman"}', Assign(None, "01K", visitor="Postman")),
+        ('{"visit_id":"01K","nobody":true}', Assign("01K", None)),
+    ],
+)
+def test_an_assignment_is_taken(payload: str, command: Assign) -> None:
+    assert parse_assign(payload.encode()) == command
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "{}",
+        '{"visit_id":"01K"}',
+        '{"person":"anna"}',
+        '{"visit_id":"01K","stranger_id":"01K","person":"anna"}',
+        '{"visit_id":"01K","person":"anna","name":"Anna"}',
+        '{"visit_id":"01K","nobody":false}',
+        '{"visit_id":"01K","nobody":true,"name":"Anna"}',
+        '{"visit_id":"../01K","person":"anna"}',
+        '{"visit_id":"01K","person":"../anna"}',
+        '{"visit_id":"01K","name":"../Anna"}',
+        '{"visit_id":"01K","visitor":"_known"}',
+        '{"visit_id":1,"person":"anna"}',
+        '{"visit_id":"01K","person":"anna","why":"so"}',
+    ],
+)
+def test_another_assignment_is_refused_with_one_sentence(payload: str) -> None:
+    with pytest.raises(CommandError, match=r"^assign[^\n]*\.$"):
+        parse_assign(payload.encode())
 
 
 BAD_JSON = [

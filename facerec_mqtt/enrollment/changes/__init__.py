@@ -6,6 +6,7 @@ from facerec_mqtt.enrollment.changes.assignment import (
     assign_visits,
     pictures_of_visits,
 )
+from facerec_mqtt.enrollment.changes.command import AssignmentController, UnknownVisitError
 from facerec_mqtt.enrollment.changes.photos import (
     Contents,
     add_photo,
@@ -18,8 +19,10 @@ from facerec_mqtt.enrollment.changes.renaming import rename_in_model, rename_per
 from facerec_mqtt.enrollment.changes.trash import empty_trash, restore_photo, throw_away
 
 __all__ = [
+    "AssignmentController",
     "Contents",
     "UnknownPersonError",
+    "UnknownVisitError",
     "Whose",
     "add_photo",
     "assign_visits",
