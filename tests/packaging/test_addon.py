@@ -1,5 +1,6 @@
 """The Home Assistant add-on: its options, with a supervisor's answers, to a service's settings."""
 
+import hashlib
 import json
 import os
 import re
@@ -16,13 +17,15 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from facerec_mqtt import __version__
+from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.settings.loading import load_settings, setting_names
 from facerec_mqtt.settings.schema import CameraSettings, Settings
 from tests.support.paths import ROOT
 from tests.support.service import clean_environment
 
-ADDON = ROOT / "docker" / "addon"
-DOCKERFILE = ADDON.parent / "Dockerfile"
+ADDON = ROOT / "packaging" / "apps" / "facerec_mqtt"
+SCRIPT = ROOT / "docker" / "app" / "run.py"
+DOCKERFILE = ROOT / "docker" / "Dockerfile"
 CONFIG = yaml.safe_load((ADDON / "config.yaml").read_text(encoding="utf-8"))
 BROKER = {
     "addon": "core_mosquitto",
@@ -85,7 +88,7 @@ def start(folder: Path, options: object, supervisor: str, token: str = TOKEN) ->
     tell = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if 'FACEREC_' in k}))"
     arguments = ["--options", str(folder / "options.json"), "--supervisor", supervisor]
     return subprocess.run(
-        [sys.executable, ADDON / "run.py", *arguments, "--", sys.executable, "-c", tell],
+        [sys.executable, SCRIPT, *arguments, "--", sys.executable, "-c", tell],
         env=clean_environment(SUPERVISOR_TOKEN=token, http_proxy="http://127.0.0.1:9"),
         capture_output=True,
         text=True,
@@ -139,7 +142,7 @@ def test_what_is_started_gets_neither_the_supervisors_token_nor_anything_else_th
     (tmp_path / "options.json").write_text(json.dumps(CONFIG["options"] | {"cameras": [CAMERA]}))
     done = subprocess.run(
         [
-            *(sys.executable, ADDON / "run.py", "--options", str(tmp_path / "options.json")),
+            *(sys.executable, SCRIPT, "--options", str(tmp_path / "options.json")),
             *("--supervisor", supervisor.url, "--", sys.executable, "-c"),
             "import json, os; print(json.dumps(dict(os.environ)))",
         ],
@@ -207,7 +210,7 @@ def test_damaged_options_are_reported(tmp_path: Path) -> None:
 
 
 def test_the_schema_the_script_and_the_settings_know_the_same_names() -> None:
-    script = (ADDON / "run.py").read_text(encoding="utf-8")
+    script = SCRIPT.read_text(encoding="utf-8")
     names = dict(re.findall(r'^    "(\w+)": "(FACEREC_\w+)",$', script, re.MULTILINE))
     assert set(names) | {"cameras", "other_settings"} == set(CONFIG["schema"])
     assert set(names.values()) <= set(setting_names())
@@ -258,8 +261,74 @@ def test_the_add_on_is_of_this_version_for_both_processors_and_has_the_page() ->
     assert CONFIG["services"] == ["mqtt:want"]
 
 
-def test_the_image_that_the_add_on_is_built_from_is_named_where_every_supervisor_leaves_it_alone() -> None:
-    assert not (ADDON / "build.yaml").exists()  # of which the supervisor warns
-    (image,) = re.findall(r"^FROM (.*)$", (ADDON / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert re.fullmatch(r"[\w.-]+/[\w-]+:\w+", image)
-    assert image.partition(":")[0] in (ADDON / "DOCS.md").read_text(encoding="utf-8")
+def test_the_app_is_pulled_and_its_image_is_one_for_both_processors() -> None:
+    assert re.fullmatch(r"[\w.-]+(/[\w-]+)+", CONFIG["image"])  # no tag, which is the version, and no {arch}
+    assert not (ADDON / "Dockerfile").exists()  # nothing is built on a user's machine
+    assert not (ADDON / "build.yaml").exists()
+    targets = re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets[-1] == CONFIG["image"].rpartition("/")[2] == "app"
+
+
+def test_the_folder_has_all_that_the_supervisor_shows() -> None:
+    sizes = {
+        name: decode_picture((ADDON / f"{name}.png").read_bytes()).shape[1::-1] for name in ("icon", "logo")
+    }
+    assert sizes == {"icon": (128, 128), "logo": (250, 100)}
+    repository = yaml.safe_load((ADDON.parent / "repository.yaml").read_text(encoding="utf-8"))
+    assert set(repository) == {"name", "url", "maintainer"}
+    profiles = re.findall(r"^profile (\S+)", (ADDON / "apparmor.txt").read_text(), re.MULTILINE)
+    assert profiles == [CONFIG["slug"]]  # exactly one, which the supervisor renames
+
+
+KNOWN_TO_THE_SUPERVISOR = {
+    *("name", "version", "slug", "description", "arch", "url", "startup", "boot", "init", "apparmor"),
+    *("ingress", "ingress_port", "panel_icon", "map", "services", "options", "schema", "image"),
+}
+"""What its schema has, of what we use; others it drops in silence (supervisor/apps/validate.py, 2026.08)."""
+
+
+def test_the_supervisor_knows_every_key() -> None:
+    assert set(CONFIG) <= KNOWN_TO_THE_SUPERVISOR
+    assert CONFIG["startup"] in ("initialize", "system", "services", "application", "once")
+    assert CONFIG["boot"] in ("auto", "manual", "manual_only")
+    assert {entry["type"] for entry in CONFIG["map"]} <= {"share", "ssl", "media", "addon_config", "data"}
+
+
+def test_the_repository_that_is_published_has_this_version_its_registry_and_the_changelog(
+    tmp_path: Path,
+) -> None:
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "scripts" / "release",
+        "--only",
+        "apps",
+        "--out",
+        tmp_path,
+    ]
+    named = ["--registry", "ghcr.io/somebody/facerec"]
+    subprocess.run([*command, *named], check=True, capture_output=True)
+    config = yaml.safe_load((tmp_path / "apps" / "facerec_mqtt" / "config.yaml").read_text(encoding="utf-8"))
+    assert config == CONFIG | {"image": "ghcr.io/somebody/facerec/app", "version": __version__}
+    changelog = (tmp_path / "apps" / "facerec_mqtt" / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{__version__}]" in changelog
+    sums = (tmp_path / "SHA256SUMS").read_text()
+    icon = (tmp_path / "apps" / "facerec_mqtt" / "icon.png").read_bytes()
+    assert f"{hashlib.sha256(icon).hexdigest()}  apps/facerec_mqtt/icon.png\n" in sums
+    # Without a registry it is made, but said not to be complete.
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 1
+    assert subprocess.run([*command, "--partial"], check=False, capture_output=True).returncode == 0
+
+
+def test_the_forge_runs_our_scripts_and_nothing_else() -> None:
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+    steps = [
+        step
+        for path in workflows
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        for step in job["steps"]
+    ]
+    assert {step["run"].split()[0] for step in steps if "run" in step} == {".ci/run", "scripts/release"}
+    assert {step["uses"].partition("@")[0] for step in steps if "uses" in step} == {
+        "actions/checkout",
+        "actions/upload-artifact",
+    }
