@@ -12,4 +12,6 @@ pytest_plugins = [
     "tests.support.disk",
     "tests.support.forget",
     "tests.support.page",
+    "tests.support.browser",
+    "tests.support.lived_in",
 ]

@@ -1,0 +1,120 @@
+"""What can be changed without JavaScript: each form leads back to a page."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
+from facerec_mqtt.web.api import people
+from facerec_mqtt.web.context import PageContext, url_helper
+from facerec_mqtt.web.schemas import Assignment, NewName
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form(max_length=1000)]
+
+
+def back_to(request: Request, path: str) -> RedirectResponse:
+    """Lead to a page after a change.
+
+    Args:
+        request: what is answered.
+        path: of the page.
+    """
+    return RedirectResponse(url_helper(request)(path), 303)
+
+
+@router.post("/visits/{visit_id}/assign")
+def assign_visit(
+    request: Request,
+    context: PageContext,
+    visit_id: str,
+    name: Text = "",
+    visitor: Text = "",
+    nobody: Text = "",
+) -> RedirectResponse:
+    """Say who a visit was."""
+    context.household.assign_visit(visit_id, _assignment(context, name, visitor, nobody))
+    return back_to(request, f"/visits/{visit_id}")
+
+
+@router.post("/visits/{visit_id}/delete")
+def delete_visit(request: Request, context: PageContext, visit_id: str) -> RedirectResponse:
+    """Delete a visit with its pictures."""
+    context.household.delete_visit(visit_id)
+    return back_to(request, "/visits")
+
+
+@router.post("/people")
+def add_person(request: Request, context: PageContext, name: Text) -> RedirectResponse:
+    """Begin with somebody new."""
+    person = context.household.add_person(NewName(name=name))
+    return back_to(request, f"/people/{person.person}")
+
+
+@router.post("/people/{person}/rename")
+def rename_person(request: Request, context: PageContext, person: str, name: Text) -> RedirectResponse:
+    """Call somebody otherwise."""
+    renamed = context.household.rename_person(person, NewName(name=name))
+    return back_to(request, f"/people/{renamed.person}")
+
+
+@router.post("/people/{person}/forget")
+def forget_person(request: Request, context: PageContext, person: str, sure: Text) -> RedirectResponse:
+    """Remove somebody permanently."""
+    if sure == "yes":
+        context.household.forget_person(person)
+    return back_to(request, "/people")
+
+
+@router.post("/people/{person}/photos")
+async def add_photos(request: Request, context: PageContext, person: str) -> RedirectResponse:
+    """Add photos."""
+    await people.add_photos(request, context, person)
+    return back_to(request, f"/people/{person}")
+
+
+@router.post("/people/{person}/photos/delete")
+def delete_photo(request: Request, context: PageContext, person: str, file: Text) -> RedirectResponse:
+    """Delete a photo."""
+    context.household.delete_photo(person, file)
+    return back_to(request, f"/people/{person}")
+
+
+@router.post("/people/{person}/enroll")
+def capture(request: Request, context: PageContext, person: str, camera: Text) -> RedirectResponse:
+    """Take photos of somebody by a camera."""
+    name = next((each.name for each in context.household.people().people if each.person == person), person)
+    context.live.send(CapturePhotos(person=name, camera=camera))
+    return back_to(request, f"/people/{person}/enroll?camera={camera}")
+
+
+@router.post("/model/rebuild")
+def rebuild(request: Request, context: PageContext) -> RedirectResponse:
+    """Make a new model."""
+    context.live.send(RebuildModel())
+    return back_to(request, "/model")
+
+
+@router.post("/model/rollback")
+def rollback(request: Request, context: PageContext, version: Text) -> RedirectResponse:
+    """Use another version."""
+    context.household.rollback(version)
+    return back_to(request, "/model")
+
+
+@router.post("/cameras/{camera}")
+def enable(request: Request, context: PageContext, camera: str, on: Text) -> RedirectResponse:
+    """Switch recognition at a camera on or off."""
+    context.live.send(EnableCamera(camera=camera, on=on == "yes"))
+    return back_to(request, "/cameras")
+
+
+def _assignment(context: PageContext, name: str, visitor: str, nobody: str) -> Assignment:
+    if nobody:
+        return Assignment(nobody=True)
+    if visitor:
+        return Assignment(visitor=name)
+    known = next((each for each in context.household.people().people if each.name == name.strip()), None)
+    return Assignment(name=name) if known is None else Assignment(person=known.person)

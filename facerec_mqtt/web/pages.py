@@ -1,0 +1,329 @@
+"""The pages that a person reads: every one is complete without JavaScript, which adds what is live."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from facerec_mqtt.history import VisitFilter, VisitKind
+from facerec_mqtt.web import forms, words
+from facerec_mqtt.web.api.models import recognise
+from facerec_mqtt.web.context import Context, PageContext
+from facerec_mqtt.web.schemas import ModelVersion, Person, PersonStatus, Status, Visit
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router.include_router(forms.router)
+
+LATEST = 6
+"""Visits on the first page."""
+PAGE = 50
+"""Visits that are loaded at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that is to be known or done, with the page where."""
+
+    kind: str
+    """`warn`, `wrong` or empty."""
+    title: str
+    text: str = ""
+    link: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the four from nothing to the first arrival."""
+
+    name: str
+    title: str
+    text: str
+    state: str
+    """`done`, `now` or `later`."""
+
+
+def render(request: Request, context: Context, template: str, **values: object) -> HTMLResponse:
+    """Fill in a page's template, with what all pages show.
+
+    Args:
+        request: what is answered.
+        context: what it is answered with.
+        template: name of the file.
+        values: what is filled in besides.
+    """
+    context.templates.filters.update(words.FILTERS)
+    service = context.live.status
+    names = {camera.camera: camera.name for camera in service.cameras}
+
+    def place(camera: str) -> str:
+        name = names.get(camera, camera).replace("_", " ")
+        return name[:1].upper() + name[1:]
+
+    return context.render(request, template, {"service": service, "place": place} | values)
+
+
+@router.get("/")
+def now(request: Request, context: PageContext) -> HTMLResponse:
+    """Who is here, the cameras, the latest visits, and what is to be done."""
+    home, service = context.household, context.live.status
+    people = [each for each in home.people().people if each.kind == "family"]
+    visits = home.visits(VisitFilter(), LATEST, None).visits
+    steps = _steps(service, people, visits, context)
+    return render(
+        request,
+        context,
+        "now.html",
+        headline=_headline(service.people) if people else "Welcome",
+        notes=[] if steps else _notes(service, len(home.strangers().strangers)),
+        steps=steps,
+        people=_with_presence(people, service.people),
+        photos=sum(each.photos for each in people),
+        visits=visits,
+    )
+
+
+@router.get("/visits")
+def visits(
+    request: Request,
+    context: PageContext,
+    kind: str = "",
+    person: str = "",
+    camera: str = "",
+    day: str = "",
+    stranger: str = "",
+    cursor: str = "",
+) -> HTMLResponse:
+    """The visits, a section for each day."""
+    asked = {
+        "kind": kind,
+        "person": person,
+        "camera": camera,
+        "day": day,
+        "stranger": stranger,
+        "cursor": cursor,
+    }
+    since, until = _day(day)
+    found = context.household.visits(
+        VisitFilter(
+            person=person or None,
+            camera=camera or None,
+            kind=VisitKind(kind) if kind in set(VisitKind) else None,
+            since=since,
+            until=until,
+            stranger_id=stranger or None,
+        ),
+        PAGE,
+        cursor or None,
+    )
+    return render(
+        request,
+        context,
+        "visits.html",
+        asked=asked,
+        days=_by_day(found.visits),
+        next=found.next,
+        people=context.household.people().people,
+        history_days=context.request.folders.history_days,
+    )
+
+
+@router.get("/visits/{visit_id}")
+def visit(request: Request, context: PageContext, visit_id: str) -> HTMLResponse:
+    """One visit: its pictures, and why it was named or not."""
+    found = context.household.visit(visit_id)
+    return render(
+        request,
+        context,
+        "visit.html",
+        visit=found,
+        pictures=found.pictures or ([found.picture] if found.picture else []),
+        facts=words.facts(found),
+        scores=_curve(found.scores),
+        people=context.household.people().people,
+        keeps_pictures=context.request.folders.keeps_pictures,
+    )
+
+
+@router.get("/strangers")
+def strangers(request: Request, context: PageContext) -> HTMLResponse:
+    """Visits without a name, put together when they seem to be of one person."""
+    return render(request, context, "strangers.html", strangers=context.household.strangers().strangers)
+
+
+@router.get("/people")
+def people(request: Request, context: PageContext) -> HTMLResponse:
+    """Everybody who is enrolled."""
+    return render(request, context, "people.html", people=context.household.people().people)
+
+
+@router.get("/people/{person}")
+def person(request: Request, context: PageContext, person: str) -> HTMLResponse:
+    """One person: photos, name, and the way to be forgotten."""
+    photos = context.household.photos(person).photos
+    return render(
+        request,
+        context,
+        "person.html",
+        person=context.household.person(person),
+        photos=photos,
+        to_rebuild=_to_rebuild(sum(photo.used is None for photo in photos)),
+    )
+
+
+@router.get("/people/{person}/enroll")
+def enroll(request: Request, context: PageContext, person: str, camera: str = "") -> HTMLResponse:
+    """Enroll somebody by a camera."""
+    usable = [each for each in context.live.status.cameras if each.online and each.enabled]
+    chosen = next((each for each in usable if each.camera == camera), usable[0] if usable else None)
+    return render(request, context, "enroll.html", person=context.household.person(person), chosen=chosen)
+
+
+@router.get("/model")
+def model(request: Request, context: PageContext) -> HTMLResponse:
+    """The model: rebuild, versions, try a picture, and whether it works."""
+    return _model_page(request, context)
+
+
+def _model_page(request: Request, context: Context, **values: object) -> HTMLResponse:
+    home = context.household
+    versions = home.model().versions
+    return render(
+        request,
+        context,
+        "model.html",
+        model_title=_model_title(context.live.status, versions),
+        versions=versions,
+        photos=sum(each.photos for each in home.people().people),
+        quality=[home.quality(days) for days in (7, 28)],
+        **values,
+    )
+
+
+@router.get("/cameras")
+def cameras(request: Request, context: PageContext, check: str = "") -> HTMLResponse:
+    """The cameras, and everything that can be checked."""
+    return render(
+        request,
+        context,
+        "cameras.html",
+        checks=context.household.checks().checks if check else None,
+        tokens=context.access.tokens.all(),
+        camera_step=[_camera_step("now")],
+    )
+
+
+@router.post("/model/try")
+async def try_picture(request: Request, context: PageContext) -> HTMLResponse:
+    """Who is in a picture, without JavaScript."""
+    found = await recognise(request, context)
+    said = [
+        f"{face.name or 'Nobody enrolled'}: {face.reason or f'score {face.score:.2f}'}"
+        for face in found.faces
+    ] or ["There is no face in this picture."]
+    return await run_in_threadpool(lambda: _model_page(request, context, tried=said))
+
+
+def _headline(people: Iterable[PersonStatus]) -> str:
+    here = [person.name for person in people if person.present]
+    if not here:
+        return "Nobody of the family is seen at present"
+    names = here[0] if len(here) == 1 else f"{', '.join(here[:-1])} and {here[-1]}"
+    return f"{names} {'is' if len(here) == 1 else 'are'} here"
+
+
+def _notes(service: Status, strangers: int) -> list[Note]:
+    notes = []
+    if not service.broker.online:
+        text = service.broker.message or "Nothing is published until it is back."
+        notes.append(Note("warn", "No connection to the broker", text, "/cameras?check=1", "Check"))
+    if service.model.status == "failed":
+        text = service.model.message or ""
+        notes.append(Note("wrong", "The last rebuild failed", text, "/model", "Model"))
+    if strangers:
+        title = "One stranger has no name" if strangers == 1 else f"{strangers} strangers have no name"
+        notes.append(Note("", title, "If you know who it is, say so.", "/strangers", "Look"))
+    return notes
+
+
+def _camera_step(state: str) -> Step:
+    text = "The picture arrives." if state == "done" else "Which camera is to be watched?"
+    return Step("camera", "A camera", text, state)
+
+
+def _steps(
+    service: Status, people: Iterable[Person], visits: Iterable[Visit], context: Context
+) -> list[Step]:
+    """The way from nothing to the first arrival; empty once it has been walked."""
+    photos = {person.name: person.photos for person in people if person.photos}
+    ready = service.model.version is not None
+    seen = any(visit.kind == "family" for visit in visits) or any(each.last_seen for each in service.people)
+    done = [bool(service.cameras), bool(photos), ready, seen]
+    if all(done[:3]) and (seen or not context.request.folders.history_days):
+        return []
+    current = done.index(False)
+    states = ["done" if at else "now" if number == current else "later" for number, at in enumerate(done)]
+    of_whom = ", ".join(f"{name} {count}" for name, count in photos.items())
+    return [
+        _camera_step(states[0]),
+        Step("photos", "Photos", of_whom or "Of each person ten to begin with, from a telephone.", states[1]),
+        Step("rebuild", "Rebuild", "A model is trained on the photos. It takes a minute or two.", states[2]),
+        Step(
+            "see",
+            "See it work",
+            "Walk to the camera: within seconds your name stands here.",
+            states[3],
+        ),
+    ]
+
+
+def _with_presence(people: Iterable[Person], seen: Iterable[PersonStatus]) -> list[Mapping[str, object]]:
+    """People with the camera that saw them last; who is here comes first."""
+    cameras = {each.person: each.camera for each in seen}
+    listed = sorted(people, key=lambda person: not person.present)
+    return [person.model_dump() | {"camera": cameras.get(person.person)} for person in listed]
+
+
+def _by_day(visits: Iterable[Visit]) -> list[Mapping[str, object]]:
+    today = words.local_now()
+    return [
+        {"date": date.isoformat(), "title": words.day(words.moment(group[0].began), today), "visits": group}
+        for date, each in groupby(visits, lambda visit: words.moment(visit.began).date())
+        if (group := list(each))
+    ]
+
+
+def _day(text: str) -> tuple[float | None, float | None]:
+    """The seconds between which a day of the form lies; of none, and of nonsense, nothing."""
+    try:
+        begin = datetime.fromisoformat(text).replace(hour=0, minute=0, second=0).astimezone()
+    except ValueError:
+        return None, None
+    return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+
+
+def _to_rebuild(new: int) -> str:
+    return "" if not new else "One photo is new" if new == 1 else f"{new} photos are new"
+
+
+def _model_title(service: Status, versions: Iterable[ModelVersion]) -> str:
+    if service.model.status == "training":
+        return "Rebuilding"
+    current = next((each for each in versions if each.current), None)
+    return "No model yet" if current is None else f"In use: the one of {words.when(current.created)}"
+
+
+def _curve(scores: Sequence[tuple[float, float]]) -> list[tuple[float, float, bool]]:
+    """Points of a drawing of 320 x 120, with whether each is below the threshold; of one score, none."""
+    if len(scores) < 2:
+        return []
+    begin, length = scores[0][0], max(0.1, scores[-1][0] - scores[0][0])
+    return [
+        (round(4 + 312 * (at - begin) / length, 1), round(116 - 112 * score, 1), score < 0.5)
+        for at, score in scores
+    ]

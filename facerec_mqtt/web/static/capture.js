@@ -1,0 +1,45 @@
+// Enrolling by a camera: what the person is to do, as words and as a ring that fills.
+
+import { call } from './net.js'
+import { onEvent } from './live.js'
+import { complain } from './undo.js'
+
+export function wireCapture() {
+  const box = document.getElementById('capture')
+  if (!box) return
+  const form = box.querySelector('[data-start]')
+  const button = form.querySelector('button')
+  let begun = false
+  let running = false
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    button.disabled = true
+    hint(box, 'Look into the camera.')
+    try {
+      await call('POST', `/cameras/${box.dataset.at}/capture`, { name: box.dataset.name })
+      begun = true
+    } catch (error) {
+      button.disabled = false
+      complain(error)
+    }
+  })
+  onEvent(({ type, data }) => {
+    if (type === 'result' && begun && data.message) hint(box, data.message)
+    if (type !== 'status') return
+    const { capture } = data
+    if (capture) {
+      begun = true
+      box.querySelector('[data-taken]').textContent = capture.taken
+      box.querySelector('[data-wanted]').textContent = capture.wanted
+      box.querySelector('.full').setAttribute('stroke-dashoffset', 100 - (100 * capture.taken) / capture.wanted)
+      if (capture.hint) hint(box, capture.hint)
+    } else if (running) button.textContent = 'Take more'
+    running = capture !== null
+    button.disabled = running
+  })
+}
+
+function hint(box, sentence) {
+  const place = box.querySelector('[data-hint] b')
+  if (place.textContent !== sentence) place.textContent = sentence
+}

@@ -1,0 +1,159 @@
+// Photos that are chosen, dropped, pasted or taken: sent two at a time, each with its progress and its answer.
+
+import { call, element, upload } from './net.js'
+import { chooseName } from './names.js'
+import { refresh } from './live.js'
+import { complain, undoable } from './undo.js'
+
+const AT_ONCE = 2
+
+/** Call a function with the pictures that come to an element by drop, by paste or by its file inputs. */
+export function takeFiles(form, onFiles) {
+  const take = (files) => {
+    const pictures = [...files].filter((file) => file.type.startsWith('image/') || /\.(heic|heif|avif)$/i.test(file.name))
+    if (pictures.length) onFiles(pictures)
+  }
+  for (const input of form.querySelectorAll('input[type=file]')) {
+    input.addEventListener('change', () => { take(input.files); input.value = '' })
+  }
+  for (const type of ['dragover', 'dragleave', 'drop']) {
+    document.addEventListener(type, (event) => {
+      event.preventDefault()
+      form.classList.toggle('over', type === 'dragover')
+      if (type === 'drop') take(event.dataTransfer.files)
+    })
+  }
+  document.addEventListener('paste', (event) => take(event.clipboardData.files))
+}
+
+export function wirePhotos() {
+  const form = document.querySelector('[data-upload]')
+  if (!form) return
+  takeFiles(form, (files) => send(form.dataset.upload, files))
+  document.getElementById('photos').addEventListener('click', onClick)
+  document.getElementById('photos').addEventListener('submit', onDelete)
+}
+
+async function send(person, files) {
+  const grid = document.getElementById('photos')
+  const waiting = files.map((file) => ({ file, card: placeholder(file) }))
+  grid.prepend(...waiting.map(({ card }) => card))
+  const next = async () => {
+    for (let each = waiting.shift(); each; each = waiting.shift()) await sendOne(person, each)
+  }
+  const cards = waiting.map(({ card }) => card)
+  await Promise.all(Array.from({ length: AT_ONCE }, next))
+  if (cards.every((card) => !card.matches('.failed, .choose'))) refresh({ whole: true })
+}
+
+async function sendOne(person, { file, card }) {
+  const progress = card.querySelector('progress')
+  try {
+    const answer = await upload(`/people/${person}/photos`, file, (share) => { progress.value = share })
+    const [result] = answer.photos
+    progress.remove()
+    if (!result.added) card.classList.add('failed')
+    answered(card, result.added ? (result.reason ? 'Added, but not usable' : 'Added') : 'Not added', result.reason ?? '', result.added ? (result.reason ? 'stranger' : '') : 'bad')
+    if (result.faces.length) offerFaces(card, `/people/${person}/photos/${encodeURIComponent(result.file)}`, result.faces)
+  } catch (error) {
+    progress.remove()
+    card.classList.add('failed')
+    answered(card, 'Not added', error.message, 'bad')
+  }
+}
+
+/** Of a photo of several people, let the face be clicked that it is about. */
+function offerFaces(card, path, faces) {
+  card.classList.add('choose')
+  card.querySelector('.about').append(element('p', {}, element('b', {}, 'Click the right face.')))
+  const picture = element('div', { class: 'faces' })
+  card.querySelector('img').replaceWith(picture)
+  picture.append(element('img', { src: URL.createObjectURL(card.file), alt: '' }), ...faces.map(({ box: [left, top, right, bottom] }, face) => {
+    const button = element('button', { type: 'button', 'aria-label': `Face ${face + 1}`, onclick: async () => {
+      try {
+        await call('PATCH', path, { face })
+        refresh({ whole: true })
+      } catch (error) {
+        complain(error)
+      }
+    } })
+    for (const [side, value] of Object.entries({ left, top, width: right - left, height: bottom - top })) button.style[side] = `${100 * value}%`
+    return button
+  }))
+}
+
+function answered(card, title, text, kind) {
+  card.classList.remove('new')
+  card.querySelector('.about').replaceChildren(element('span', { class: `kind ${kind}` }, title), element('p', {}, text))
+}
+
+function placeholder(file) {
+  const url = URL.createObjectURL(file)
+  const picture = element('img', { src: url, alt: file.name, width: '176', height: '176', onload: () => URL.revokeObjectURL(url) })
+  const progress = element('progress', { max: '1', value: 0, 'aria-label': file.name })
+  return Object.assign(element('figure', { class: 'card photo new', role: 'status' }, picture, progress, element('figcaption', { class: 'about' }, file.name)), { file })
+}
+
+async function onClick(event) {
+  const button = event.target.closest('[data-use], [data-move]')
+  if (!button) return
+  const card = button.closest('[data-photo]')
+  const person = card.parentElement.dataset.person
+  const path = `/people/${person}/photos/${encodeURIComponent(card.dataset.photo)}`
+  try {
+    if (button.dataset.use) {
+      await call('PATCH', path, { use: button.dataset.use === 'yes' })
+      refresh({ whole: true })
+      return
+    }
+    const chosen = await chooseName({ not: person, title: 'Whose photo is it?', onlyPeople: true })
+    if (!chosen) return
+    card.hidden = true
+    undoable(`Moved to ${chosen.said}.`, (options) => call('PATCH', path, chosen.body, options))
+  } catch (error) {
+    complain(error)
+  }
+}
+
+function onDelete(event) {
+  const form = event.target.closest('[data-delete-photo]')
+  if (!form) return
+  event.preventDefault()
+  const card = form.closest('[data-photo]')
+  const path = `/people/${card.parentElement.dataset.person}/photos/${encodeURIComponent(card.dataset.photo)}`
+  card.hidden = true
+  undoable('The photo is deleted.', (options) => call('DELETE', path, undefined, options))
+}
+
+/** The picture that is tried, with its faces. */
+export function wireTry() {
+  const form = document.querySelector('[data-try]')
+  if (!form) return
+  takeFiles(form, async ([file]) => {
+    const place = document.getElementById('tried')
+    place.replaceChildren(element('p', { class: 'soft' }, 'Looking …'))
+    try {
+      const found = await upload('/recognise', file, () => {})
+      place.replaceChildren(await shown(file, found))
+    } catch (error) {
+      place.replaceChildren(element('p', { class: 'note wrong' }, error.message))
+    }
+  })
+}
+
+async function shown(file, { faces }) {
+  const picture = element('img', { src: URL.createObjectURL(file), alt: 'The picture that was tried' })
+  await picture.decode().catch(() => {})
+  const view = element('div', { class: 'view tried' }, picture)
+  const [width, height] = [picture.naturalWidth || 1, picture.naturalHeight || 1]
+  view.style.aspectRatio = `${width} / ${height}`
+  const boxes = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
+  boxes.setAttribute('class', 'boxes')
+  boxes.setAttribute('viewBox', `0 0 ${width} ${height}`)
+  boxes.innerHTML = faces.map(({ box: [left, top, right, bottom], name }) => `<g class="${name ? 'named' : 'nobody'}"><rect x="${Number(left)}" y="${Number(top)}" width="${right - left}" height="${bottom - top}"/></g>`).join('')
+  view.append(boxes)
+  const lines = faces.map((face) => element('li', {}, element('div', {}, element('b', {}, face.name ?? 'Nobody enrolled'), element('p', { class: 'soft small' },
+    face.reason ?? (face.name ? `Score ${face.score.toFixed(2)}; 0.50 is needed for a name.` : `Score ${face.score.toFixed(2)}; 0.50 would be needed.`)))))
+  if (!faces.length) lines.push(element('li', {}, element('div', {}, 'There is no face in this picture.')))
+  return element('div', { class: 'card camera' }, view, element('ul', { class: 'list' }, ...lines))
+}

@@ -1,0 +1,80 @@
+// Messages at the foot of the page, and changes that can be taken back for a few seconds before they are made.
+
+import { element } from './net.js'
+import { refresh } from './live.js'
+
+const PATIENCE_MS = 7000
+let pending = null
+
+/** Show a message; gives the function that takes it away. */
+export function say(sentence, { wrong = false, action = null, onAction = null } = {}) {
+  const box = document.getElementById('toasts')
+  const toast = element('div', { class: wrong ? 'toast wrong' : 'toast' }, element('span', {}, sentence))
+  const leave = () => toast.remove()
+  if (action) toast.append(element('button', { type: 'button', onclick: () => { leave(); onAction() } }, action))
+  else toast.append(element('button', { type: 'button', 'aria-label': 'Close', onclick: leave }, '✕'))
+  for (const same of [...box.children].filter((each) => each.firstChild.textContent === sentence)) same.remove()
+  while (box.children.length > 2) box.firstChild.remove()
+  box.append(toast)
+  if (!action) setTimeout(leave, wrong ? 15000 : PATIENCE_MS)
+  return leave
+}
+
+/** Show what went wrong. */
+export const complain = (error) => say(error.message, { wrong: true })
+
+/**
+ * Make a change in a moment, unless it is undone.
+ * `commit({keepalive})` makes it; the page shows it already, and is read again when it is undone or has failed.
+ */
+export function undoable(sentence, commit) {
+  settle()
+  const leave = say(sentence, { action: 'Undo', onAction: undo })
+  pending = { commit, leave, timer: setTimeout(settle, PATIENCE_MS) }
+}
+
+/** Take the last change back, if it has not been made yet. */
+export function undo() {
+  if (!pending) return false
+  clearTimeout(pending.timer)
+  pending.leave()
+  pending = null
+  refresh({ whole: true })
+  return true
+}
+
+/** Make the change that waits. */
+export async function settle(options = {}) {
+  if (!pending) return
+  const { commit, leave, timer } = pending
+  pending = null
+  clearTimeout(timer)
+  leave()
+  try {
+    await commit(options)
+  } catch (error) {
+    complain(error)
+  }
+  refresh({ whole: true })
+}
+
+export function wireUndo() {
+  addEventListener('pagehide', () => settle({ keepalive: true }))
+  // A page that is asked for next is to show the change.
+  document.addEventListener('click', async (event) => {
+    const anchor = event.target.closest?.('a[href]')
+    if (!pending || !anchor || anchor.origin !== location.origin || event.ctrlKey || event.metaKey) return
+    event.preventDefault()
+    await settle()
+    location.assign(anchor.href)
+  })
+  document.addEventListener('submit', async (event) => {
+    if (!pending || event.defaultPrevented || event.target.method !== 'post') return
+    event.preventDefault()
+    await settle()
+    event.target.submit()
+  })
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'z' && (event.ctrlKey || event.metaKey) && !event.target.matches('input, textarea') && undo()) event.preventDefault()
+  })
+}

@@ -1,0 +1,163 @@
+"""Facts in the words that a family uses, for the templates: times, kinds of visits, figures."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from facerec_mqtt.web.schemas import FoundFace, Person, Visit
+
+_KINDS: Mapping[str, str] = {
+    "family": "Family",
+    "visitor": "Known visitor",
+    "stranger": "Stranger",
+    "doubtful": "Doubtful",
+}
+_REFUSED: Mapping[str, str] = {
+    "no model": "Seen without a model",
+    "below threshold": "Below the threshold",
+    "ambiguous": "Between two people",
+    "face too small": "Too small",
+    "blurred": "Blurred",
+}
+_WEEK_DAYS = 6
+
+
+def local_now() -> datetime:
+    """The present, in this machine's zone."""
+    return datetime.now().astimezone()
+
+
+def moment(text: str) -> datetime:
+    """Read a time of the API (ISO 8601 with offset)."""
+    return datetime.fromisoformat(text)
+
+
+def day(at: datetime, now: datetime) -> str:
+    """A day as a heading: "Today", "Yesterday", "Tuesday", "Tuesday 3 November"."""
+    days = (now.date() - at.date()).days
+    if days in (0, 1):
+        return ("Today", "Yesterday")[days]
+    if 1 < days <= _WEEK_DAYS:
+        return f"{at:%A}"
+    return f"{at:%A} {at.day} {at:%B}" + ("" if at.year == now.year else f" {at.year}")
+
+
+def when(text: str, now: datetime | None = None) -> str:
+    """A moment: "today 14:02", "Tuesday 9:30", "3 November 9:30"."""
+    at, now = moment(text), now or local_now()
+    days = (now.date() - at.date()).days
+    if 0 <= days <= _WEEK_DAYS:
+        named = day(at, now)
+        return f"{named if days > 1 else named.lower()} {clock(text)}"
+    return f"{at.day} {at:%B}" + ("" if at.year == now.year else f" {at.year}") + f" {clock(text)}"
+
+
+def clock(text: str) -> str:
+    """The time of a day: "14:02"."""
+    return f"{moment(text):%H:%M}"
+
+
+def exact(text: str) -> str:
+    """Date and time to the second, for whoever wants to know."""
+    at = moment(text)
+    return f"{at:%A} {at.day} {at:%B} {at.year}, {at:%H:%M:%S}"
+
+
+def recent(text: str) -> bool:
+    """Whether something began within the last hours, so that it may go on still."""
+    return local_now() - moment(text) < timedelta(hours=12)
+
+
+def lasted(visit: Visit) -> str:
+    """How long a visit was: "3 minutes"."""
+    if visit.ended is None:
+        return ""
+    return span((moment(visit.ended) - moment(visit.began)).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """A duration in its largest unit: "a moment", "40 seconds", "3 minutes", "2 hours"."""
+    if seconds < 5:
+        return "a moment"
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
+    unit, count = ("minute", seconds / 60) if seconds < 5400 else ("hour", seconds / 3600)
+    return f"{count:.0f} {unit}{'' if round(count) == 1 else 's'}"
+
+
+def left(seconds: float) -> str:
+    """How long something goes on: "about 40 seconds left"."""
+    return "nearly done" if seconds < 5 else f"about {span(seconds)} left"
+
+
+def who(visit: Visit) -> str:
+    """Who a visit was, as a title."""
+    if visit.name is not None:
+        return visit.name
+    return "A stranger" if visit.kind == "stranger" else "Somebody"
+
+
+def kind_word(kind: str) -> str:
+    """The kind of a visit."""
+    return _KINDS[kind]
+
+
+def initials(name: str) -> str:
+    """Up to two letters for somebody without a picture."""
+    words = name.split()
+    return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper()
+
+
+def anchor(text: str) -> str:
+    """A text as part of an element's id."""
+    return "".join(sign if sign.isalnum() else "-" for sign in text).strip("-")
+
+
+def query(asked: Mapping[str, str], **changed: str) -> str:
+    """What visits are asked for, as the end of a link; a cursor holds for the same question alone."""
+    values = {name: value for name, value in ({**asked, "cursor": ""} | changed).items() if value}
+    return f"?{urlencode(values)}" if values else ""
+
+
+def how_well(person: Person) -> str:
+    """How well somebody is recognised, by the last rebuild."""
+    if not person.photos:
+        return "No photos yet"
+    photos = f"{person.photos} photo{'' if person.photos == 1 else 's'}"
+    if person.used is None:
+        return f"{photos}, not yet in a model"
+    used = photos if person.used == person.photos else f"{person.used} of {photos} used"
+    return used if person.recognised is None else f"{person.recognised:.0%} recognised · {used}"
+
+
+def found(face: FoundFace) -> str:
+    """Who a face in a picture that was tried is."""
+    if face.name is not None:
+        return f"{face.name}: the score is {face.score:.2f}, and 0.50 is needed for a name."
+    return f"Nobody enrolled: {face.reason or f'the score is {face.score:.2f}, and 0.50 would be needed.'}"
+
+
+def facts(visit: Visit) -> list[tuple[str, str]]:
+    """The figures behind a decision, as pairs of a title and a value."""
+    pairs = [("Score", f"{visit.score:.2f}")]
+    if frames := _number(visit.why.get("frames")):
+        pairs.append(("Pictures of the face", f"{frames:.0f}"))
+    if otherwise := _number(visit.why.get("named_otherwise")):
+        pairs.append(("Named otherwise", f"{otherwise:.0f}"))
+    refused = visit.why.get("refused")
+    if isinstance(refused, Mapping):
+        pairs += [(_REFUSED.get(reason, reason), str(count)) for reason, count in refused.items()]
+    return pairs
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+FILTERS = {
+    each.__name__: each
+    for each in (
+        when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well,
+    )
+}  # fmt: skip
+"""What templates know them by."""

@@ -1,0 +1,194 @@
+"""What a household comes to the page for, by finger and by keyboard, and found in its folders."""
+
+from pathlib import Path
+
+import cv2
+import pytest
+from playwright.sync_api import expect
+
+from facerec_mqtt.demo.rendering import FAMILY, render_photo
+from tests.support.broker import wait_until
+from tests.support.browser import OpenTab, Tab
+from tests.support.lived_in import DOUBTFUL, OTHER_STRANGER, STRANGER, face, pictures_in
+from tests.support.page import Page
+
+SIZES = ["phone", "desk"]
+
+
+def name_it(tab: Tab, name: str, choice: int = 0) -> None:
+    """Type a name into the question who it is, and take one of what is offered."""
+    box = tab.page.get_by_role("combobox", name="Who is this?")
+    box.fill(name)
+    for _ in range(choice):
+        box.press("ArrowDown")
+    box.press("Enter")
+
+
+def kind_of(page: Page, visit_id: str) -> tuple[str, str | None]:
+    visit = page.client.get(f"/api/v1/visits/{visit_id}").json()
+    return visit["kind"], visit["name"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_stranger_is_named_and_the_picture_is_a_photo_of_theirs(
+    to_change: Page, open_tab: OpenTab, size: str
+) -> None:
+    tab = open_tab(to_change.address, size)
+    tab.open("/visits?kind=stranger")
+    tab.click("Who is this?")
+    name_it(tab, "Uncle Jo")
+    tab.shows("This is Uncle Jo.")
+    # Whoever goes on at once finds it done.
+    tab.go("People")
+    tab.page.get_by_role("link", name="Uncle Jo").click()
+    expect(tab.page.locator("[data-photo]")).to_have_count(1)
+    assert pictures_in(to_change.folders.enrollment_dir / "Uncle Jo") == 1
+    assert kind_of(to_change, STRANGER) == ("family", "Uncle Jo")
+
+
+def test_what_was_done_can_be_undone_and_has_then_not_been_done(to_change: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/visits")
+    row = page.locator(f"[data-visit='{DOUBTFUL}']")
+    row.get_by_role("button", name="Who is this?").click()
+    name_it(tab, "Anna")
+    tab.shows("This is Anna.")
+    tab.click("Undo")
+    row.get_by_role("button", name="Who is this?").wait_for()
+    assert kind_of(to_change, DOUBTFUL) == ("doubtful", None)
+
+
+def test_with_the_keyboard_alone_a_visit_is_named_another_deleted_and_that_undone(
+    to_change: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(to_change.address, "desk")
+    page = tab.open("/")
+    page.keyboard.press("2")
+    page.wait_for_url("**/visits")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("t")
+    page.locator("#who").get_by_role("option", name="Tom").wait_for()
+    page.keyboard.press("Enter")
+    tab.shows("This is Tom.")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Delete")
+    tab.shows("The visit is deleted.")
+    assert kind_of(to_change, DOUBTFUL) == ("family", "Tom")
+    page.keyboard.press("Control+z")
+    page.locator(f"[data-visit='{STRANGER}']").wait_for()
+    page.keyboard.press("Escape")
+    assert kind_of(to_change, STRANGER)[0] == "stranger"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_wrong_name_is_corrected_and_a_visit_deleted_where_it_is_shown(
+    to_change: Page, open_tab: OpenTab, size: str
+) -> None:
+    tab = open_tab(to_change.address, size)
+    page = tab.open("/visits?person=anna")
+    page.locator("[data-item]").first.click()
+    tab.click("No, somebody else")
+    page.locator("#who").get_by_role("option", name="Tom").wait_for()
+    assert page.locator("#who").get_by_role("option", name="Anna").count() == 0
+    name_it(tab, "Tom")
+    tab.shows("This is Tom.")
+    tab.go("Visits")
+    tab.open(f"/visits/{OTHER_STRANGER}")
+    tab.click("Delete this visit")
+    tab.shows("The visit is deleted.")
+    tab.go("Now")
+    tab.problems.clear()  # the page that was left may have asked for what is gone
+    assert to_change.client.get(f"/api/v1/visits/{OTHER_STRANGER}").status_code == 404
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_somebody_new_gets_photos_each_with_its_answer(
+    to_change: Page, open_tab: OpenTab, tmp_path: Path, size: str
+) -> None:
+    good, bad = tmp_path / "good.jpg", tmp_path / "nobody.jpg"
+    cv2.imwrite(str(good), render_photo(FAMILY["José"], seed=3, side_px=320))
+    cv2.imwrite(str(bad), face("Anna")[:60, :60].repeat(4, 0).repeat(4, 1))
+    tab = open_tab(to_change.address, size)
+    page = tab.open("/people")
+    page.get_by_label("Name of somebody new").fill("José")
+    tab.click("Add")
+    page.wait_for_url("**/people/jose")
+    page.locator("#photos-jose").set_input_files([good, bad])
+    photos = page.locator("[data-photo], .photo.failed")
+    wait_until(lambda: photos.count() == 2, "the photos are not answered")
+    assert pictures_in(to_change.folders.enrollment_dir / "José") >= 1
+    photo = page.locator("[data-photo]").first
+    photo.get_by_role("button", name="Delete").click()
+    tab.shows("The photo is deleted.")
+    tab.click("Undo")
+    photo.wait_for()
+
+
+def test_a_photo_is_moved_and_a_person_renamed_and_forgotten(to_change: Page, open_tab: OpenTab) -> None:
+    enrollment = to_change.folders.enrollment_dir
+    before = pictures_in(enrollment / "Anna")
+    tab = open_tab(to_change.address, "desk")
+    page = tab.open("/people/tom")
+    page.get_by_role("button", name="Not Tom").first.click()
+    page.get_by_role("option", name="Anna").click()
+    tab.shows("Moved to Anna.")
+    tab.go("People")
+    assert pictures_in(enrollment / "Anna") == before + 1
+    tab.open("/people/anna")
+    page.get_by_role("textbox", name="Name").fill("Annabel")
+    tab.click("Rename")
+    page.get_by_role("heading", name="Annabel", exact=True).first.wait_for()
+    assert to_change.client.get("/api/v1/people/anna").json()["name"] == "Annabel"
+
+
+def test_a_picture_is_tried_and_a_damaged_one_answered_in_a_sentence(
+    to_change: Page, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    picture, broken = tmp_path / "anna.jpg", tmp_path / "broken.jpg"
+    cv2.imwrite(str(picture), face("Anna", seed=2))
+    broken.write_bytes(b"no picture")
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/model")
+    page.locator("#try").set_input_files(picture)
+    page.locator("#tried b", has_text="Anna").wait_for()
+    assert page.locator("#tried .boxes rect").count() == 1
+    page.locator("#try").set_input_files(broken)
+    page.locator("#tried .note.wrong").wait_for()
+    tab.problems.clear()  # the console shows the status of the answer
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_strangers_are_put_together_and_made_a_known_visitor(
+    to_change: Page, open_tab: OpenTab, size: str
+) -> None:
+    tab = open_tab(to_change.address, size)
+    page = tab.open("/strangers")
+    assert page.locator("[data-stranger]").count() == 2
+    page.get_by_role("button", name="The same as …").first.click()
+    page.get_by_role("button", name="This is the same").click()
+    tab.shows("Put together.")
+    tab.go("Now")
+    tab.go("Strangers")
+    tab.shows("Somebody who came 2 times")
+    tab.click("Who is this?")
+    name_it(tab, "Postman", choice=1)
+    tab.shows("This is Postman.")
+    tab.go("Visits")
+    assert kind_of(to_change, STRANGER) == kind_of(to_change, OTHER_STRANGER) == ("visitor", "Postman")
+
+
+def test_the_report_of_a_rebuild_is_shown_as_it_was_made(to_change: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(to_change.address, "desk")
+    page = tab.open("/model")
+    page.get_by_role("link", name="Report").click()
+    page.wait_for_url("**/report.html")
+    assert page.locator("main").evaluate("main => getComputedStyle(main).maxWidth") != "none"
+
+
+def test_everything_is_checked_at_a_click(to_change: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/cameras")
+    page.get_by_role("link", name="Check everything").click()
+    page.locator("#checks li").first.wait_for()
+    page.get_by_role("link", name="Check again").wait_for()
