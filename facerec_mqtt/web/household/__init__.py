@@ -80,8 +80,8 @@ class Household:
         self._changing = threading.RLock()
         self._people = HouseholdPeople(folders.enrollment_dir)
         self._visits = HouseholdVisits(folders, self._people.names)
-        self._strangers = HouseholdStrangers(self._visits)
         self._models = HouseholdModels(folders.model_dir)
+        self._strangers = HouseholdStrangers(self._visits, self._models.suggest)
         self._audit = Audit(folders.enrollment_dir, folders.model_dir)
         self._worker = PhotoWorker()
         self._photos = HouseholdPhotos(

@@ -1,12 +1,16 @@
 """The models that are kept, and the way back to one of them."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.faces import load_cohort
+from facerec_mqtt.history import StrangerGroup, Suggestion, suggest
 from facerec_mqtt.recognition import (
+    FamilyModel,
     SavedReport,
     current_version,
     kept_versions,
@@ -28,6 +32,7 @@ class HouseholdModels:
     def __init__(self, model_dir: Path) -> None:
         self._model_dir = model_dir
         self._report: tuple[str, float, SavedReport] | None = None
+        self._model: FamilyModel | None = None
 
     def all(self, status: ModelStatus) -> Models:
         """The versions that are kept, the newest first.
@@ -67,12 +72,21 @@ class HouseholdModels:
             if version is None:
                 return None
             if self._report is None or self._report[0] != version:
-                model = load_version(self._model_dir, version)
+                self._model = model = load_version(self._model_dir, version)
                 made_s = datetime.fromisoformat(model.created).timestamp()
                 self._report = version, made_s, SavedReport.of(model.report)
         except (ModelError, ValueError):
             return None
         return self._report
+
+    def suggest(self, groups: Sequence[StrangerGroup]) -> Mapping[str, Suggestion]:
+        """Whom groups of strangers resemble, by their ids; nobody, where there is no model that can say."""
+        if self.current_report() is None or self._model is None:
+            return {}
+        try:
+            return suggest(groups, self._model, load_cohort())
+        except ModelError:
+            return {}
 
     def roll_back(self, version: str | None) -> None:
         """Switch to another version that is kept.

@@ -1,13 +1,21 @@
 """Strangers: visits without a name, put together when they are of one person."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from facerec_mqtt.history import History, MissingHistoryError, StrangerGroup, VisitFilter, VisitRecord
+from facerec_mqtt.history import (
+    History,
+    MissingHistoryError,
+    StrangerGroup,
+    Suggestion,
+    VisitFilter,
+    VisitRecord,
+)
 from facerec_mqtt.presence import new_visit_id
 from facerec_mqtt.web.household.errors import ConflictError, NotThereError
 from facerec_mqtt.web.household.visits import HouseholdVisits, picture_url
 from facerec_mqtt.web.schemas import Stranger, Strangers
 
+Suggest = Callable[[Sequence[StrangerGroup]], Mapping[str, Suggestion]]
 _MOST_PICTURES = 24
 
 
@@ -16,10 +24,12 @@ class HouseholdStrangers:
 
     Args:
         visits: that they consist of.
+        suggest: says whom groups resemble, by their ids.
     """
 
-    def __init__(self, visits: HouseholdVisits) -> None:
+    def __init__(self, visits: HouseholdVisits, suggest: Suggest) -> None:
         self._visits = visits
+        self._suggest = suggest
 
     def all(self) -> Strangers:
         """All groups, the one that was seen last first.
@@ -29,8 +39,7 @@ class HouseholdStrangers:
         """
         try:
             with self._visits.reading() as history:
-                groups = history.strangers.groups()
-                return Strangers(strangers=[self._described(history, group) for group in groups])
+                return Strangers(strangers=self._described(history, history.strangers.groups()))
         except MissingHistoryError:
             return Strangers(strangers=[])
 
@@ -82,19 +91,38 @@ class HouseholdStrangers:
         group = history.strangers.group(stranger_id)
         if group is None:
             raise _not_there()
-        return self._described(history, group)
+        return self._described(history, [group])[0]
 
-    def _described(self, history: History, group: StrangerGroup) -> Stranger:
-        visits, _ = history.find(VisitFilter(stranger_id=group.stranger_id), limit=_MOST_PICTURES)
-        return Stranger(
-            stranger_id=group.stranger_id,
-            visits=group.visits,
-            first_seen=self._visits.local(group.first_seen),
-            last_seen=self._visits.local(group.last_seen),
-            cameras=list(group.cameras),
-            pictures=[picture_url(visit_id) for visit_id in self._visits.with_pictures(visits)],
-            suggestion=None,
-        )
+    def _described(self, history: History, groups: Sequence[StrangerGroup]) -> list[Stranger]:
+        latest = {
+            group.stranger_id: history.find(VisitFilter(stranger_id=group.stranger_id), limit=_MOST_PICTURES)[
+                0
+            ]
+            for group in groups
+        }
+        suggestions = self._suggest(groups)
+        pictured = self._visits.with_pictures([visit for visits in latest.values() for visit in visits])
+        return [
+            Stranger(
+                stranger_id=group.stranger_id,
+                visits=group.visits,
+                first_seen=self._visits.local(group.first_seen),
+                last_seen=self._visits.local(group.last_seen),
+                cameras=list(group.cameras),
+                pictures=[
+                    picture_url(visit.visit_id)
+                    for visit in latest[group.stranger_id]
+                    if visit.visit_id in pictured
+                ],
+                suggestion=_words(suggestions.get(group.stranger_id)),
+            )
+            for group in groups
+        ]
+
+
+def _words(suggestion: Suggestion | None) -> str | None:
+    """Whom a group resembles, in words: "Tom, 0.41"."""
+    return None if suggestion is None else f"{suggestion.person.name}, {suggestion.score:.2f}"
 
 
 def _not_there() -> NotThereError:

@@ -1,7 +1,7 @@
 """Visits: who came, with filters; whose a visit was; deleting it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -157,10 +157,9 @@ class HouseholdVisits:
         """Where the picture of a visit is; `None` where none is kept."""
         return self._pictures([visit]).get(visit.visit_id)
 
-    def with_pictures(self, visits: Sequence[VisitRecord]) -> list[str]:
+    def with_pictures(self, visits: Sequence[VisitRecord]) -> Collection[str]:
         """Which of some visits have a picture, by id."""
-        pictures = self._pictures(visits)
-        return [visit.visit_id for visit in visits if visit.visit_id in pictures]
+        return self._pictures(visits).keys()
 
     def _pictures(self, visits: Sequence[VisitRecord]) -> Mapping[str, Path]:
         return pictures_of_visits(self._folders.enrollment_dir, self._folders.review_dir, visits)
