@@ -24,7 +24,7 @@ from facerec_mqtt.core.records import Image, Sighting
 from facerec_mqtt.faces import portrait, portrait_jpeg
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track
-from facerec_mqtt.settings import ReviewSettings
+from facerec_mqtt.settings import PicturesChoice, ReviewSettings, Settings
 
 _log = logging.getLogger(__name__)
 GOOD_FRAMES = 3
@@ -271,25 +271,24 @@ def kept_pictures(folder: Path) -> tuple[KeptPicture, ...]:
 
 
 class Review:
-    """Pictures for review, where their owner has switched them on.
+    """Pictures for review, where their owner has switched them on, in the settings or on the page.
 
     Args:
         settings: whether, and where.
-        quiet_s: after which somebody has departed.
         clock: the wall clock, for the names of the files.
     """
 
-    def __init__(self, settings: ReviewSettings, quiet_s: float, clock: WallClock) -> None:
-        self._enabled = settings.enabled
-        self._collector = ReviewCollector(quiet_s)
-        self._folder = ReviewFolder(settings)
+    def __init__(self, settings: Settings, clock: WallClock) -> None:
+        self._is_on = PicturesChoice(settings.model_dir, enabled=settings.review.enabled)
+        self._collector = ReviewCollector(settings.recognition.departure_s)
+        self._folder = ReviewFolder(settings.review)
         self._clock = clock
         self._prune_s = -math.inf
         self._failed = False
 
     def add(self, camera: str, in_view: Iterable[Track], image: Image) -> None:
         """Take in a frame that was searched, with the tracks of the faces in it."""
-        if self._enabled:
+        if self._is_on():
             self._collector.add(camera, in_view, image)
 
     def write_finished(self, now_s: float, followed: Container[Track]) -> tuple[Kept, ...]:

@@ -64,7 +64,7 @@ class Service:
         }
         self._models = ModelManager(settings, recognizer)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
-        self._review = Review(settings.review, settings.recognition.departure_s, clock)
+        self._review = Review(settings, clock)
         history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
         self._assignments = AssignmentController(
             settings.enrollment_dir, settings.review.folder, settings.model_dir, history, publisher

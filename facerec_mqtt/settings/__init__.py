@@ -1,5 +1,6 @@
 """The settings: what they are, where they come from, and what is wrong with one."""
 
+from facerec_mqtt.settings.choices import Choices, PicturesChoice, read_choices, write_choices
 from facerec_mqtt.settings.loading import load_settings
 from facerec_mqtt.settings.logs import configure_logging
 from facerec_mqtt.settings.messages import reason
@@ -19,8 +20,10 @@ from facerec_mqtt.settings.web import WebSettings, is_loopback
 __all__ = [
     "PREFIX",
     "CameraSettings",
+    "Choices",
     "HistorySettings",
     "MqttSettings",
+    "PicturesChoice",
     "PrivacySettings",
     "RecognitionSettings",
     "ReviewSettings",
@@ -31,5 +34,7 @@ __all__ = [
     "first_problem",
     "is_loopback",
     "load_settings",
+    "read_choices",
     "reason",
+    "write_choices",
 ]

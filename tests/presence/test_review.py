@@ -15,7 +15,7 @@ from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.records import Sighting
 from facerec_mqtt.presence.review import Review, ReviewCollector, ReviewFolder, ReviewPicture
 from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, follow
-from facerec_mqtt.settings.schema import ReviewSettings
+from facerec_mqtt.settings import Choices, RecognitionSettings, ReviewSettings, Settings, write_choices
 from tests.support.broker import Broker, wait_until
 from tests.support.service import Home, RunningService, run_program
 from tests.support.sightings import face
@@ -176,8 +176,22 @@ def announced_stranger(at_s: float) -> Track:
     return track
 
 
+def a_review(folder: Path, *, enabled: bool) -> Review:
+    review = ReviewSettings(enabled=enabled, folder=folder / "review")
+    recognition = RecognitionSettings(departure_s=QUIET_S)
+    return Review(Settings(model_dir=folder, review=review, recognition=recognition), WallClock())
+
+
+def test_what_is_chosen_on_the_page_switches_it_on(tmp_path: Path) -> None:
+    write_choices(tmp_path, Choices(keeps_pictures=True))
+    review = a_review(tmp_path, enabled=False)
+    for number in range(9):
+        review.add(DOOR, [announced_stranger(number * STEP_S)], np.zeros((360, 640, 3), np.uint8))
+    assert review.stop(10.0)
+
+
 def test_a_review_that_is_not_switched_on_writes_nothing(tmp_path: Path) -> None:
-    review = Review(ReviewSettings(folder=tmp_path / "review"), QUIET_S, WallClock())
+    review = a_review(tmp_path, enabled=False)
     for number in range(9):
         review.add(DOOR, [announced_stranger(number * STEP_S)], np.zeros((360, 640, 3), np.uint8))
     review.stop(10.0)
@@ -185,7 +199,7 @@ def test_a_review_that_is_not_switched_on_writes_nothing(tmp_path: Path) -> None
 
 
 def test_a_picture_of_a_visit_that_goes_on_is_written_when_the_service_ends(tmp_path: Path) -> None:
-    review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S, WallClock())
+    review = a_review(tmp_path, enabled=True)
     track = announced_stranger(time.monotonic())
     review.add(DOOR, [track], np.zeros((360, 640, 3), np.uint8))
     review.write_finished(time.monotonic(), {track})
@@ -198,7 +212,7 @@ def test_a_folder_that_cannot_be_written_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "review").write_text("a file")
-    review = Review(ReviewSettings(enabled=True, folder=tmp_path / "review"), QUIET_S, WallClock())
+    review = a_review(tmp_path, enabled=True)
     for start_s in (0.0, 100.0):
         review.add(DOOR, [announced_stranger(start_s)], np.zeros((360, 640, 3), np.uint8))
         review.write_finished(start_s + 10, ())

@@ -11,6 +11,7 @@ import pytest
 
 from facerec_mqtt.history import FILE, VisitFacts, VisitKind, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.settings import PicturesChoice
 from tests.support.page import Page, folders_in, page_request, running_page
 from tests.support.visits import NOON, filled
 
@@ -268,6 +269,27 @@ def test_what_cannot_be_done_with_strangers_is_said_and_changes_nothing(page: Pa
         assert found in ((status, 404) if "%" in path else (status,)), (path, answer)
         assert set(answer) == {"error"}
     assert strangers(page) == {"S2": 1, "S1": 3}
+
+
+def test_whether_pictures_are_kept_is_chosen_once_and_the_service_follows(tmp_path: Path) -> None:
+    folders = folders_in(tmp_path).model_copy(update={"keeps_pictures": False})
+    time = [0.0]
+    keeps = PicturesChoice(folders.model_dir, enabled=False, clock=lambda: time[0])
+    with running_page(page_request(folders)) as page:
+        expected = {"keeps_pictures": False, "by_settings": False, "asked": False}
+        assert ask(page, "GET", "/choices") == (200, expected)
+        assert not keeps()
+        for chosen in (True, False):
+            status, answer = ask(page, "PUT", "/choices", json={"keeps_pictures": chosen})
+            assert (status, answer) == (200, expected | {"keeps_pictures": chosen, "asked": True})
+            assert keeps() is not chosen
+            time[0] += 10
+            assert keeps() is chosen
+    (folders.model_dir / "choices.json").write_text("{")
+    time[0] += 10
+    assert not keeps()
+    with running_page(page_request(folders_in(tmp_path))) as page:
+        assert ask(page, "PUT", "/choices", json={"keeps_pictures": False})[0] == 409
 
 
 def test_everything_that_recognition_needs_is_tried(page: Page, folders: PageFolders) -> None:

@@ -13,7 +13,9 @@ from facerec_mqtt.web.context import PageContext
 from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import (
     Checks,
+    Choices,
     Models,
+    NewChoices,
     Quality,
     Recognised,
     RollbackRequest,
@@ -47,6 +49,18 @@ def report(context: PageContext, version: Annotated[str, Path(max_length=40)]) -
 def checks(context: PageContext) -> Checks:
     """Everything that recognition needs, tried again; it may take some seconds."""
     return context.household.checks()
+
+
+@router.get("/choices")
+def choices(context: PageContext) -> Choices:
+    """What was chosen on the page: whether pictures of strangers and of doubtful visits are kept."""
+    return context.household.choices()
+
+
+@router.put("/choices")
+def choose(context: PageContext, chosen: NewChoices) -> Choices:
+    """Choose whether pictures are kept; the service follows within seconds."""
+    return context.household.choose(chosen)
 
 
 @router.get("/quality")

@@ -10,6 +10,8 @@ from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.enrollment.changes import Whose, assign_visits, rename_in_model
 from facerec_mqtt.history import VisitFilter, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders, RebuildModel
+from facerec_mqtt.settings import Choices as KeptChoices
+from facerec_mqtt.settings import read_choices, write_choices
 from facerec_mqtt.web.household.checks import check_all
 from facerec_mqtt.web.household.commands import Forgetting, Recogniser
 from facerec_mqtt.web.household.errors import (
@@ -32,9 +34,11 @@ from facerec_mqtt.web.schemas import (
     Assignment,
     Check,
     Checks,
+    Choices,
     Face,
     Merge,
     Models,
+    NewChoices,
     NewName,
     People,
     Person,
@@ -247,6 +251,21 @@ class Household:
     def recognise(self, picture: bytes) -> Recognised:
         """Who is in a picture, which is not kept."""
         return self._recogniser.recognise(picture)
+
+    def choices(self) -> Choices:
+        """What was chosen on the page: whether pictures of visits are kept."""
+        chosen, enabled = read_choices(self._folders.model_dir).keeps_pictures, self._folders.keeps_pictures
+        return Choices(keeps_pictures=enabled or bool(chosen), by_settings=enabled, asked=chosen is not None)
+
+    def choose(self, choices: NewChoices) -> Choices:
+        """Choose it; the service follows within seconds."""
+        if self._folders.keeps_pictures and not choices.keeps_pictures:
+            raise ConflictError(
+                "The settings keep pictures of visits; set FACEREC_REVIEW__ENABLED=false and start again."
+            )
+        with self._changing, household_errors():
+            write_choices(self._folders.model_dir, KeptChoices(keeps_pictures=choices.keeps_pictures))
+        return self.choices()
 
     def checks(self) -> Checks:
         """Everything that recognition needs, tried again."""

@@ -156,6 +156,23 @@ class RebuildRequest(Request):
     force: bool = False
 
 
+class Choices(Answer):
+    """What was chosen on the page."""
+
+    keeps_pictures: bool
+    """Whether pictures of strangers and of doubtful visits are kept."""
+    by_settings: bool
+    """Whether the settings say so, whatever is chosen."""
+    asked: bool
+    """Whether that was chosen at any time."""
+
+
+class NewChoices(Request):
+    """What is chosen."""
+
+    keeps_pictures: bool
+
+
 class Check(Answer):
     """One thing that recognition needs."""
 
