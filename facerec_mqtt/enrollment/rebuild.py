@@ -154,6 +154,7 @@ def rebuild(
                 fpir=fpir,
             ),
             forced=force,
+            own_strangers=len(family.normaliser.centres) - len(cohort.centres),
             seconds=time.monotonic() - begun_s,
         )
         model = FamilyModel(

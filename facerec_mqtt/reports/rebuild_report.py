@@ -54,6 +54,8 @@ class RebuildReport:
     """With the model that was in use; `None` where there was none, or none that could be used."""
     forced: bool = False
     """Whether the new model is used even when it is worse."""
+    own_strangers: int = 0
+    """How many the cohort was extended by: from `_strangers`, and whom the cameras have seen."""
 
     @property
     def switched(self) -> bool:
@@ -153,6 +155,7 @@ class RebuildReport:
             "threshold": round(self.threshold, 4),
             "tpir": _rounded(sum(self.tpir.values()) / len(self.tpir)) if self.tpir else None,
             "measured_fpir": self.measured_fpir,
+            "own_strangers": self.own_strangers,
             "switched": self.switched,
             "not_used_because": self.not_used_because,
             "compared_with": None if self.comparison is None else _comparison_as_json(self.comparison),

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from facerec_mqtt.core.rejections import RejectionCode, RemarkCode
 from facerec_mqtt.enrollment.judging.audit import check_enrollment
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.history import FILE, Embedding, History, VisitKind, VisitRecord
 from facerec_mqtt.recognition.model_store import (
     FamilyModel,
     load_current,
@@ -29,8 +31,10 @@ from facerec_mqtt.recognition.model_store import (
 from tests.support.paths import ROOT
 from tests.support.pattern_world import (
     LOOKS,
+    PatternBackbone,
     PatternDetector,
     closest_classifier,
+    pattern,
     pattern_cohort,
     pattern_networks,
     picture_of,
@@ -133,6 +137,33 @@ def test_a_second_rebuild_analyses_new_photos_only_and_gives_the_same_model_for_
     assert all(np.array_equal(array, again.arrays[name]) for name, array in first.arrays.items())
     assert not np.array_equal(first.arrays["templates"], changed.arrays["templates"])
     assert versions(models) == (first.version, again.version, changed.version)
+
+
+def test_strangers_whom_the_cameras_have_seen_are_taken_into_account_and_a_damaged_history_is_said(
+    tmp_path: Path,
+) -> None:
+    enrollment, models = tmp_path / "enrollment", tmp_path / "models"
+    write_photos(enrollment / "Anna", 1, 8)
+    write_photos(enrollment / "Tom", 2, 8)
+    models.mkdir()
+    with closing(History.open(models / FILE)) as history:
+        for number, who in enumerate((30, 31, 1)):
+            vector = pattern(who).ravel().astype(np.float32)
+            visit = VisitRecord(
+                f"V{number}", VisitKind.STRANGER, None, None, "door", 9.0, 10.0, 0.1, stranger_id=f"S{number}"
+            )
+            embedding = Embedding(vector / np.linalg.norm(vector), PatternBackbone.digest)
+            history.put(visit, embedding)
+    report = rebuild_patterns(enrollment, models)
+    model = load_current(models)
+    assert model is not None
+    assert report.as_json()["own_strangers"] == len(model.arrays["strangers"]) == 2  # the third is Anna
+    assert identify(models, 1, 100).person == "anna"
+    (models / FILE).write_bytes(b"no database at all, but something else" * 50)
+    report = rebuild_patterns(enrollment, models)
+    assert report.own_strangers == 0
+    (note,) = report.notes
+    assert note.startswith("The strangers whom the cameras have seen were not taken into account: ")
 
 
 def test_bad_photos_are_rejected_with_their_reasons_and_never_fatal(tmp_path: Path) -> None:
