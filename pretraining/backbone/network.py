@@ -205,21 +205,36 @@ def to_keras(backbone: Backbone, model: Any) -> None:
             layer.set_weights([kernel.permute((2, 3, 0, 1) if depthwise else (2, 3, 1, 0)).numpy()])
 
 
+def between(first: Backbone, second: Backbone, share: float) -> dict[str, Tensor]:
+    """Weights between two networks' of one descent (arXiv 2109.01903), `share` of them the second's."""
+    other = second.state_dict()
+    return {
+        name: each.lerp(other[name], share) if each.is_floating_point() else each
+        for name, each in first.state_dict().items()
+    }
+
+
 def main() -> None:
     """Convert in the direction that the files' names say."""
-    import keras
-
-    from pretraining.backbone.keras_network import build_backbone, untrained_backbone
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("source", type=Path, help="Keras' .weights.h5, or .npz of ours")
     parser.add_argument("target", type=Path, help="the other of the two")
+    parser.add_argument("--towards", type=Path, help="an .npz: take weights between source's and these")
+    parser.add_argument("--share", type=float, default=0.5, help="of them")
     arguments = parser.parse_args()
     if not arguments.source.is_file():
         parser.error(f"{arguments.source} is not there")
     if not arguments.target.name.endswith((".npz", ".weights.h5")):
         parser.error(f"{arguments.target} must end in .npz or .weights.h5")
     arguments.target.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.towards:
+        weights = between(load(arguments.source), load(arguments.towards), arguments.share)
+        save(weights, arguments.target)
+        return
+    import keras
+
+    from pretraining.backbone.keras_network import build_backbone, untrained_backbone
+
     if arguments.target.suffix == ".npz":
         try:
             model = build_backbone(arguments.source)

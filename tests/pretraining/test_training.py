@@ -14,7 +14,7 @@ from pretraining.backbone.fuse import draw_together, reduction, turn_towards  # 
 from pretraining.backbone.hints import FIRST_PX, MODULES, PITCH_PX, read, teacher_cells  # noqa: E402
 from pretraining.backbone.identities import MARGIN, SCALE, Batches, Margin, wanted_similarity  # noqa: E402
 from pretraining.backbone.muon import Muon, orthogonal, shares  # noqa: E402
-from pretraining.backbone.network import Backbone, load, save  # noqa: E402
+from pretraining.backbone.network import Backbone, between, load, save  # noqa: E402
 from pretraining.backbone.train import STRANGER_SIMILARITY, distillation_loss  # noqa: E402
 
 if TYPE_CHECKING:
@@ -116,6 +116,15 @@ def test_a_network_comes_back_from_its_file_and_shows_its_maps(tmp_path: Path) -
         answer, maps = again.look(faces, MODULES)
         assert torch.equal(answer, network(faces))
     assert [tuple(each.shape) for each in maps] == [(2, 96, 7, 7), (2, 320, 4, 4)]
+
+
+def test_weights_between_two_networks() -> None:
+    first, second = Backbone(), Backbone()
+    mixed = between(first, second, 0.25)
+    name = "projection.weight"
+    wanted = 0.75 * first.state_dict()[name] + 0.25 * second.state_dict()[name]
+    assert torch.allclose(mixed[name], wanted)
+    first.load_state_dict(mixed)
 
 
 def unit_rows(count: int, dimensions: int, seed: int) -> np.ndarray:
