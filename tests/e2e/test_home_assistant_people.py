@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.mqtt.commands import parse_assign
 from tests.support.broker import Ear
 from tests.support.home_assistant import ANNA, JOSE, TOM, HomeAssistant, StagedService, picture
 from tests.support.paths import ROOT
@@ -230,14 +231,16 @@ def test_the_blueprints_are_imported_and_fire(home_assistant: HomeAssistant) -> 
         assert list(buttons) == ["José Núñez", "Postman", "Nobody"]
         visit = json.loads(ear.on("facerec/camera/front_door/event")[-1].payload)["visit_id"]
         for title, who in (
-            ("José Núñez", {"person": "jose_nunez"}),
+            ("José Núñez", {"name": "José Núñez"}),
             ("Postman", {"visitor": "Postman"}),
             ("Nobody", {"nobody": True}),
         ):
             before = len(ear.on("facerec/command/assign"))
             press(home_assistant, buttons[title])
             ear.wait(partial(more_than, ear, before))
-            assert json.loads(ear.on("facerec/command/assign")[-1].payload) == {"visit_id": visit} | who
+            answer = ear.on("facerec/command/assign")[-1].payload
+            assert json.loads(answer) == {"visit_id": visit} | who
+            assert parse_assign(answer).visit_id == visit  # as the service reads it
         press(home_assistant, "SOMETHING_ELSE")
         service.leave()
         service.see("jose_nunez")
