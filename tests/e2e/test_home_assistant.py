@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.mqtt.commands import Enable, Rebuild
+from facerec_mqtt.mqtt.home_assistant.entities import EVENT_TYPES
 from facerec_mqtt.settings.schema import PrivacySettings
 from tests.support.broker import Ear
 from tests.support.home_assistant import (
@@ -96,7 +97,7 @@ def test_every_entity_has_its_documented_id_and_a_state_before_anybody_is_seen(
         names = {full[entity]["attributes"]["friendly_name"] for entity in states}
         assert {"Face recognition José Núñez", "Face recognition Front door visit"} <= names
         assert full[f"{DEVICE}anna"]["attributes"]["device_class"] == "occupancy"
-        assert full[VISIT]["attributes"]["event_types"] == ["arrived", "departed", "stranger"]
+        assert full[VISIT]["attributes"]["event_types"] == EVENT_TYPES
         assert "training" in full[f"{SENSOR}model_status"]["attributes"]["options"]
         assert home_assistant.device_triggers() == {
             ("arrived", "Anna"),
