@@ -7,7 +7,9 @@
   one person. *Votes*: three of five pictures must be somebody's; *pooled*: the five embeddings are put
   together. Once at the score that lets exactly 0.1 or 1 % of the strangers' visits through, and once, *as
   used*, by the shipped table and a look after each picture.
-  *Poor*: 48 px, JPEG 40, grey, in enrolment and visits.
+  *Poor*: 48 px, JPEG 40, grey, in enrolment and visits. *Frames*: a visit is eight guises of one picture, a
+  little turned, shifted, lit otherwise, noisy and compressed, as of somebody who hardly moves; as used, by
+  three votes and pooled, with the third frame and with any.
 - `--clips`: short clips `PERSON_word.mkv` of one person each. Each clip is a visit, of a person who is
   enrolled from the other clips together with four of `--people`; and once of a stranger, without that person.
   By the real tracks, at 5 frames a second: how many frames with a face until the arrival, pooled and by
@@ -26,22 +28,21 @@ from typing import Any
 import cv2
 import numpy as np
 from accuracy import DATA, ENROLLED, FAMILY_SIZE, FPIRS, degrade, summary
+from filmed import FAMILIES, NOTHING, VOTES, embed, unit, visits_of_frames
 from labelled import read_people
 from numpy.typing import NDArray
 
-from facerec_mqtt.core.records import AlignedFace, Identification, Image, PooledEmbedding, Sighting, Vectors
+from facerec_mqtt.core.records import Identification, PooledEmbedding, Sighting, Vectors
 from facerec_mqtt.faces import Cohort, Embedder, FaceDetector, align, load_cohort
 from facerec_mqtt.presence import Visits
 from facerec_mqtt.recognition import Calibration, Gallery, Normaliser, calibrate, template
 from facerec_mqtt.recognition.error_rates import Scores, threshold_at
 from facerec_mqtt.settings import RecognitionSettings
 
-FAMILIES = 30
-PICTURES, VOTES = 5, 3
+PICTURES = 5
 SHUFFLES = 6
 """How often a stranger's pictures are dealt into visits."""
 FPS = 5
-NOTHING = np.zeros(0, np.float32)
 
 
 def main() -> int:
@@ -64,20 +65,13 @@ def main() -> int:
     for name, vectors in (("clean", clean), ("poor", poor)):
         figures[name] = visits_of_people(vectors, cohort)
         show(name, figures[name])
+    for name, enrolled, spoil in (("clean", clean, False), ("poor", poor, True)):
+        figures[f"frames, {name}"] = visits_of_frames(people, enrolled, embedder, cohort, spoil=spoil)
+        show(f"frames, {name}", figures[f"frames, {name}"])
     figures["clips"] = visits_in_clips(arguments.clips, clean, embedder, cohort)
     if arguments.json:
         print(json.dumps(figures))
     return 0
-
-
-def embed(embedder: Embedder, faces: Sequence[Image]) -> Vectors:
-    """Aligned faces to (N, D) unit rows."""
-    return embedder.embed([AlignedFace(image=face, width_px=112.0, sharpness=100.0) for face in faces])
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Rows of any length to unit length."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
 # --- Visits of five pictures

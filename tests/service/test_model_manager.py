@@ -76,9 +76,10 @@ def test_a_model_whose_report_says_less_has_a_message_all_the_same() -> None:
 
 
 def manager_of(models: Path) -> ModelManager:
-    return ModelManager(
-        Settings(enrollment_dir=models / "enrollment", model_dir=models), Recognizer.load(None)
+    settings = Settings(
+        enrollment_dir=models / "enrollment", model_dir=models, recognition=RecognitionSettings(fpir=0.01)
     )
+    return ModelManager(settings, Recognizer.load(None))
 
 
 def test_another_model_on_disk_is_loaded_once_and_a_folder_that_goes_changes_nothing(
@@ -117,7 +118,7 @@ def test_a_model_that_was_made_for_another_share_of_strangers_is_used_and_that_i
     manager.use(newer)
     assert manager.state().status == "ready"
     (line,) = caplog.messages
-    assert "made to let 0.1 % of strangers' visits through" in line
+    assert "made to let 1 % of strangers' visits through" in line
     assert "FACEREC_RECOGNITION__FPIR asks for 2 %" in line
 
 
