@@ -11,7 +11,7 @@ from typing import Literal
 
 from facerec_mqtt.core.records import Box, Sighting
 from facerec_mqtt.presence.explanation import Tally
-from facerec_mqtt.presence.pooling import Pool
+from facerec_mqtt.presence.pooling import CHANGED_FRAMES, Pool
 from facerec_mqtt.presence.still_faces import StillFaces
 
 TRACK_GAP_S = 3.0
@@ -79,6 +79,8 @@ class Track:
     good_frames: int = 0
     pool: Pool = field(default_factory=Pool)
     """Its frames' embeddings."""
+    alone: deque[str | None] = field(default_factory=lambda: deque(maxlen=CHANGED_FRAMES))
+    """Whom the newest frames name by themselves."""
     votes: deque[Vote] = field(default_factory=lambda: deque(maxlen=MOST_VOTES))
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from facerec_mqtt.core.records import Identification, PooledEmbedding, Sighting
+from facerec_mqtt.presence.pooling import CHANGED_FRAMES
 from facerec_mqtt.presence.tracking import MOST_VOTES, Track, Vote
 from facerec_mqtt.settings import RecognitionSettings
 
@@ -52,7 +53,8 @@ def look(track: Track, judge: Judge | None) -> None:
     """
     at_s, pool = track.sighting.captured_at_s, track.pool
     pool.add(track.sighting)
-    if pool.has_changed():
+    track.alone.append(track.sighting.identification.person)
+    if pool.has_changed() or _is_another_member(track):
         began_s = pool.keep_newest()
         track.votes = _deque(vote for vote in track.votes if vote.at_s >= began_s)
     fitting = pool.fitting(at_s - POOLED_S)
@@ -66,6 +68,17 @@ def look(track: Track, judge: Judge | None) -> None:
         votes = [vote for vote in track.votes if vote.at_s not in fitting]
         votes += [replace(newest, at_s=frame_s) for frame_s in fitting]
         track.votes = _deque(sorted(votes, key=lambda vote: vote.at_s))
+
+
+def _is_another_member(track: Track) -> bool:
+    """Whether each of the newest frames, by itself, names the same other member: a sister, a brother."""
+    names = set(track.alone)
+    return (
+        track.person is not None
+        and len(track.alone) == CHANGED_FRAMES
+        and len(names) == 1
+        and names.isdisjoint({None, track.person})
+    )
 
 
 def _deque(votes: Iterable[Vote]) -> deque[Vote]:

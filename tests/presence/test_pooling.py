@@ -142,3 +142,15 @@ def test_whoever_takes_the_place_arrives_as_soon_as_anybody() -> None:
         (3, "arrived", "anna", 3),
         (23, "arrived", "tom", 3),
     ]
+
+
+def test_a_sister_who_takes_the_place_arrives_as_soon_although_they_are_alike() -> None:
+    sister = (0.5 * ANNA + 0.866 * TOM).astype(np.float32)
+    visits, arrived = Visits(RecognitionSettings()), []
+    for number in range(30):
+        person, name = (ANNA, "anna") if number < 20 else (sister, "tom")
+        alone = Identification(name, 0.9, 0.5, None, name)
+        seen = replace(frame(person, number, 0.3), captured_at_s=0.2 * number, identification=alone)
+        changes = visits.observe("front_door", 0.2 * number, [seen], judge)
+        arrived += [(number + 1, change.person) for change in changes]
+    assert arrived == [(3, "anna"), (23, "tom")]
