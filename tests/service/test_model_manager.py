@@ -1,10 +1,12 @@
 """The family's model as the service has it, and its published state."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from facerec_mqtt.backup import back_up, restore
 from facerec_mqtt.core.child_process import from_line
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import Person
@@ -120,6 +122,21 @@ def test_a_model_that_was_made_for_another_share_of_strangers_is_used_and_that_i
     (line,) = caplog.messages
     assert "made to let 1 % of strangers' visits through" in line
     assert "FACEREC_RECOGNITION__FPIR asks for 2 %" in line
+
+
+def test_a_model_that_a_restore_puts_in_place_is_loaded_while_the_service_runs(
+    home: Home, tmp_path: Path
+) -> None:
+    back_up(home.enrollment, home.models, tmp_path / "backup", datetime.now(UTC))
+    manager = manager_of(tmp_path / "new")
+    assert manager.newer() is None
+    restore(tmp_path / "photos", tmp_path / "new", tmp_path / "backup", merge=False)
+    newer = manager.newer()
+    assert newer is not None
+    manager.use(newer)
+    assert manager.version == home.report["version"]
+    restore(tmp_path / "photos", tmp_path / "new", tmp_path / "backup", merge=False)
+    assert manager.newer() is None
 
 
 def test_nobody_can_tell_who_is_enrolled_where_no_model_was_loaded_yet(home: Home) -> None:
