@@ -37,11 +37,13 @@ def create_app(context: Context) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        await to_thread.run_sync(context.household.start)
         link = asyncio.create_task(context.live.run())
         try:
             yield
         finally:
             link.cancel()
+            context.household.close()
 
     app = FastAPI(
         title="facerec-mqtt",

@@ -93,6 +93,7 @@ def capture(request: Request, context: PageContext, person: str, camera: Text) -
 @router.post("/model/rebuild")
 def rebuild(request: Request, context: PageContext) -> RedirectResponse:
     """Make a new model."""
+    context.household.give_way()
     context.live.send(RebuildModel())
     return back_to(request, "/model")
 

@@ -10,6 +10,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.enrollment.album import Album
+from facerec_mqtt.enrollment.changes import listed_photos
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
 from facerec_mqtt.enrollment.judging.audit import check_enrollment
 from facerec_mqtt.enrollment.owners import TRASH, folders_in
@@ -90,3 +91,17 @@ def test_deleted_photos_are_nobodys_but_are_found_by_forget(tmp_path: Path) -> N
     assert list(folders_in(tmp_path)) == [tmp_path / "Anna"]
     traces = find_traces(Places(tmp_path, tmp_path / "models", tmp_path / "review"), "Anna")
     assert set(traces.folders) == {tmp_path / "Anna", tmp_path / TRASH / "Anna"}
+
+
+def test_a_persons_files_go_by_their_paths_in_the_folder_also_of_known_visitors(tmp_path: Path) -> None:
+    for file in ("Anna/1.jpg", "Anna/2019/1.jpg", "_known/Postman/2.jpg", "_known/Postman/2019/3.jpg"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"x")
+    (tmp_path / "Anna" / "link.jpg").symlink_to("1.jpg")
+    (tmp_path / "Anna" / "toms").symlink_to("../_known/Postman")
+    assert set(listed_photos(tmp_path, "anna")) == {"1.jpg", "2019/1.jpg"}
+    assert listed_photos(tmp_path, "postman") == {
+        "2.jpg": tmp_path / "_known" / "Postman" / "2.jpg",
+        "2019/3.jpg": tmp_path / "_known" / "Postman" / "2019" / "3.jpg",
+    }
+    assert listed_photos(tmp_path, "tom") == {}

@@ -1,5 +1,6 @@
 """People and their photos by the API, on drawn people: judged, moved, deleted, used anyway, forgotten."""
 
+import fcntl
 import shutil
 import socket
 import threading
@@ -313,10 +314,26 @@ def test_the_versions_of_the_model_and_the_way_back(page: Page) -> None:
     (version,) = answer["versions"]
     assert (status, version["current"], version["people"]) == (200, True, ["Anna", "Tom"])
     assert page.client.get(version["report"]).headers["content-type"].startswith("text/html")
+    # Also while photos are being looked at, which hold the model folder.
+    extra = page.folders.enrollment_dir / "Anna" / "extra.jpg"
+    extra.write_bytes(photo_of("Anna", size=(500, 400)))
+    photos(page, "anna")
+    wait_until(lambda: _is_held(page.folders.model_dir), "nobody looks at it")
     assert ask(page, "POST", "/model/rollback", json={"version": version["version"]})[0] == 202
+    extra.unlink()
     assert ask(page, "POST", "/model/rollback")[0] == 409
     assert ask(page, "POST", "/model/rollback", json={"version": "20200101T000000Z-0000"})[0] == 404
     assert ask(page, "GET", "/model/versions/..%2F..%2Fx/report.html")[0] == 404
+
+
+def _is_held(model_dir: Path) -> bool:
+    """Whether somebody holds the model folder."""
+    with (model_dir / "rebuild.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_of_somebody_who_is_forgotten_nothing_is_left(page: Page, page_folders: PageFolders) -> None:

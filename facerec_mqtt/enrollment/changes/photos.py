@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from facerec_mqtt.core.files import UNFINISHED_PREFIX, files_below, sync_folder
 from facerec_mqtt.core.slugs import clean_name
 from facerec_mqtt.enrollment.folder import ENDINGS, read_photos_of
+from facerec_mqtt.enrollment.owners import KNOWN
 from facerec_mqtt.enrollment.person_file import read_person_file, write_person_file
 
 _MOST_NAME_BYTES = 120
@@ -36,7 +37,8 @@ def listed_photos(enrollment_dir: Path, person: str) -> dict[str, Path]:
     photos: dict[str, Path] = {}
     for photo in read_photos_of(enrollment_dir, person).photos:
         if photo.path.resolve() == root / photo.path.relative_to(enrollment_dir) and photo.path.is_file():
-            photos.setdefault(photo.file.split("/", 1)[1], photo.path)
+            levels = 2 if photo.file.startswith(f"{KNOWN}/") else 1
+            photos.setdefault(photo.file.split("/", levels)[-1], photo.path)
     return photos
 
 

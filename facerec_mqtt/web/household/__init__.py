@@ -4,12 +4,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.enrollment.changes import Whose, assign_visits, rename_in_model
+from facerec_mqtt.enrollment.changes import Whose, assign_visits, empty_trash, rename_in_model
 from facerec_mqtt.history import VisitFilter, VisitRecord
-from facerec_mqtt.monitoring.page_messages import PageFolders, RebuildModel
+from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.settings import Choices as KeptChoices
 from facerec_mqtt.settings import read_choices, write_choices
 from facerec_mqtt.web.household.checks import check_all
@@ -64,6 +65,8 @@ __all__ = [
     "Upload",
 ]
 _WAIT_FOR_FORGET_S = 20.0
+_SOON_S = 30.0
+"""Within it whoever needs the model folder has taken hold of it."""
 
 
 class Household:
@@ -93,6 +96,10 @@ class Household:
         )
         self._recogniser = Recogniser(folders.model_dir)
         self._forgetting = Forgetting(folders, self._fpir)
+
+    def start(self) -> None:
+        """Delete what has been in the trash for long."""
+        empty_trash(self._folders.enrollment_dir, datetime.now(UTC))
 
     def close(self) -> None:
         """End the processes that it has started."""
@@ -185,6 +192,7 @@ class Household:
         with self._changing:
             self._people.rename(person, name.name)
             # While a rebuild runs it cannot be; the rebuild brings the name.
+            self._audit.give_way(_SOON_S)
             with contextlib.suppress(ModelError):
                 rename_in_model(self._folders.model_dir, person, self._people.names()[person])
         return self.person(person)
@@ -192,6 +200,7 @@ class Household:
     def forget_person(self, person: str) -> bool:
         """Remove all traces of somebody; whether that is done, or goes on for a while."""
         _, owner = self._people.enrolled(person)
+        self._audit.give_way(_SOON_S)
         done = self._forgetting.forget(owner, _WAIT_FOR_FORGET_S)
         self._photos.drop_copies()
         return done
@@ -237,12 +246,13 @@ class Household:
 
     def rollback(self, version: str | None) -> Models:
         """Switch to another version that is kept."""
+        self._audit.give_way(_SOON_S)
         self._models.roll_back(version)
         return self.model()
 
-    def rebuild(self, *, force: bool) -> None:
-        """Have the service make a new model."""
-        self._live.send(RebuildModel(force=force))
+    def give_way(self) -> None:
+        """Somebody else needs the model folder for a rebuild: cease to look at photos for a while."""
+        self._audit.give_way(_SOON_S)
 
     def report_page(self, version: str) -> Path:
         """The report of a version as a page."""

@@ -36,12 +36,15 @@ class Recogniser:
     Args:
         model_dir: where the models are.
         timeout_s: a picture that takes longer is given up.
+        most_waiting: so many others may wait while one is looked at.
     """
 
-    def __init__(self, model_dir: Path, *, timeout_s: float = _RECOGNISE_S) -> None:
+    def __init__(
+        self, model_dir: Path, *, timeout_s: float = _RECOGNISE_S, most_waiting: int = MOST_WAITING
+    ) -> None:
         self._model_dir = model_dir
         self._timeout_s = timeout_s
-        self._places = threading.BoundedSemaphore(1 + MOST_WAITING)
+        self._places = threading.BoundedSemaphore(1 + most_waiting)
         self._one = threading.Lock()
 
     def recognise(self, picture: bytes) -> Recognised:

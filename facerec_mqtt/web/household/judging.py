@@ -9,11 +9,12 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,12 +30,15 @@ _LOOK_S = 60.0
 _QUEUE_S = 120.0
 _MOST_BYTES = 64 * 2**20
 _AUDIT_S = 1800.0
+_END_S = 10.0
 _AGAIN_AFTER_S = 20.0
 """After a check that failed, as during a rebuild."""
 
 
 class PhotoWorker:
     """Looks at photos, one after the other; may be asked from any thread.
+
+    What cannot be shown or cut out is a `NotThereError`, what takes too long a `TryAgainError`.
 
     Args:
         idle_s: the process is ended when it was not needed for so long.
@@ -47,29 +51,15 @@ class PhotoWorker:
         self._timer: threading.Timer | None = None
 
     def look(self, path: Path) -> Answer:
-        """Judge a photo by itself, and list its faces.
-
-        Raises:
-            TryAgainError: it takes too long, or the process ends.
-        """
+        """Judge a photo by itself, and list its faces."""
         return self._ask(Request(do="look", path=path))
 
     def copy(self, path: Path, side_px: int) -> bytes:
-        """Make a JPEG of a photo to show, upright and at most so large.
-
-        Raises:
-            NotThereError: it is no picture that can be shown.
-            TryAgainError: it takes too long, or the process ends.
-        """
+        """Make a JPEG of a photo to show, upright and at most so large."""
         return self._jpeg(Request(do="copy", path=path, side_px=side_px))
 
     def cut(self, path: Path, face: int) -> bytes:
-        """Make a JPEG of one of a photo's faces with its surroundings.
-
-        Raises:
-            NotThereError: there is no such face.
-            TryAgainError: it takes too long, or the process ends.
-        """
+        """Make a JPEG of one of a photo's faces with its surroundings."""
         return self._jpeg(Request(do="cut", path=path, face=face))
 
     def close(self) -> None:
@@ -90,7 +80,7 @@ class PhotoWorker:
             if self._timer is not None:
                 self._timer.cancel()
             try:
-                answer = Answer.model_validate_json(self._exchange(request))
+                answer = Answer.model_validate_json(self._exchange_again(request))
             except (OSError, ValueError) as error:
                 self._end()
                 raise TryAgainError(
@@ -103,6 +93,17 @@ class PhotoWorker:
             return answer
         finally:
             self._lock.release()
+
+    def _exchange_again(self, request: Request) -> bytes:
+        """As `_exchange`, once more where a process that was idle has died."""
+        was_idle = self._process is not None
+        try:
+            return self._exchange(request)
+        except OSError:
+            self._end()
+            if not was_idle:
+                raise
+            return self._exchange(request)
 
     def _exchange(self, request: Request) -> bytes:
         """Send a request and wait for the line that answers it.
@@ -167,8 +168,6 @@ class Judgement(BaseModel):
 
 
 class _Audit(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
     photos: list[Judgement]
 
 
@@ -196,11 +195,7 @@ class Audit:
         self._running = False
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
-
-    @property
-    def is_running(self) -> bool:
-        """Whether photos are being looked at."""
-        return self._running
+        self._not_before_s = 0.0
 
     def learn(self, version: str, made_s: float, report: SavedReport) -> None:
         """Take what a rebuild reported; what was found later is kept.
@@ -215,24 +210,21 @@ class Audit:
                 return
             self._report_of = version
             for photo in report.photos:
-                signature = self._signature(photo.file)
+                signature = _signature(self._enrollment_dir / photo.file)
                 is_later = signature is not None and signature[1] / 1e9 > made_s
                 if signature is None or is_later or (made_s < self._audited_s and photo.file in self._known):
                     continue
                 self._known[photo.file] = signature, Judgement.model_validate(photo.model_dump())
 
-    def judgements(self, paths: Mapping[Path, Path], enrollment_dir: Path) -> dict[Path, Judgement | None]:
-        """What would become of photos; where that is not known, it is looked for, and `None` until then.
-
-        Args:
-            paths: the photos.
-            enrollment_dir: that they are in.
-        """
+    def judgements(self, paths: Iterable[Path]) -> dict[Path, Judgement | None]:
+        """What would become of photos; where that is not known, it is looked for, and `None` until then."""
         found: dict[Path, Judgement | None] = {}
         is_new = False
         with self._lock:
             for path in paths:
-                file = "/".join(text_name(Path(part)) for part in path.relative_to(enrollment_dir).parts)
+                file = "/".join(
+                    text_name(Path(part)) for part in path.relative_to(self._enrollment_dir).parts
+                )
                 signature, judgement = self._known.get(file, (None, None))
                 now = _signature(path)
                 found[path] = judgement if judgement and signature == now else None
@@ -250,6 +242,19 @@ class Audit:
             self._running = True
         threading.Thread(target=self._run, name="audit", daemon=True).start()
 
+    def give_way(self, seconds: float) -> None:
+        """Let somebody else have the model folder: end what is going on, which is kept, and wait a while."""
+        with self._lock:
+            self._not_before_s = time.monotonic() + seconds
+            process = self._process
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
     def close(self) -> None:
         """End what is going on."""
         with self._lock:
@@ -263,9 +268,16 @@ class Audit:
                 if not self._wanted or self._closed:
                     self._running = False
                     return
-                self._wanted = False
+                wait_s = self._not_before_s - time.monotonic()
+                self._wanted = wait_s > 0
+            if wait_s > 0:
+                time.sleep(min(wait_s, 1.0))
+                continue
             before, began_s = self._signatures(), time.time()
             photos = self._check()
+            if photos is None and self._not_before_s > time.monotonic():
+                self._wanted = True
+                continue
             if photos is None:
                 time.sleep(_AGAIN_AFTER_S if not self._closed else 0)
                 with self._lock:
@@ -289,6 +301,8 @@ class Audit:
                 env=child_environment(),
                 preexec_fn=_at_low_priority,
             )
+            if self._not_before_s > time.monotonic():
+                self._process.send_signal(signal.SIGINT)
             output, _ = self._process.communicate(timeout=_AUDIT_S)
             return _Audit.model_validate(json.loads(output)).photos if output else None
         except (OSError, ValueError, ValidationError, subprocess.SubprocessError):
@@ -308,9 +322,6 @@ class Audit:
                 if signature is not None:
                     found["/".join(text_name(Path(part)) for part in parts)] = signature
         return found
-
-    def _signature(self, file: str) -> Signature | None:
-        return _signature(self._enrollment_dir / file)
 
 
 def _by_file(photos: list[Judgement], files: Mapping[str, Signature]) -> Iterator[tuple[str, Judgement]]:

@@ -116,7 +116,7 @@ class HouseholdPhotos:
         folder, _ = self._people.enrolled(person)
         marks = photos_to_use(folder)
         files = sorted(self.files(person).items(), key=lambda each: _changed(each[1]), reverse=True)
-        judged = self._audit.judgements({path: folder.parent for _, path in files}, self._enrollment_dir)
+        judged = self._audit.judgements(path for _, path in files)
         return Photos(
             photos=[_photo(person, file, judged[path], used_anyway=file in marks) for file, path in files]
         )

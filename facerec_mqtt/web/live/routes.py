@@ -132,6 +132,7 @@ def rebuild(context: PageContext, asked: RebuildRequest | None = None) -> Accept
     """Make a new model of the photos; `model` in the status has how far it is."""
     if context.live.status.model.status == "training":
         raise RunningError("A rebuild is already running; wait until it has ended.")
+    context.household.give_way()
     context.live.send(RebuildModel(force=asked is not None and asked.force))
     return Accepted()
 
