@@ -12,7 +12,8 @@ stranger it is.
 Of all pairs of visits: precision is the share of those in one group that are one person, recall the share
 of those of one person that are in one group. `--threshold` tries others than `history.SAME_PERSON`, for
 people who are not reported. `--poor` shows faces as a distant camera would: 40 pixels wide, blurred,
-compressed. `--pictures` leaves out people of whom there are fewer.
+compressed. `--pictures` leaves out people of whom there are fewer; siblings are much harder to tell apart
+than strangers, `--one-of-a-family` leaves them out.
 """
 
 import argparse
@@ -78,6 +79,7 @@ def main() -> int:
     parser.add_argument("--visits", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--pictures", type=int, default=2 * FEWEST, help="fewest of one person")
+    parser.add_argument("--one-of-a-family", action="store_true", help="no two people of one family")
     parser.add_argument("--poor", action="store_true")
     parser.add_argument("--cache", type=Path, help="keep the embeddings here, and take them from here")
     parser.add_argument("--threshold", type=float, nargs="+", default=[SAME_PERSON])
@@ -89,7 +91,13 @@ def main() -> int:
     figures = {}
     for threshold in arguments.threshold:
         results = [
-            one_seed(people, arguments.strangers, arguments.visits, seed, threshold)
+            one_seed(
+                one_of_each(people, seed) if arguments.one_of_a_family else people,
+                arguments.strangers,
+                arguments.visits,
+                seed,
+                threshold,
+            )
             for seed in range(arguments.seeds)
         ]
         figures[threshold] = summary(results)
@@ -227,6 +235,13 @@ def one_seed(
         same, together, both = same + is_same, together + is_together, both + (is_same and is_together)
     names = {name for name, _ in shown}
     return Result(len(shown), len(names), len(set(group_of)), both / max(1, together), both / max(1, same))
+
+
+def one_of_each(people: Mapping[str, Sequence[Look]], seed: int) -> dict[str, Sequence[Look]]:
+    """One person of each family, at random; a family is a folder of people within a source."""
+    names = random.Random(seed).sample(sorted(people), len(people))
+    family_of = {name: name.rpartition("/")[0] if name.count("/") > 1 else name for name in names}
+    return {name: people[name] for name in {family: name for name, family in family_of.items()}.values()}
 
 
 def visits_of(

@@ -57,9 +57,7 @@ class StrangerGroups:
         self._same_person = same_person
         self._lock = threading.Lock()
         self._unwritten: dict[str, _Joined] = {}
-        self._seen: dict[str, int] = {}
-        self._sums: dict[str, NDArray[np.float32]] = {}
-        self._gallery: Gallery | None = None
+        self._groups = _Groups({}, {}, normaliser)
 
     @property
     def network(self) -> str:
@@ -78,11 +76,9 @@ class StrangerGroups:
             vector: (D,) float32 unit embedding of its face.
         """
         with self._lock:
-            stranger_id = self._nearest(vector) or self._new_id()
+            stranger_id = self._groups.nearest(vector, self._same_person) or self._new_id()
             self._unwritten[visit_id] = _Joined(stranger_id, vector)
-            self._add(stranger_id, vector)
-            self._gallery = None
-            return StrangerSeen(stranger_id, self._seen[stranger_id])
+            return StrangerSeen(stranger_id, self._groups.add(stranger_id, vector))
 
     def written(self, visit_id: str) -> None:
         """A visit is in the history, or never will be."""
@@ -102,29 +98,60 @@ class StrangerGroups:
             visits: how many visits each group has.
             merged: of groups that were merged into others, the id of the one that stayed.
         """
+        sums: dict[str, NDArray[np.float32]] = {}
+        for each in kept:
+            sums[each.stranger_id] = sums.get(each.stranger_id, np.float32(0)) + each.vector
+        # Before the lock, which a frame may wait for.
+        groups = _Groups(dict(visits), sums, self._normaliser)
         with self._lock:
-            self._seen, self._sums = dict(visits), {}
-            for each in kept:
-                self._sums[each.stranger_id] = self._sums.get(each.stranger_id, np.float32(0)) + each.vector
             for joined in self._unwritten.values():
-                self._add(merged.get(joined.stranger_id, joined.stranger_id), joined.vector)
-            self._gallery = None
+                groups.add(merged.get(joined.stranger_id, joined.stranger_id), joined.vector)
+            self._groups = groups
 
-    def _add(self, stranger_id: str, vector: NDArray[np.float32]) -> None:
-        self._seen[stranger_id] = self._seen.get(stranger_id, 0) + 1
-        self._sums[stranger_id] = self._sums.get(stranger_id, np.float32(0)) + vector
 
-    def _nearest(self, vector: NDArray[np.float32]) -> str | None:
-        if not self._sums:
-            return None
+class _Groups:
+    """How many visits each group has, and what is in the middle of what they look like.
+
+    Args:
+        visits: how many, by the group's id.
+        sums: (D,) sum of the visits' vectors, by the group's id.
+        normaliser: of the scores.
+    """
+
+    def __init__(
+        self, visits: dict[str, int], sums: dict[str, NDArray[np.float32]], normaliser: Normaliser
+    ) -> None:
+        self._visits = visits
+        self._sums = sums
+        self._normaliser = normaliser
+        self._rows = {stranger_id: row for row, stranger_id in enumerate(sums)}
+        self._gallery = Gallery.of(_unit(np.stack([*sums.values()])), normaliser) if sums else None
+
+    def nearest(self, vector: NDArray[np.float32], least: float) -> str | None:
+        """Which group resembles a vector most; `None` where that is less than `least`."""
         if self._gallery is None:
-            self._gallery = Gallery.of(centres(list(self._sums.values())), self._normaliser)
+            return None
         scores = self._gallery.normalised(vector[None], self._normaliser)[0]
         best = int(scores.argmax())
-        return [*self._sums][best] if scores[best] >= self._same_person else None
+        return [*self._rows][best] if scores[best] >= least else None
+
+    def add(self, stranger_id: str, vector: NDArray[np.float32]) -> int:
+        """Add a visit to a group, which may be new; how many it has then."""
+        self._visits[stranger_id] = self._visits.get(stranger_id, 0) + 1
+        self._sums[stranger_id] = self._sums.get(stranger_id, np.float32(0)) + vector
+        # Only this row: to compare all groups with the cohort again would take longer than a frame.
+        new = Gallery.of(_unit(self._sums[stranger_id][None]), self._normaliser)
+        row = self._rows.setdefault(stranger_id, len(self._rows))
+        old = new if self._gallery is None else self._gallery
+        before = Gallery(old.templates[:row], old.mean[:row], old.deviation[:row])
+        after = Gallery(old.templates[row + 1 :], old.mean[row + 1 :], old.deviation[row + 1 :])
+        self._gallery = Gallery(
+            np.concatenate([before.templates, new.templates, after.templates]),
+            np.concatenate([before.mean, new.mean, after.mean]),
+            np.concatenate([before.deviation, new.deviation, after.deviation]),
+        )
+        return self._visits[stranger_id]
 
 
-def centres(sums: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(N, D) float32 unit rows in the middle of each group, of the sums of its vectors."""
-    rows = np.stack(sums)
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
