@@ -14,6 +14,7 @@ from rich.table import Table
 from facerec_mqtt.core.clock import epoch_of, zone_or_machines
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.slugs import slug
+from facerec_mqtt.enrollment import everybody_in
 from facerec_mqtt.history import (
     FILE,
     History,
@@ -60,7 +61,7 @@ def list_visits(
         raise FacerecError(f"--limit is {limit}; give 1 or more.")
     zone = zone_or_machines(os.environ)
     wanted = VisitFilter(
-        person=None if person is None else slug(person),
+        person=None if person is None else _slug_of(settings, person),
         camera=None if camera is None else slug(camera),
         kind=None if kind is None else VisitKind(kind),
         since=None if since is None else _epoch("--since", since, zone, end=False),
@@ -78,6 +79,12 @@ def list_visits(
     else:
         print(_no_visits(settings, wanted))
     return 0
+
+
+def _slug_of(settings: Settings, person: str) -> str:
+    """By what a person's visits go, who may be called otherwise by now."""
+    called = (each.slug for each in everybody_in(settings.enrollment_dir).values() if each.name == person)
+    return next(called, None) or slug(person)
 
 
 def _find(settings: Settings, wanted: VisitFilter, limit: int) -> list[VisitRecord]:

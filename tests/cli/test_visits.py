@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.cli.main import main
+from facerec_mqtt.enrollment.person_file import PersonFile, write_person_file
 from facerec_mqtt.history import FILE, SCHEMA_VERSION
 from tests.support.visits import ANNA, NOON, STRANGER, filled
 
@@ -67,6 +68,7 @@ def test_as_json_a_visit_has_all_that_is_known(capsys: pytest.CaptureFixture[str
             "named_otherwise": 0,
             "refused": {"blurred": 1},
             "best_score": 0.0,
+            "corrected": False,
         },
     }
 
@@ -96,6 +98,16 @@ def test_a_picture_that_is_kept_is_named(capsys: pytest.CaptureFixture[str]) -> 
 )
 def test_options_choose_visits(capsys: pytest.CaptureFixture[str], options: str, found: list[str]) -> None:
     assert [visit["visit_id"] for visit in listed(capsys, *options.split())] == found
+
+
+def test_somebody_who_is_called_otherwise_is_found_by_either_name(
+    models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = models.parent / "enrollment" / "Anna"
+    folder.mkdir(parents=True)
+    write_person_file(folder, PersonFile(name="Annie Smith"))
+    for name in ("Annie Smith", "Anna"):
+        assert [visit["visit_id"] for visit in listed(capsys, "--person", name)] == ["01C", "01A"]
 
 
 def test_more_than_a_page_of_visits_is_listed(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
