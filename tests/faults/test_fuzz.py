@@ -30,11 +30,13 @@ from facerec_mqtt.core.slugs import SlugError, slug
 from facerec_mqtt.enrollment.judging.photo_cache import PhotoCache
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.commands import (
+    Assign,
     Capture,
     CommandIntake,
     Enable,
     Rebuild,
     Refused,
+    parse_assign,
     parse_capture,
     parse_enabled,
     parse_rebuild,
@@ -111,8 +113,9 @@ COMMANDS = [
 @EXAMPLES
 @given(anything(COMMANDS))
 def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payload: bytes) -> None:
-    parsers: list[Callable[[bytes], Rebuild | Capture | Enable]] = [
+    parsers: list[Callable[[bytes], Rebuild | Capture | Enable | Assign]] = [
         parse_rebuild,
+        parse_assign,
         lambda data: parse_capture(data, CAMERAS),
         lambda data: parse_enabled("front_door", data, CAMERAS),
     ]
@@ -126,6 +129,9 @@ def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payloa
             assert command.camera in CAMERAS
             assert Path("/enrollment", command.person).resolve().parent == Path("/enrollment")
             assert 1 <= command.seconds <= 120
+        if isinstance(command, Assign):
+            for name in (command.name, command.visitor):
+                assert name is None or Path("/enrollment", name).resolve().parent == Path("/enrollment")
 
 
 @EXAMPLES
@@ -133,7 +139,7 @@ def test_a_command_is_carried_out_as_it_stands_or_refused_in_one_sentence(payloa
     st.one_of(
         st.text(max_size=60),
         st.builds("facerec/camera/{}/enabled/set".format, st.text(max_size=30)),
-        st.sampled_from(["facerec/command/rebuild", "facerec/command/capture"]),
+        st.sampled_from([f"facerec/command/{name}" for name in ("rebuild", "capture", "assign")]),
     ),
     anything(COMMANDS),
     st.booleans(),
@@ -142,7 +148,7 @@ def test_whatever_comes_on_whatever_topic_is_a_command_a_refusal_or_none_of_ours
     topic: str, payload: bytes, retained: bool
 ) -> None:
     taken = CommandIntake(Topics(), CAMERAS).take(topic, payload, retained, 100.0)
-    assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Refused)
+    assert taken is None or isinstance(taken, Rebuild | Capture | Enable | Assign | Refused)
     if retained:
         assert taken is None or isinstance(taken, Refused)
     if isinstance(taken, Refused):
