@@ -50,6 +50,9 @@ def main() -> int:
     parser.add_argument(
         "--frames", type=int, default=FRAMES, help="of each phase; with fewer its quantiles are not its own"
     )
+    parser.add_argument(
+        "--client-nice", type=int, default=19, help="of whoever looks: 19 leaves the machine to the service"
+    )
     parser.add_argument("--fps", type=float, default=5.0, help="of each camera")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as port:
@@ -108,7 +111,7 @@ def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str,
         idle_mb = pss(page) / 2**20
         for _ in range(arguments.rounds):
             rest.append(phase(received, service.pid, page, arguments.frames))
-            with looking(address, arguments.cameras) as count:
+            with looking(address, arguments.cameras, arguments.client_nice) as count:
                 load.append(phase(received, service.pid, page, arguments.frames))
                 answered.append(count.value)
         return {
@@ -191,11 +194,11 @@ def phase(
 
 
 @contextmanager
-def looking(address: str, cameras: int) -> "Iterator[Any]":
+def looking(address: str, cameras: int, nice: int) -> "Iterator[Any]":
     """Have people look at the page from another process; yields how many requests were answered so far."""
     context = multiprocessing.get_context("spawn")
     count = context.Value("q", 0)
-    process = context.Process(target=_look, args=(address, cameras, count), daemon=True)
+    process = context.Process(target=_look, args=(address, cameras, nice, count), daemon=True)
     process.start()
     time.sleep(5)
     count.value = 0
@@ -206,8 +209,8 @@ def looking(address: str, cameras: int) -> "Iterator[Any]":
         process.join()
 
 
-def _look(address: str, cameras: int, count: Any) -> None:
-    os.nice(19)
+def _look(address: str, cameras: int, nice: int, count: Any) -> None:
+    os.nice(nice)
     asyncio.run(_all(address, cameras, count))
 
 
