@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.broker import PATIENCE_S
 
@@ -70,6 +70,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
     if _CHROMIUM is None:
         pytest.skip("There is no Chromium for the tests of the page; Debian has it as: apt install chromium")
+    expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
         # As root, and in most containers, its sandbox cannot be set up; it opens our own page alone.
         chromium = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])

@@ -1,0 +1,67 @@
+"""Whole ways through the page of a running service, by clicks alone, with drawn people."""
+
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.support.broker import Broker, wait_until
+from tests.support.browser import OpenTab
+from tests.support.lived_in import pictures_in
+from tests.support.service import Home, RunningService, write_film
+from tests.support.service_runs import REBUILD_PATIENCE_S, camera
+
+
+@contextmanager
+def page_of_a_service(home: Home, broker: Broker, film: Path, log_folder: Path) -> Iterator[str]:
+    """The address of the page of a service that looks at a film and keeps pictures of visits."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings: Mapping[str, str] = home.environment(camera(film), **broker.environment()) | {
+        "FACEREC_WEB__ENABLED": "true",
+        "FACEREC_WEB__PORT": str(port),
+        "FACEREC_REVIEW__ENABLED": "true",
+        "FACEREC_REVIEW__FOLDER": str(log_folder / "review"),
+    }
+    address = f"http://127.0.0.1:{port}"
+    with RunningService(settings, log_folder / "service.log"):
+        wait_until(lambda: _answers(address), "the page does not answer")
+        yield address
+
+
+def _answers(address: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{address}/api/v1/status").json()["cameras"][0]["online"] is True
+    return False
+
+
+def test_a_stranger_on_monday_is_my_uncle_and_he_arrives_on_tuesday(
+    home: Home, broker: Broker, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    film = tmp_path / "film"
+    film.mkdir()
+    write_film(film, [None])
+    shutil.copytree(home.enrollment, tmp_path / "enrollment")
+    home = replace(home, enrollment=tmp_path / "enrollment")
+    with page_of_a_service(home, broker, film, tmp_path) as address:
+        tab = open_tab(address, "phone")
+        page = tab.open()
+        tab.go("Strangers")
+        expect(page.get_by_text("Somebody who came 2 times")).to_be_visible()
+        tab.click("Who is this?")
+        page.get_by_role("combobox", name="Who is this?").fill("Uncle Jo")
+        page.keyboard.press("Enter")
+        tab.go("People")
+        page.get_by_role("link", name="Uncle Jo").click()
+        page.get_by_role("link", name="Rebuild").click()
+        tab.click("Rebuild")
+        expect(page.get_by_text("Uncle Jo").first).to_be_visible(timeout=REBUILD_PATIENCE_S * 1000)
+        tab.go("Now")
+        expect(page.locator("#headline")).to_have_text("Uncle Jo is here")
+        tab.page.close()
+    assert pictures_in(home.enrollment / "Uncle Jo") >= 1
