@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from facerec_mqtt.core.records import ModelState, Person, PersonState
+from facerec_mqtt.demo.small_broker import small_broker
 from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings.schema import MqttSettings
@@ -18,6 +20,8 @@ from tests.support.publisher import ANNA, HERE, arrival, running
 
 MAX_BYTES = 5000
 PICTURE = b"\xff\xd8" + bytes(6000)
+LARGE_PICTURE = b"\xff\xd8" + bytes(2_500_000)
+"""More than Mosquitto takes unless told otherwise."""
 REPORT = {"photos": ["x" * 40] * 200}
 TOPICS = Topics()
 EVENTS, FACE = TOPICS.camera("front_door", "event"), TOPICS.camera("front_door", "face")
@@ -128,3 +132,29 @@ def test_when_the_broker_takes_more_again_one_message_takes_the_place_of_the_par
                 ear.wait_for(topic, b"")
     kept = {topic for topic in broker.retained() if TOPICS.is_discovery(topic)}
     assert kept == {TOPICS.discovery, foreign}
+
+
+@pytest.fixture
+def small_broker_settings() -> Iterator[MqttSettings]:
+    """amqtt, which speaks MQTT 3.1.1 alone and knows no limit."""
+    with small_broker() as settings:
+        yield settings
+
+
+def test_a_broker_without_a_limit_gets_everything_whole(
+    small_broker_settings: MqttSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = small_broker_settings
+    announced = announcement(settings, ANNA)
+    with (
+        Broker(tmp_path, settings.port, "", protocol=MQTTProtocolVersion.MQTTv311).ear() as ear,
+        running(settings, discovery=announced) as publisher,
+    ):
+        publisher.publish_state(ModelState("ready", None, "m", ("anna",), REPORT, None))
+        wait_until(lambda: publisher.online)
+        publisher.publish_face("front_door", LARGE_PICTURE)
+        assert ear.wait_for(FACE).payload == LARGE_PICTURE
+        assert json.loads(ear.wait_for(TOPICS.model_state).payload)["report"] == REPORT
+        assert json.loads(ear.wait_for(TOPICS.discovery).payload) == announced
+        assert set(parts_on(ear)) == {TOPICS.discovery}
+    assert "is not published" not in caplog.text

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Departure, Detection, PresenceChange, Sighting
-from facerec_mqtt.presence.still_faces import LOOK_EVERY_S, STILL_S
+from facerec_mqtt.presence.still_faces import LOOK_EVERY_S, STILL_S, StillFaces
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.support.sightings import face
@@ -33,10 +34,11 @@ def flicker(sighting: Sighting, shift_px: float = 0.0, noise_px: float = 0.5) ->
 
 
 class Hall:
-    """Shows frames to visits, one every `STEP_S`."""
+    """Shows frames to visits, one every `step_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_s: float = STEP_S) -> None:
         numbers = count(1)
+        self.step_s = step_s
         self.visits = Visits(RecognitionSettings(), new_id=lambda: f"V{next(numbers)}")
         self.now_s = 1000.0
         self.changes: list[PresenceChange] = []
@@ -44,7 +46,7 @@ class Hall:
     def show(self, seconds: float, faces: Callable[[float], list[Sighting]]) -> "Hall":
         end_s = self.now_s + seconds
         while self.now_s < end_s:
-            self.now_s += STEP_S
+            self.now_s += self.step_s
             shown = [replace(each, captured_at_s=self.now_s) for each in faces(self.now_s)]
             self.changes += self.visits.observe(DOOR, self.now_s, shown)
         return self
@@ -149,3 +151,83 @@ def test_a_face_that_a_search_has_missed_is_searched_at_once() -> None:
     hall = Hall().show(20.0, lambda _: [portrait()])
     hall.visits.observe(DOOR, hall.now_s + 0.2, [])
     assert hall.visits.must_search(DOOR, hall.now_s + 0.4)
+
+
+RATES = [0.1, 0.5, 1.0, 5.0]
+"""Looks a second: a search now and then, an overloaded machine, a camera of 1 fps, ordinary ones."""
+SIZES = [(100.0, 0.02), (40.0, 0.02), (100.0, 0.05), (200.0, 0.04)]
+"""Widths of faces in pixels, and how far they sway to each side, in widths."""
+
+
+def watched(rate: float, width: float, offset: Callable[[float], float], seconds: float) -> StillFaces:
+    """Watch a face `offset` widths from its place through a detector that flickers, now and then badly."""
+    rng = np.random.default_rng(17)
+    faces, sighting = StillFaces(), face("tom", x=300.0, width=width)
+    points, (left, top, right, bottom) = sighting.detection.landmarks, sighting.detection.box
+    for number in range(int(seconds * rate)):
+        at_s = 1000.0 + (number + float(rng.uniform(-0.1, 0.1))) / rate
+        shift = np.array([offset(at_s), 0.0]) * width
+        noise = rng.normal(0.0, 0.2, 2) + rng.normal(0.0, 0.15, (5, 2))
+        noise *= 4.0 if rng.uniform() < 0.05 else 1.0
+        box = (left + float(shift[0]), top, right + float(shift[0]), bottom)
+        seen = Detection(box, (points + shift + noise).astype(np.float32), 0.9)
+        alive = faces.alive([replace(sighting, detection=seen, captured_at_s=at_s)], at_s)
+        if not alive:
+            break
+    return faces
+
+
+def has_pictures(faces: StillFaces) -> bool:
+    return any(place.is_picture for place in faces._places)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_who_sways_stays_however_seldom_one_looks(rate: float) -> None:
+    for (width, sway), period_s in product(SIZES, (4.1, 9.5, 23.0)) if rate < 2 else [(SIZES[0], 9.5)]:
+
+        def offset(at_s: float, sway: float = sway, period_s: float = period_s) -> float:
+            return sway * float(np.sin(2 * np.pi * at_s / period_s))
+
+        assert not has_pictures(watched(rate, width, offset, 1000.0)), (width, sway)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_who_changes_posture_stays_however_seldom_one_looks(rate: float) -> None:
+    for (width, sway), every_s in product(SIZES, (5.0, 60.0)) if rate < 2 else [(SIZES[0], 60.0)]:
+        postures = np.random.default_rng(5).uniform(-1.5 * sway, 1.5 * sway, 1000)
+
+        def offset(at_s: float, postures: NDArray[np.float64] = postures, every_s: float = every_s) -> float:
+            return float(postures[int(at_s / every_s)])
+
+        assert not has_pictures(watched(rate, width, offset, 1000.0)), (width, sway)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_portrait_is_a_picture_however_seldom_one_looks(rate: float) -> None:
+    for width in (40.0, 100.0, 200.0) if rate < 2 else (40.0,):
+        assert has_pictures(watched(rate, width, lambda _: 0.0, 2 * STILL_S)), width
+
+
+def test_before_a_camera_of_one_frame_a_second_a_reader_stays_and_a_portrait_goes() -> None:
+    def room(now_s: float) -> list[Sighting]:
+        reader = flicker(face("tom", x=300.0), 4.0 * float(np.sin(2 * np.pi * now_s / 9.5)))
+        return [portrait(), reader]
+
+    hall = Hall(step_s=1.0).show(3 * STILL_S, room)
+    assert sorted(hall.events) == [("arrived", "anna"), ("arrived", "tom"), ("departed", "anna")]
+
+
+@pytest.mark.parametrize(("walker", "size"), [("anna", 1.0), (None, 1.0), ("anna", 1.6)])
+def test_who_walks_past_a_portrait_does_not_take_it_along(walker: str | None, size: float) -> None:
+    """They hide it while they are beside its place, for a few looks each time."""
+    faces, at_s = StillFaces(), 1000.0
+    while not has_pictures(faces):
+        at_s += 1.0
+        faces.alive([portrait()], at_s)
+    for _ in range(20):
+        for step in range(-5, 6):
+            at_s += 0.2
+            passing = face(walker, x=900.0 + 8 * step + 4, width=WIDTH_PX * size)
+            faces.alive([flicker(passing)], at_s)
+        at_s += 60.0
+        assert not faces.alive([portrait()], at_s)

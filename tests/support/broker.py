@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pytest
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from facerec_mqtt.settings.schema import MqttSettings
@@ -57,7 +57,7 @@ class Ear:
         self._messages: list[Message] = []
         self._settled: set[str] = set()
         self._subscribed = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=broker.protocol)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()
@@ -150,6 +150,8 @@ class Broker:
     ca: Path | None = None
     own_certificate: tuple[str, str] | None = None
     """Certificate and key of who listens, where the broker asks for them."""
+    protocol: MQTTProtocolVersion = MQTTv5
+    """What an ear speaks with it."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
