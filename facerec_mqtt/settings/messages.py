@@ -43,6 +43,7 @@ def describe_error(error: Any, prefix: str, known: Collection[str], known_of_cam
     value = error.get("input")
     whole_camera = location[0] == "cameras" and len(location) < 3
     secret = whole_camera or any(part in ("password", "username", "url", "main_url") for part in location)
+    secret = secret or "@" in str(value)  # an address with a login
     shown = f" is {value!r}" if isinstance(value, str | int | float) and not secret else ""
     message = reason(error)
     return f"{place}{shown}: {message[:1].lower()}{message[1:]}."

@@ -188,6 +188,17 @@ class MqttSettings(Group):
     tracker_hours: float = Field(default=12.0, gt=0, le=8760)
     """Whoever was seen is `home` for so long after the last time; then nobody knows, and never `not_home`."""
 
+    @field_validator("host")
+    @classmethod
+    def _host_stands_alone(cls, host: str) -> str:
+        host = host.strip()
+        if not host or re.search(r"""[][/\\\s"'@]|^[^:]*:[^:]*$""", host):
+            raise ValueError(
+                "give a name or an address alone, such as 192.168.1.10, without mqtt://, quotes or a login; "
+                "the port goes into FACEREC_MQTT__PORT"
+            )
+        return host
+
     @model_validator(mode="after")
     def _tls_belongs_together(self) -> Self:
         if not self.tls and (self.tls_ca or self.tls_certificate or self.tls_key or self.tls_insecure):

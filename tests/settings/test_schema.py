@@ -123,6 +123,35 @@ def test_an_unknown_name_in_the_file_is_found_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "host",
+    [
+        "mqtt://192.168.1.10",
+        "mqtt://192.168.1.10:1883",
+        f"mqtt://me:{CANARY}@192.168.1.10",
+        "192.168.1.10:1883",
+        "[fd00::10]:1883",
+        "homeassistant.local/",
+        "'192.168.1.10'",
+        '"192.168.1.10"',
+        "192.168.1.10 1883",
+        "  ",
+    ],
+)
+def test_a_broker_that_is_more_than_a_host_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    message = message_for(monkeypatch, FACEREC_MQTT__HOST=host)
+    assert "FACEREC_MQTT__PORT" in message
+    assert CANARY not in message
+
+
+@pytest.mark.parametrize(
+    "host", [" 192.168.1.10 ", "fd00::10", "fe80::1%eth0", "homeassistant.local", "core_mqtt"]
+)
+def test_names_and_addresses_of_brokers_are_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    settings = read(monkeypatch, FACEREC_MQTT__HOST=host)
+    assert settings.mqtt.host == host.strip()
+
+
+@pytest.mark.parametrize(
     ("environment", "sentence"),
     [
         ({"FACEREC_MQTT__PORT": "x7"}, "FACEREC_MQTT__PORT is 'x7'"),
