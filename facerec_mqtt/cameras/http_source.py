@@ -339,4 +339,8 @@ def _decoded(data: bytes) -> Image:
         return decode_picture(data, formats=WEB_FORMATS)
     except PictureError as error:
         detail = f"{str(error)[:1].lower()}{str(error)[1:].rstrip('.')}"
+        if not data.strip():
+            detail = "its answer is empty; check the URL, or restart the camera"
+        elif data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in b"<{[":
+            detail = "its answer is a web page or a text; check the URL, and whether it wants a login"
         raise failed(FailureKind.NO_PICTURE, detail=detail) from error

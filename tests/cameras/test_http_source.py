@@ -124,6 +124,28 @@ def test_what_is_no_picture_is_named(answer: Answer, kind: FailureKind, status: 
     assert (failure.kind, failure.status) == (kind, status)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<!DOCTYPE html>\n<title>Login</title>", "web page"),
+        (b"\xef\xbb\xbf\r\n<html>", "web page"),
+        (b'<?xml version="1.0"?><ResponseStatus/>', "web page"),
+        (b'[{"cmd": "Snap", "error": {"detail": "please login first"}}]', "web page"),
+        (b"", "empty"),
+        (b"\r\n", "empty"),
+    ],
+)
+def test_an_answer_that_is_no_picture_at_all_is_not_taken_for_a_photo_of_a_person(
+    body: bytes, words: str
+) -> None:
+    with http_camera(lambda _: (200, {}, body)) as url:
+        failure = failure_of(url)
+    assert failure.kind is FailureKind.NO_PICTURE
+    assert words in failure.sentence
+    assert "person" not in failure.sentence
+    assert "copy" not in failure.sentence
+
+
 def test_nobody_listens_at_a_snapshot_url() -> None:
     with http_camera(basic) as url:
         pass
