@@ -87,11 +87,11 @@ class Pool:
         """Forget the face that was there before.
 
         Returns:
-            Since when the newest is there.
+            Since when the newest is there; minus infinity where no frame was embedded.
         """
         self._pooled.clear()
         del self._frames[:-CHANGED_FRAMES]
-        return self._frames[0].at_s
+        return self._frames[0].at_s if self._frames else -math.inf
 
 
 def weight(sighting: Sighting) -> float:
