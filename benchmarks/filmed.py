@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import AlignedFace, Image, Vectors
 from facerec_mqtt.faces import Cohort, Embedder
-from facerec_mqtt.presence.pooling import differing
+from facerec_mqtt.presence.tracks.pooling import differing
 from facerec_mqtt.recognition import Gallery, Normaliser, calibrate, template
 from facerec_mqtt.recognition.error_rates import Scores
 

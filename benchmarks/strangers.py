@@ -37,7 +37,7 @@ from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import AlignedFace, Detection, Identification, Image, Sighting
 from facerec_mqtt.faces import Embedder, FaceDetector, align, find_faces, load_cohort
 from facerec_mqtt.history import SAME_PERSON, StrangerGroups
-from facerec_mqtt.presence.pooling import Pool
+from facerec_mqtt.presence.tracks.pooling import Pool
 from facerec_mqtt.recognition import Normaliser
 
 FEWEST, MOST = 3, 5

@@ -20,6 +20,14 @@ from facerec_mqtt.core.rejections import Rejection, Remark, RemarkCode
 from facerec_mqtt.enrollment import EnrollmentFolder, Photo, read_enrollment_folder
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoCache
 from facerec_mqtt.enrollment.judging.photos import content_key
+from facerec_mqtt.enrollment.reports import (
+    PhotoReport,
+    confusable_people,
+    outcomes_as_json,
+    photos_of,
+    rate_text,
+)
+from facerec_mqtt.enrollment.reports.html import Page, render_page
 from facerec_mqtt.faces import STILL_SIDE_PX, Embedder, FaceDetector, find_faces, load_cohort, select_face
 from facerec_mqtt.recognition import (
     NOBODY,
@@ -34,8 +42,6 @@ from facerec_mqtt.recognition import (
     prepare,
     tpir_of,
 )
-from facerec_mqtt.reports import PhotoReport, confusable_people, outcomes_as_json, photos_of, rate_text
-from facerec_mqtt.reports.html import Page, render_page
 from facerec_mqtt.settings import Settings
 
 

@@ -19,7 +19,7 @@ from facerec_mqtt.faces import without_chatter
 from facerec_mqtt.service import RebuildProgress
 
 if TYPE_CHECKING:  # what is printed is imported already, and the service's child must not need it
-    from facerec_mqtt.reports import AuditReport, PhotoReport, RebuildReport
+    from facerec_mqtt.enrollment.reports import AuditReport, PhotoReport, RebuildReport
 
 _ENOUGH_TO_ESTIMATE = 0.02
 

@@ -13,8 +13,6 @@ enrollment/
 """
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +27,10 @@ from facerec_mqtt.enrollment.owners import (
     STRANGERS,
     Use,
     folders_of_visitors,
+    forgetting_was_interrupted,
     is_of_somebody,
     owner_name,
     owners_of,
-    set_aside_in,
     use_of,
 )
 from facerec_mqtt.enrollment.person_file import photos_to_use
@@ -189,7 +187,7 @@ class _Reader:
             f'The folder "{text_name(folder)}" is not used, since its name begins with a dot; rename it.'
             for folder in hidden
         ]
-        if _forgetting_was_interrupted(self._enrollment_dir):
+        if forgetting_was_interrupted(self._enrollment_dir):
             self.notes.append(
                 f'The folder "{SET_ASIDE}" is not used: it holds photos of somebody that an interrupted'
                 " facerec-mqtt forget was to remove; give that command again, or move them back."
@@ -345,22 +343,3 @@ def _hidden_people(folder: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 if path.is_dir() and any(entry.suffix.lower() in ENDINGS for entry in path.iterdir()):
                     yield path
-
-
-def _forgetting_was_interrupted(enrollment_dir: Path) -> bool:
-    """Whether `forget` has left photos there; while it is at work it holds a lock on their folder."""
-    folder = enrollment_dir / SET_ASIDE
-    found = [path for parent in set_aside_in(enrollment_dir) for path in parent.glob("*")]
-    if all(path.name.startswith((".", "_")) for path in found):
-        return False
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        finally:
-            os.close(descriptor)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a share without locks cannot say
-    return True

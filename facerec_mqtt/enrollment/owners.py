@@ -1,6 +1,7 @@
 """Whose folder a folder in the enrollment folder is, by its name."""
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -121,3 +122,22 @@ def folder_of(parent: Path, name: str) -> Path:
     called = (path for path, owner in owners.items() if owner.name == name)
     named = (path for path in owners if owner_name(path) == name)
     return next(called, None) or next(named, parent / name)
+
+
+def forgetting_was_interrupted(enrollment_dir: Path) -> bool:
+    """Whether `forget` has left photos there; while it is at work it holds a lock on their folder."""
+    folder = enrollment_dir / SET_ASIDE
+    found = [path for parent in set_aside_in(enrollment_dir) for path in parent.glob("*")]
+    if all(path.name.startswith((".", "_")) for path in found):
+        return False
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a share without locks cannot say
+    return True

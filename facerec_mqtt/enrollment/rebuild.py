@@ -20,6 +20,14 @@ from facerec_mqtt.enrollment.judging.analyses import analyse_photos, open_networ
 from facerec_mqtt.enrollment.judging.audit import ANALYSING, judge_folder
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.judging.photos import shipped_networks
+from facerec_mqtt.enrollment.reports import (
+    FEW_PHOTOS,
+    AuditReport,
+    RebuildReport,
+    no_usable_photo,
+    photos_of,
+)
+from facerec_mqtt.enrollment.reports.html import rebuild_page, render_page
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.history import HistoryError
 from facerec_mqtt.recognition import (
@@ -34,14 +42,6 @@ from facerec_mqtt.recognition import (
     tpir_of,
     versions,
 )
-from facerec_mqtt.reports import (
-    FEW_PHOTOS,
-    AuditReport,
-    RebuildReport,
-    no_usable_photo,
-    photos_of,
-)
-from facerec_mqtt.reports.html import rebuild_page, render_page
 from facerec_mqtt.training import (
     Trainer,
     TrainingSet,

@@ -23,7 +23,7 @@ from facerec_mqtt.core.files import replace_file
 from facerec_mqtt.core.records import Image, Sighting
 from facerec_mqtt.faces import portrait, portrait_jpeg
 from facerec_mqtt.presence.explanation import Explanation
-from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track
+from facerec_mqtt.presence.tracks.tracking import TRACK_GAP_S, Track
 from facerec_mqtt.settings import PicturesChoice, ReviewSettings, Settings
 
 _log = logging.getLogger(__name__)

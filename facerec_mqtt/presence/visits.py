@@ -16,8 +16,8 @@ from typing import Literal
 from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sighting
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.still_faces import LOOK_EVERY_S
-from facerec_mqtt.presence.tracking import TRACK_GAP_S, CameraView, Track, Visit, cost, follow
-from facerec_mqtt.presence.votes import Judge, look, votes_for, votes_for_stranger, votes_of_successor
+from facerec_mqtt.presence.tracks.tracking import TRACK_GAP_S, CameraView, Track, Visit, cost, follow
+from facerec_mqtt.presence.tracks.votes import Judge, look, votes_for, votes_for_stranger, votes_of_successor
 from facerec_mqtt.settings import RecognitionSettings
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -24,11 +24,11 @@ from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild, discovery_payload
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits, announcement
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.model_manager import ModelManager
-from facerec_mqtt.service.page import PageFeed
+from facerec_mqtt.service.page_feed import PageFeed
 from facerec_mqtt.service.persistence import Persistence
-from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from facerec_mqtt.core.errors import CommandError, ModelError
 from facerec_mqtt.core.records import ModelState, Person, family_of
+from facerec_mqtt.enrollment.reports.summary import model_message, summary
 from facerec_mqtt.recognition import (
     FamilyModel,
     Recognizer,
@@ -16,7 +17,6 @@ from facerec_mqtt.recognition import (
     is_emptied,
     load_version,
 )
-from facerec_mqtt.reports.summary import model_message, summary
 from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess, RebuildResult
 from facerec_mqtt.settings import Settings
 

@@ -10,8 +10,8 @@ from facerec_mqtt import __version__
 from facerec_mqtt.core.clock import WallClock, zone_or_machines
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.loop import Service
-from facerec_mqtt.service.publisher import Publisher
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)

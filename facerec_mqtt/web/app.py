@@ -17,9 +17,9 @@ from starlette.types import Scope
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.web import sign_in
+from facerec_mqtt.web.access import sign_in
+from facerec_mqtt.web.access.guard import Guard
 from facerec_mqtt.web.context import STATIC, Context, failure, path_of, static_digest
-from facerec_mqtt.web.guard import Guard
 from facerec_mqtt.web.live import routes as live_routes
 from facerec_mqtt.web.schemas import Error
 

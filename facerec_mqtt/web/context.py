@@ -12,9 +12,9 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from facerec_mqtt.monitoring.page_messages import PageRequest
+from facerec_mqtt.web.access.security import TOKENS_FILE, Sessions, SignIn, Tokens, now_s
 from facerec_mqtt.web.household import Household
 from facerec_mqtt.web.live import Frames, Live
-from facerec_mqtt.web.security import TOKENS_FILE, Sessions, SignIn, Tokens, now_s
 
 STATIC = Path(__file__).parent / "static"
 API = "/api/"

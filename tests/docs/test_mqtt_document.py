@@ -24,7 +24,7 @@ from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.commands import Capture, CommandIntake, parse_capture, parse_rebuild
 from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.mqtt.topics import Topics
-from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.settings.loading import setting_names
 from facerec_mqtt.settings.schema import PrivacySettings
 from tests.support.broker import Broker

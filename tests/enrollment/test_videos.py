@@ -19,7 +19,7 @@ from facerec_mqtt.enrollment.judging.audit import check_enrollment
 from facerec_mqtt.enrollment.judging.photos import shipped_networks
 from facerec_mqtt.enrollment.judging.video_files import open_video, plain_video
 from facerec_mqtt.enrollment.judging.videos import MOST_PICTURES
-from facerec_mqtt.reports import AuditReport, PhotoReport
+from facerec_mqtt.enrollment.reports import AuditReport, PhotoReport
 from tests.support.http_cameras import write_video
 from tests.support.pattern_world import pattern_cohort, pattern_networks, picture_of, write_photos
 from tests.support.patterns_rebuild import contents, identify, rebuild_patterns

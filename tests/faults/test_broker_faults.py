@@ -14,7 +14,7 @@ import pytest
 
 from facerec_mqtt.mqtt.failures import Fault, Outage
 from facerec_mqtt.mqtt.outbox import MAX_WAITING
-from facerec_mqtt.service.reconnect import DOUBTED_DELAY_S, ReconnectPolicy
+from facerec_mqtt.service.broker.reconnect import DOUBTED_DELAY_S, ReconnectPolicy
 from facerec_mqtt.settings.schema import MqttSettings
 from tests.support.broker import (
     LOGIN_CONFIG,

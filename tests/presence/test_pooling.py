@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Identification, PooledEmbedding, PresenceChange, Sighting
-from facerec_mqtt.presence.pooling import MOST_FRAMES, Pool
+from facerec_mqtt.presence.tracks.pooling import MOST_FRAMES, Pool
 from facerec_mqtt.presence.visits import Visits
 from facerec_mqtt.settings.schema import RecognitionSettings
 from tests.support.sightings import face

@@ -14,7 +14,7 @@ import pytest
 from facerec_mqtt.core.clock import WallClock
 from facerec_mqtt.core.records import Sighting
 from facerec_mqtt.presence.review import Review, ReviewCollector, ReviewFolder, ReviewPicture
-from facerec_mqtt.presence.tracking import TRACK_GAP_S, Track, follow
+from facerec_mqtt.presence.tracks.tracking import TRACK_GAP_S, Track, follow
 from facerec_mqtt.settings import Choices, RecognitionSettings, ReviewSettings, Settings, write_choices
 from tests.support.broker import Broker, wait_until
 from tests.support.service import Home, RunningService, run_program

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from facerec_mqtt.backup import back_up, restore
 from facerec_mqtt.core.child_process import from_line
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import Person
+from facerec_mqtt.maintenance.backup import back_up, restore
 from facerec_mqtt.recognition.model_paths import ModelPaths
 from facerec_mqtt.recognition.model_store import FamilyModel, delete_all_models, load_current
 from facerec_mqtt.recognition.recognizer import Recognizer

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from facerec_mqtt.monitoring.page_messages import PageListening, PageRequest
-from facerec_mqtt.service.page import process
-from facerec_mqtt.service.page.process import PageProcess
+from facerec_mqtt.service import page_process as process
+from facerec_mqtt.service.page_process import PageProcess
 from tests.support.broker import PATIENCE_S, Certificates, free_port, wait_until
 from tests.support.page import folders_in, page_request
 from tests.support.service import children_of, command_line

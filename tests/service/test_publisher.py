@@ -17,7 +17,7 @@ from facerec_mqtt.core.records import ModelState
 from facerec_mqtt.mqtt.commands import Enable, Rebuild
 from facerec_mqtt.mqtt.connection import check_login
 from facerec_mqtt.mqtt.outbox import MAX_AGE_S
-from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.support.broker import (
     LOGIN_CONFIG,

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from facerec_mqtt.mqtt.failures import Fault, Outage, address, sentence
-from facerec_mqtt.service.reconnect import (
+from facerec_mqtt.service.broker.reconnect import (
     FIRST_DELAY_S,
     MAX_BREAKS,
     MAX_DELAY_S,

@@ -1,6 +1,7 @@
 """Real Mosquitto brokers on free ports of the loopback interface, and an ear that receives all on them."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -245,10 +246,21 @@ def mosquitto() -> str:
 
 
 def free_port() -> int:
-    """Find a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Find a port of the loopback interface that nobody listens on.
+
+    Not one of those that the system gives to outgoing connections, and each of pytest's worker processes
+    takes others: nobody has it before it is used.
+    """
+    first = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
+    for _ in range(1_000):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", first + next(_ports) % 1_000))
+            return int(listener.getsockname()[1])
+    raise AssertionError("no port is free")
+
+
+# Two runs of the tests at once begin at different ones.
+_ports = itertools.count(os.getpid())
 
 
 def run_broker(

@@ -29,7 +29,7 @@ from facerec_mqtt.mqtt.commands import Command, Enable
 from facerec_mqtt.mqtt.home_assistant import Component, discovery_payload
 from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.visits import Visits
-from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings, RecognitionSettings
 from tests.support.broker import Broker, free_port, run_broker
 from tests.support.paths import SHARED

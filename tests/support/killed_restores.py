@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from facerec_mqtt.backup import restore
+from facerec_mqtt.maintenance.backup import restore
 from facerec_mqtt.recognition import load_current
 from tests.support.killed_forgets import dies_in
 

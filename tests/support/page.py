@@ -14,10 +14,10 @@ import uvicorn
 
 from facerec_mqtt.monitoring.page_messages import PageCamera, PageFolders, PageRequest
 from facerec_mqtt.web.__main__ import server_config
+from facerec_mqtt.web.access.security import now_s
 from facerec_mqtt.web.app import create_app
 from facerec_mqtt.web.context import Context
 from facerec_mqtt.web.live import Live
-from facerec_mqtt.web.security import now_s
 from tests.support.broker import PATIENCE_S, wait_until
 from tests.support.service import Home
 

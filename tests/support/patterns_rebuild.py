@@ -5,11 +5,11 @@ from pathlib import Path
 from facerec_mqtt.core.records import Identification
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.enrollment.reports.rebuild_report import RebuildReport
 from facerec_mqtt.recognition.model_store import (
     load_current,
 )
 from facerec_mqtt.recognition.recognizer import Recognizer
-from facerec_mqtt.reports.rebuild_report import RebuildReport
 from tests.support.pattern_world import (
     PatternBackbone,
     PatternDetector,

@@ -10,7 +10,7 @@ import pytest
 from facerec_mqtt.core.records import Person, PersonState, PresenceChange
 from facerec_mqtt.mqtt.commands import Command
 from facerec_mqtt.mqtt.home_assistant import Component
-from facerec_mqtt.service.publisher import Publisher
+from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.settings.schema import MqttSettings, PrivacySettings
 from tests.support.broker import Ear, wait_until
 from tests.support.sightings import face

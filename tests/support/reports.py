@@ -4,10 +4,10 @@ import numpy as np
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.enrollment.reports.html import rebuild_page, render_page
+from facerec_mqtt.enrollment.reports.photo_report import PhotoReport
+from facerec_mqtt.enrollment.reports.rebuild_report import RebuildReport
 from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
-from facerec_mqtt.reports.html import rebuild_page, render_page
-from facerec_mqtt.reports.photo_report import PhotoReport
-from facerec_mqtt.reports.rebuild_report import RebuildReport
 from facerec_mqtt.training.comparison import Comparison
 
 ODD_NAME = 'Mia <script>alert("x")</script> $x_$ 美亚'

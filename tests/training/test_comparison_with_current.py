@@ -17,9 +17,9 @@ from facerec_mqtt.cli.models import kept_models
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.enrollment.reports.rebuild_report import RebuildReport
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import current_version, load_version, page_of, versions
-from facerec_mqtt.reports.rebuild_report import RebuildReport
 from facerec_mqtt.training.comparison import WorseCode
 from facerec_mqtt.training.fit import Trainer
 from tests.support.pattern_world import closest_classifier, pattern_cohort, pattern_networks, write_photos

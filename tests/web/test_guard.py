@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from facerec_mqtt.web.security import FREE_ATTEMPTS, HEADERS, MAX_DELAY_S, SESSION_COOKIE, TOKENS_FILE
+from facerec_mqtt.web.access.security import FREE_ATTEMPTS, HEADERS, MAX_DELAY_S, SESSION_COOKIE, TOKENS_FILE
 from tests.support.broker import PATIENCE_S
 from tests.support.page import Page, folders_in, page_request, running_page
 

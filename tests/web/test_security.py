@@ -1,7 +1,7 @@
 import pytest
 
 from facerec_mqtt.settings import is_loopback
-from facerec_mqtt.web.security import (
+from facerec_mqtt.web.access.security import (
     FREE_ATTEMPTS,
     MAX_ADDRESSES,
     MAX_DELAY_S,

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facerec_mqtt.backup import back_up, restore
+from facerec_mqtt.maintenance.backup import back_up, restore
 from facerec_mqtt.settings import Settings
 
 

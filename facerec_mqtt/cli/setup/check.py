@@ -13,7 +13,11 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.cameras import probe
-from facerec_mqtt.checks import (
+from facerec_mqtt.core.errors import FacerecError, SettingsError
+from facerec_mqtt.core.images import read_picture
+from facerec_mqtt.core.records import Frame, Image
+from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
+from facerec_mqtt.maintenance.checks import (
     Check,
     attempt_check,
     check_enrollment_folder,
@@ -23,10 +27,6 @@ from facerec_mqtt.checks import (
     check_time_zone,
     check_writable,
 )
-from facerec_mqtt.core.errors import FacerecError, SettingsError
-from facerec_mqtt.core.images import read_picture
-from facerec_mqtt.core.records import Frame, Image
-from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
 from facerec_mqtt.monitoring import require_client
 from facerec_mqtt.mqtt import check_login
 from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare

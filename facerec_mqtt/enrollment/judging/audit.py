@@ -19,9 +19,9 @@ from facerec_mqtt.enrollment.judging.photo_comparison import (
     moments,
 )
 from facerec_mqtt.enrollment.judging.photos import shipped_networks
+from facerec_mqtt.enrollment.reports import AuditReport, PhotoReport, resembling_strangers
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.recognition import rebuilding
-from facerec_mqtt.reports import AuditReport, PhotoReport, resembling_strangers
 from facerec_mqtt.training import VERSIONS, TrainingSet
 
 ANALYSING = "Looking at the photos"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from facerec_mqtt.checks import (
+from facerec_mqtt.core.errors import BrokerError, CameraError, SettingsError
+from facerec_mqtt.maintenance.checks import (
     Check,
     CheckOutcome,
     attempt_check,
@@ -14,7 +15,6 @@ from facerec_mqtt.checks import (
     check_time_zone,
     check_writable,
 )
-from facerec_mqtt.core.errors import BrokerError, CameraError, SettingsError
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.recognition import load_current
 from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, Status

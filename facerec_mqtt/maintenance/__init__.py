@@ -1,0 +1,1 @@
+"""What an owner looks after the program with: checks, backup and restore."""

@@ -1,0 +1,1 @@
+"""The frames of one face in a row: following it, its votes, its pooled embedding."""

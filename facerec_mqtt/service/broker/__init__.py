@@ -1,0 +1,1 @@
+"""The service's connection to the broker, what it publishes there, and connecting again."""

@@ -1,0 +1,1 @@
+"""Who may use the page: sign-in, sessions, tokens, and what every request passes."""
