@@ -13,9 +13,9 @@ from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, Identity, walk
 FRAMES_PER_SECOND = 5.0
 CAST: tuple[Identity, ...] = (
     *(FAMILY["Anna"], UNSEEN_STRANGERS[0], FAMILY["Tom"]),
-    *(FAMILY["Grandma Edith"], UNSEEN_STRANGERS[2], FAMILY["José"]),
+    *(FAMILY["Grandma Edith"], UNSEEN_STRANGERS[0], FAMILY["José"]),
 )
-"""Who comes, in this order, again and again."""
+"""Who comes, in this order, again and again; the stranger too, so that the page has somebody to name."""
 _VISIT_S = 6.0
 _PAUSE_S = 3.0
 
