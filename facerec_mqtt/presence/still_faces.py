@@ -36,7 +36,8 @@ and with much noise; of who sways by 0.02 widths 0.012 widths or more, however s
 further is not still, even if they come back each time."""
 _SAME_FACTOR = 3.0
 """In a single frame the landmarks of a still face may be so many times as far away."""
-_BESIDE_WIDTHS = 0.5
+_BESIDE_WIDTHS, _BESIDE_SHARE = 0.5, 0.1
+"""A face that is so near, in more than this share of the looks, is one that comes and goes."""
 _LEFT_LOOKS, _LEFT_S, _LEFT_RATIO = 3, 5.0, 0.8
 """A picture has moved once its face was seen beside its place, and never at it, in so many looks and for so
 long, no smaller and no larger: not somebody who walks past and hides it."""
@@ -63,6 +64,8 @@ class _Place:
     """Of the face, in pixels."""
     left: int = 0
     """Looks in which its face was beside it, since it was at it."""
+    beside: int = 0
+    """All such looks meanwhile, whoever it was."""
     is_missed: bool = False
     """Whether the last look did not find it."""
     left_s: float = 0.0
@@ -95,26 +98,26 @@ class _Place:
             self._begin_again(place, at_s)
         elif self.looks >= MIN_LOOKS and at_s - self.since_s >= STILL_S:
             # Nobody alive keeps so still. Who came back each time has as long to show it once more.
-            if _is_still(self.noted, self.width):
+            if self.beside <= _BESIDE_SHARE * self.looks and _is_still(self.noted, self.width):
                 self.is_picture = True
             else:
                 self._begin_again(self.anchor, at_s)
 
     def _begin_again(self, anchor: Points, at_s: float) -> None:
-        self.anchor, self.since_s, self.looks = anchor, at_s, 0
+        self.anchor, self.since_s, self.looks, self.beside = anchor, at_s, 0, 0
         self.noted.clear()
 
-    def is_left_by(self, sighting: Sighting) -> bool:
-        """Whether a face is this one, beside its place: a person who had kept very still, after all."""
+    def _is_beside(self, sighting: Sighting) -> bool:
         width = _width(sighting.detection)
         is_near = _distance(sighting.detection.landmarks, self.anchor) <= _BESIDE_WIDTHS * width
-        is_alike = min(width, self.width) >= _LEFT_RATIO * max(width, self.width)
-        return is_near and is_alike and sighting.identification.person == self.person
+        return is_near and min(width, self.width) >= _LEFT_RATIO * max(width, self.width)
 
     def look_beside(self, alive: Sequence[Sighting], at_s: float) -> None:
-        """Take in a frame in which its face was not found."""
+        """Take in a frame in which its face was not found, or is beside it: of a person, after all."""
         self.is_missed = True
-        if self.is_picture and any(map(self.is_left_by, alive)):
+        beside = [sighting for sighting in alive if self._is_beside(sighting)]
+        self.beside += bool(beside)
+        if self.is_picture and any(each.identification.person == self.person for each in beside):
             self.left += 1
             self.left_s = at_s if self.left == 1 else self.left_s
             self.left_for_s = at_s - self.left_s

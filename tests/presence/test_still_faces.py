@@ -202,6 +202,11 @@ def test_who_changes_posture_stays_however_seldom_one_looks(rate: float) -> None
         assert not has_pictures(watched(rate, width, offset, 1000.0)), (width, sway)
 
 
+def test_who_comes_by_the_edge_of_their_place_again_and_again_stays() -> None:
+    faces = watched(3.0, 40.0, lambda at_s: 0.08 * float(np.sin(2 * np.pi * at_s / 4.1)), 900.0)
+    assert not has_pictures(faces)
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_a_portrait_is_a_picture_however_seldom_one_looks(rate: float) -> None:
     for width in (40.0, 100.0, 200.0) if rate < 2 else (40.0,):
