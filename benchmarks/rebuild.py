@@ -71,7 +71,7 @@ def deal(photos: Path | None, folder: Path) -> None:
 
 def draw(folder: Path) -> None:
     """Draw them."""
-    from facerec_mqtt.demo.rendering import FAMILY, write_photos
+    from facerec_mqtt.rendering import FAMILY, write_photos
 
     for person, identity in enumerate(list(FAMILY.values())[:PEOPLE], start=1):
         write_photos(folder / "enrollment" / f"Person {person}", identity, range(PHOTOS))

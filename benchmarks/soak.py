@@ -32,8 +32,8 @@ import cv2
 from processes import arguments_of, cpu_seconds, family, files, pss, rss, threads
 from service import free_port, listen, percentile
 
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
-from facerec_mqtt.demo.rendering.people import Identity
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
+from facerec_mqtt.rendering.people import Identity
 
 ROOT = Path(__file__).parent.parent
 SYSTEM_PYTHON = "/usr/bin/python3"

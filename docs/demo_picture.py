@@ -9,7 +9,9 @@ from pathlib import Path
 import cv2
 
 from facerec_mqtt.cli.predict import annotate
-from facerec_mqtt.demo.rendering import (
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.recognition import Recognizer, load_current
+from facerec_mqtt.rendering import (
     FAMILY,
     UNSEEN_STRANGERS,
     Identity,
@@ -17,9 +19,7 @@ from facerec_mqtt.demo.rendering import (
     render_frame,
     write_enrollment,
 )
-from facerec_mqtt.demo.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Light
-from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.recognition import Recognizer, load_current
+from facerec_mqtt.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Light
 
 SIZE = (800, 450)
 PEOPLE: tuple[tuple[Identity, Pose], ...] = (

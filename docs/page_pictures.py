@@ -20,7 +20,10 @@ import cv2
 from PIL import Image
 from playwright.sync_api import Error, Page, sync_playwright
 
-from facerec_mqtt.demo.rendering import (
+from facerec_mqtt.cli.demo.small_broker import small_broker
+from facerec_mqtt.enrollment.rebuild import rebuild
+from facerec_mqtt.history import FILE, History, VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.rendering import (
     FAMILY,
     UNSEEN_STRANGERS,
     Identity,
@@ -29,10 +32,7 @@ from facerec_mqtt.demo.rendering import (
     render_photo,
     write_enrollment,
 )
-from facerec_mqtt.demo.rendering.people import HALF_SMILE, Light
-from facerec_mqtt.demo.small_broker import small_broker
-from facerec_mqtt.enrollment.rebuild import rebuild
-from facerec_mqtt.history import FILE, History, VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.rendering.people import HALF_SMILE, Light
 
 TARGET = Path(__file__).parent / "page"
 DESK, PHONE = (1280, 860), (390, 844)

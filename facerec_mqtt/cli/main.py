@@ -332,6 +332,6 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.demo.show import run_demo
+    from facerec_mqtt.cli.demo.show import run_demo
 
     return run_demo(arguments.env_file, forever=arguments.forever)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facerec_mqtt.demo.rendering import Expression, Identity, Light, Pose, render_frame
+from facerec_mqtt.rendering import Expression, Identity, Light, Pose, render_frame
 
 PEOPLE, FRAMES_EACH = 100, 6
 HAIR = ("short", "side", "fringe", "buzz", "receding", "bald", "long", "long fringe", "bob", "bun")

@@ -14,8 +14,8 @@ import pytest
 
 from facerec_mqtt.cli.main import main
 from facerec_mqtt.core.rejections import RejectionCode
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS
-from facerec_mqtt.demo.rendering.photos import write_photos
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS
+from facerec_mqtt.rendering.photos import write_photos
 from tests.support.service import Home
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, Identity, render_photo
 from facerec_mqtt.presence.review import ReviewFolder, ReviewPicture, kept_pictures
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, render_photo
 from facerec_mqtt.settings.schema import ReviewSettings
 from tests.support.service import run_program
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Person
-from facerec_mqtt.demo.rendering import FAMILY, Pose, render_frame
 from facerec_mqtt.enrollment.traces import mentions
 from facerec_mqtt.history import has_visits
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
+from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.support.broker import PATIENCE_S, Broker, wait_until
 from tests.support.forget import ANNA, files_in
 from tests.support.service import Home, RunningService, clean_environment, program, run_program

@@ -13,11 +13,11 @@ import httpx
 import numpy as np
 import pytest
 
+from facerec_mqtt.cli.demo.drawn_camera import FRAMES_PER_SECOND, drawn_camera, film_visit
+from facerec_mqtt.cli.demo.listener import event_line, listener
 from facerec_mqtt.core.images import decode_picture
-from facerec_mqtt.demo.drawn_camera import FRAMES_PER_SECOND, drawn_camera, film_visit
-from facerec_mqtt.demo.listener import event_line, listener
-from facerec_mqtt.demo.rendering import FAMILY
 from facerec_mqtt.mqtt.connection import Received, Signal, connection
+from facerec_mqtt.rendering import FAMILY
 from tests.support.broker import PATIENCE_S, Broker
 from tests.support.service import clean_environment, program, run_program
 

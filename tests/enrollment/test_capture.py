@@ -13,8 +13,8 @@ import pytest
 
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame
 from facerec_mqtt.enrollment.judging.photos import analyse, shipped_networks
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, Pose, render_frame
 from tests.support.broker import Broker, Ear
 from tests.support.paths import SHARED
 from tests.support.service import (

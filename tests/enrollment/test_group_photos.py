@@ -8,13 +8,13 @@ import pytest
 
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import Place, RejectionCode, Remark, RemarkCode
-from facerec_mqtt.demo.rendering import FAMILY, render_photo, write_enrollment
 from facerec_mqtt.enrollment.judging.audit import check_enrollment
 from facerec_mqtt.enrollment.judging.photo_cache import PhotoCache
 from facerec_mqtt.enrollment.judging.photo_comparison import mislabelled_photos
 from facerec_mqtt.enrollment.judging.photos import analyse, content_key, shipped_networks
 from facerec_mqtt.enrollment.reports import AuditReport
 from facerec_mqtt.recognition.calibration import Normaliser
+from facerec_mqtt.rendering import FAMILY, render_photo, write_enrollment
 from tests.support.pattern_world import (
     DIMENSIONS,
     pattern,

@@ -13,13 +13,13 @@ from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import RejectionCode, RemarkCode
-from facerec_mqtt.demo.rendering import FAMILY, Pose, render_frame
 from facerec_mqtt.enrollment.judging import video_files
 from facerec_mqtt.enrollment.judging.audit import check_enrollment
 from facerec_mqtt.enrollment.judging.photos import shipped_networks
 from facerec_mqtt.enrollment.judging.video_files import open_video, plain_video
 from facerec_mqtt.enrollment.judging.videos import MOST_PICTURES
 from facerec_mqtt.enrollment.reports import AuditReport, PhotoReport
+from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.support.http_cameras import write_video
 from tests.support.pattern_world import pattern_cohort, pattern_networks, picture_of, write_photos
 from tests.support.patterns_rebuild import contents, identify, rebuild_patterns

@@ -7,8 +7,8 @@ import pytest
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Detection, Image
-from facerec_mqtt.demo.rendering import FAMILY, Pose, landmarks, render_frame
 from facerec_mqtt.faces.detection import FaceDetector, decode
+from facerec_mqtt.rendering import FAMILY, Pose, landmarks, render_frame
 from tests.support.paths import ROOT, SHARED
 
 DATA = SHARED / "data"

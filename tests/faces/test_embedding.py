@@ -10,10 +10,10 @@ import pytest
 
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import AlignedFace, Vectors
-from facerec_mqtt.demo.rendering import FAMILY, render_photo
 from facerec_mqtt.faces.alignment import align
 from facerec_mqtt.faces.detection import FaceDetector
 from facerec_mqtt.faces.embedding import BACKBONE_FILE, Embedder, load_cohort, shipped
+from facerec_mqtt.rendering import FAMILY, render_photo
 from tests.support.paths import SHARED
 
 SHIPPED_LIMIT_BYTES = 12_000_000

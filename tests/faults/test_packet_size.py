@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from facerec_mqtt.cli.demo.small_broker import small_broker
 from facerec_mqtt.core.records import ModelState, Person, PersonState
-from facerec_mqtt.demo.small_broker import small_broker
 from facerec_mqtt.mqtt.home_assistant import discovery_payload
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings.schema import MqttSettings

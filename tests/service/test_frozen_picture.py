@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.demo.rendering import render_frame
 from facerec_mqtt.presence import Presence
+from facerec_mqtt.rendering import render_frame
 from facerec_mqtt.service.frames.frozen_picture import FROZEN_S, FrozenPicture
 
 HALL = render_frame((), seed=0, noise=0.0, samples=1)[::2, ::2]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Frame, Image, Sighting
-from facerec_mqtt.demo.rendering import FAMILY, Pose, render_frame
 from facerec_mqtt.recognition import Recognizer, load_current
+from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from facerec_mqtt.service.frames.main_stream import CLOSE_AFTER_S, RETRY_AFTER_S, MainStream
 from facerec_mqtt.settings import CameraSettings, RecognitionSettings
 from tests.support.broker import Broker, wait_until

@@ -10,9 +10,9 @@ import cv2
 import pytest
 
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, render_photo
 from facerec_mqtt.history import FILE, VisitFacts, VisitKind, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, render_photo
 from tests.support.page import Page, folders_in, page_request, running_page
 from tests.support.service import Home
 from tests.support.visits import filled

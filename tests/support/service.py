@@ -16,7 +16,7 @@ import cv2
 import pytest
 
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
 from facerec_mqtt.settings.schema import PREFIX
 from tests.support.broker import PATIENCE_S, wait_until
 

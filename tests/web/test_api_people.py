@@ -13,10 +13,10 @@ import numpy as np
 
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.rejections import RejectionCode
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, Pose, render_frame
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
 from facerec_mqtt.enrollment.owners import TRASH
 from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Pose, render_frame
 from tests.support.broker import wait_until
 from tests.support.disk import fill
 from tests.support.page import Page, folders_in, page_request, running_page

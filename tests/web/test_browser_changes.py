@@ -6,7 +6,7 @@ import cv2
 import pytest
 from playwright.sync_api import expect
 
-from facerec_mqtt.demo.rendering import FAMILY, render_photo
+from facerec_mqtt.rendering import FAMILY, render_photo
 from tests.support.broker import wait_until
 from tests.support.browser import OpenTab, Tab
 from tests.support.lived_in import DOUBTFUL, OTHER_STRANGER, STRANGER, face, pictures_in

@@ -202,6 +202,6 @@ def _median_ms(call: Callable[[], object], repeat: int) -> float:
 
 def drawn_frame() -> Image:
     """A drawn camera frame with one person in it, (720, 1280, 3) uint8 BGR."""
-    from facerec_mqtt.demo.rendering import FAMILY, Pose, render_frame
+    from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 
     return render_frame([(next(iter(FAMILY.values())), Pose(640, 300, 180))], size=(1280, 720), seed=1)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 
-from facerec_mqtt.demo.rendering import FAMILY, UNSEEN_STRANGERS, Identity, walk
+from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, walk
 
 FRAMES_PER_SECOND = 5.0
 CAST: tuple[Identity, ...] = (

@@ -18,12 +18,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from facerec_mqtt.cli.demo.drawn_camera import CAST, FRAMES_PER_SECOND, drawn_camera, film_visit
+from facerec_mqtt.cli.demo.listener import event_line, listener
+from facerec_mqtt.cli.demo.small_broker import small_broker
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.demo.drawn_camera import CAST, FRAMES_PER_SECOND, drawn_camera, film_visit
-from facerec_mqtt.demo.listener import event_line, listener
-from facerec_mqtt.demo.rendering import ENROLLED_STRANGERS, FAMILY, write_photos, write_strangers
-from facerec_mqtt.demo.small_broker import small_broker
 from facerec_mqtt.mqtt import check_login
+from facerec_mqtt.rendering import ENROLLED_STRANGERS, FAMILY, write_photos, write_strangers
 from facerec_mqtt.settings import PREFIX, MqttSettings, WebSettings, load_settings
 
 RUN_S = 60.0

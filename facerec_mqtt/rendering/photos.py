@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.demo.rendering.drawing import draw_person
-from facerec_mqtt.demo.rendering.people import (
+from facerec_mqtt.rendering.drawing import draw_person
+from facerec_mqtt.rendering.people import (
     FAMILY,
     HALF_SMILE,
     NEUTRAL,
@@ -21,7 +21,7 @@ from facerec_mqtt.demo.rendering.people import (
     Light,
     Pose,
 )
-from facerec_mqtt.demo.rendering.scene import paint_room, sense
+from facerec_mqtt.rendering.scene import paint_room, sense
 
 _EXPRESSIONS: tuple[Expression, ...] = (NEUTRAL, HALF_SMILE, SMILE, TALKING, NEUTRAL)
 ENROLLED_STRANGERS = STRANGERS[:8]

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Detection, Image
-from facerec_mqtt.demo.rendering import (
+from facerec_mqtt.faces.alignment import align
+from facerec_mqtt.faces.detection import FaceDetector
+from facerec_mqtt.faces.embedding import Embedder
+from facerec_mqtt.rendering import (
     ENROLLED_STRANGERS,
     FAMILY,
     STRANGERS,
@@ -19,9 +22,6 @@ from facerec_mqtt.demo.rendering import (
     walk,
     write_enrollment,
 )
-from facerec_mqtt.faces.alignment import align
-from facerec_mqtt.faces.detection import FaceDetector
-from facerec_mqtt.faces.embedding import Embedder
 
 ANNA, TOM = FAMILY["Anna"], FAMILY["Tom"]
 STANDING = Pose(x_px=320, y_px=140, face_px=110, yaw_deg=8)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facerec_mqtt.demo.rendering.anatomy import mouth_height
-from facerec_mqtt.demo.rendering.people import RGB, Expression, HairColour, Identity
-from facerec_mqtt.demo.rendering.surface import Array, bump, grain, linear, ramp
+from facerec_mqtt.rendering.anatomy import mouth_height
+from facerec_mqtt.rendering.people import RGB, Expression, HairColour, Identity
+from facerec_mqtt.rendering.surface import Array, bump, grain, linear, ramp
 
 SIDE_PX = 480
 PX_PER_CM = 20.0

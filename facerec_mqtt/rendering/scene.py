@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.demo.rendering.drawing import Camera, draw_person
-from facerec_mqtt.demo.rendering.figure import bake_head
-from facerec_mqtt.demo.rendering.people import (
+from facerec_mqtt.rendering.drawing import Camera, draw_person
+from facerec_mqtt.rendering.figure import bake_head
+from facerec_mqtt.rendering.people import (
     DAYLIGHT,
     HALF_SMILE,
     NEUTRAL,
@@ -24,7 +24,7 @@ from facerec_mqtt.demo.rendering.people import (
     Light,
     Pose,
 )
-from facerec_mqtt.demo.rendering.surface import Array, grain
+from facerec_mqtt.rendering.surface import Array, grain
 
 Size = tuple[int, int]
 """Width and height in pixels."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facerec_mqtt.demo.rendering.people import Expression, Identity
-from facerec_mqtt.demo.rendering.surface import Array, bump, ramp
+from facerec_mqtt.rendering.people import Expression, Identity
+from facerec_mqtt.rendering.surface import Array, bump, ramp
 
 CROWN_CM = 11.6
 """Height of the top of the skull over the eyes."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facerec_mqtt.demo.rendering.features import draw_glasses
-from facerec_mqtt.demo.rendering.figure import (
+from facerec_mqtt.rendering.features import draw_glasses
+from facerec_mqtt.rendering.figure import (
     DEPTH_CENTRE_CM,
     DEPTH_PX_PER_CM,
     DEPTH_SIDE_PX,
@@ -14,8 +14,8 @@ from facerec_mqtt.demo.rendering.figure import (
     bake_figure,
     bake_head,
 )
-from facerec_mqtt.demo.rendering.people import Identity, Light, Pose
-from facerec_mqtt.demo.rendering.surface import Array, Raster, Surface, draw, rotation, sample
+from facerec_mqtt.rendering.people import Identity, Light, Pose
+from facerec_mqtt.rendering.surface import Array, Raster, Surface, draw, rotation, sample
 
 FACE_CM = 17.5
 """From chin to hairline: what `Pose.face_px` measures."""

@@ -10,10 +10,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from facerec_mqtt.demo.rendering.anatomy import mouth_half_width, mouth_height
-from facerec_mqtt.demo.rendering.canvas import Canvas, Stencil, hair_colour, skin_colour, touched
-from facerec_mqtt.demo.rendering.people import RGB, Expression, Identity, IrisColour
-from facerec_mqtt.demo.rendering.surface import Array, bump, linear, ramp
+from facerec_mqtt.rendering.anatomy import mouth_half_width, mouth_height
+from facerec_mqtt.rendering.canvas import Canvas, Stencil, hair_colour, skin_colour, touched
+from facerec_mqtt.rendering.people import RGB, Expression, Identity, IrisColour
+from facerec_mqtt.rendering.surface import Array, bump, linear, ramp
 
 
 class View(Protocol):

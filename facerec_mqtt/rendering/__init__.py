@@ -4,8 +4,8 @@ Everything here is drawn by NumPy and OpenCV from numbers; nobody shown exists. 
 (H, W, 3) uint8 BGR, and the same arguments give the same picture.
 """
 
-from facerec_mqtt.demo.rendering.people import DAYLIGHT, FAMILY, STRANGERS, Expression, Identity, Light, Pose
-from facerec_mqtt.demo.rendering.photos import (
+from facerec_mqtt.rendering.people import DAYLIGHT, FAMILY, STRANGERS, Expression, Identity, Light, Pose
+from facerec_mqtt.rendering.photos import (
     ENROLLED_STRANGERS,
     UNSEEN_STRANGERS,
     render_photo,
@@ -13,7 +13,7 @@ from facerec_mqtt.demo.rendering.photos import (
     write_photos,
     write_strangers,
 )
-from facerec_mqtt.demo.rendering.scene import landmarks, render_frame, walk
+from facerec_mqtt.rendering.scene import landmarks, render_frame, walk
 
 __all__ = [
     "DAYLIGHT",

@@ -12,9 +12,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from facerec_mqtt.demo.rendering import canvas as skin
-from facerec_mqtt.demo.rendering import features
-from facerec_mqtt.demo.rendering.anatomy import (
+from facerec_mqtt.rendering import canvas as skin
+from facerec_mqtt.rendering import features
+from facerec_mqtt.rendering.anatomy import (
     CROWN_CM,
     HeadGrid,
     frontal_depth,
@@ -24,9 +24,9 @@ from facerec_mqtt.demo.rendering.anatomy import (
     mouth_height,
     relief,
 )
-from facerec_mqtt.demo.rendering.canvas import Canvas, hair_colour, skin_colour, to_canvas
-from facerec_mqtt.demo.rendering.people import RGB, Expression, HairStyle, Identity
-from facerec_mqtt.demo.rendering.surface import Array, Surface, bump, ellipsoid, grain, linear, ramp, tube
+from facerec_mqtt.rendering.canvas import Canvas, hair_colour, skin_colour, to_canvas
+from facerec_mqtt.rendering.people import RGB, Expression, HairStyle, Identity
+from facerec_mqtt.rendering.surface import Array, Surface, bump, ellipsoid, grain, linear, ramp, tube
 
 _TROUSERS: RGB = (52, 56, 70)
 _BELT_CM = -64.0
