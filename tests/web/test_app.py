@@ -1,6 +1,9 @@
+from contextlib import ExitStack
+
 import httpx
 import pytest
 
+from facerec_mqtt.web.live.link import MAX_LISTENERS
 from tests.support.page import Page
 
 
@@ -27,3 +30,16 @@ def test_a_static_file_is_kept_by_the_browser_until_its_content_changes(empty_pa
     assert other.headers["cache-control"] == "no-cache"
     again = empty_page.client.get(httpx.URL(linked).path, headers={"If-None-Match": other.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_who_would_be_one_listener_too_many_is_refused_before_the_answer_begins(empty_page: Page) -> None:
+    live = empty_page.context.live
+    with ExitStack() as stack:
+        for _ in range(MAX_LISTENERS):
+            stack.enter_context(live.listening())
+        refused = empty_page.client.get("/api/v1/events")
+        assert (refused.status_code, list(refused.json())) == (503, ["error"])
+        watch = {"accept": "text/event-stream"}
+        assert empty_page.client.get("/api/v1/cameras/front_door/live", headers=watch).status_code == 503
+    with empty_page.client.stream("GET", "/api/v1/events") as taken:
+        assert taken.status_code == 200

@@ -125,6 +125,15 @@ class Live:
         self._tell_who_is_watched()
         return self._faces.get(camera)
 
+    def require_room(self) -> None:
+        """See that one more may listen, before an answer has begun.
+
+        Raises:
+            TooManyListenersError: there are too many.
+        """
+        if len(self._listeners) >= MAX_LISTENERS:
+            raise TooManyListenersError("Too many pages are open; close one, or try again in a moment.")
+
     @contextlib.contextmanager
     def listening(self, camera: str | None = None) -> Iterator[Listener]:
         """Listen to what happens, in the loop's thread.
@@ -135,8 +144,7 @@ class Live:
         Raises:
             TooManyListenersError: there are too many.
         """
-        if len(self._listeners) >= MAX_LISTENERS:
-            raise TooManyListenersError("Too many pages are open; close one, or try again in a moment.")
+        self.require_room()
         listener = Listener(camera)
         self._listeners.add(listener)
         with self._lock:

@@ -1,5 +1,6 @@
 """The part of the API that is live: status, events, pictures and faces of cameras, commands."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from facerec_mqtt.monitoring.page_messages import LiveFaces as SentFaces
 from facerec_mqtt.web.context import Context, PageContext
 from facerec_mqtt.web.live.faces import as_answer, nothing_yet
 from facerec_mqtt.web.live.frames import UnknownCameraError
-from facerec_mqtt.web.live.link import Message
+from facerec_mqtt.web.live.link import Message, TooManyListenersError
 from facerec_mqtt.web.schemas import (
     Accepted,
     CameraChange,
@@ -59,7 +60,7 @@ async def events(request: Request, context: PageContext) -> StreamingResponse:
     published on MQTT; `event: result` the answer to a command.
     """
     first: Message = "status", context.live.status.model_dump_json()
-    return _stream(_listen(request, context, None, first))
+    return _stream(request, context, None, first)
 
 
 @router.get(
@@ -101,7 +102,7 @@ async def live(
     newest = context.live.faces(camera)
     if "text/event-stream" in request.headers.get("accept", ""):
         first: Message | None = None if newest is None else ("faces", newest.model_dump_json())
-        return _stream(_listen(request, context, camera, first))
+        return _stream(request, context, camera, first)
     return nothing_yet(camera) if newest is None else as_answer(newest)
 
 
@@ -143,7 +144,11 @@ def _require_camera(context: Context, camera: str) -> None:
         raise UnknownCameraError(f'There is no camera "{camera}"; there are: {", ".join(slugs) or "none"}.')
 
 
-def _stream(content: AsyncIterator[str]) -> StreamingResponse:
+def _stream(
+    request: Request, context: Context, camera: str | None, first: Message | None
+) -> StreamingResponse:
+    context.live.require_room()
+    content = _listen(request, context, camera, first)
     # A proxy is not to collect it.
     return StreamingResponse(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -152,7 +157,11 @@ async def _listen(
     request: Request, context: Context, camera: str | None, first: Message | None
 ) -> AsyncIterator[str]:
     """Write what happens as Server-Sent Events, until whoever listens has gone or does not keep up."""
-    with context.live.listening(camera) as listener:
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = stack.enter_context(context.live.listening(camera))
+        except TooManyListenersError:
+            return  # another came between; the browser tries again
         yield f"retry: {_RETRY_MS}\n\n"
         if first is not None:
             yield _event(first)
