@@ -1,4 +1,4 @@
-"""Make the pictures of the page in docs/page: a service that watches drawn people, and a browser that looks.
+"""Make the pictures in docs/page: a service that watches drawn people, and a browser that looks at its page.
 
 Needs Chromium and the packages of the tests. Run it from the repository: python docs/page_pictures.py
 """
@@ -11,16 +11,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import date
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
-from PIL import Image
-from playwright.sync_api import Error, Page, sync_playwright
+import httpx
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, sync_playwright
 
 from facerec_mqtt.cli.demo.small_broker import small_broker
+from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.history import FILE, History, VisitFacts, VisitKind, VisitRecord
 from facerec_mqtt.rendering import (
@@ -32,24 +36,42 @@ from facerec_mqtt.rendering import (
     render_photo,
     write_enrollment,
 )
-from facerec_mqtt.rendering.people import HALF_SMILE, Light
+from facerec_mqtt.rendering.people import HALF_SMILE, NEUTRAL, SMILE, Expression, Light
+from facerec_mqtt.settings import MqttSettings
 
 TARGET = Path(__file__).parent / "page"
-DESK, PHONE = (1280, 860), (390, 844)
+DESK, PHONE = (1280, 720), (390, 844)
 SIZE = (800, 450)
+FPIR = 0.01
+"""Drawn people are more alike than real ones."""
 LIGHT = Light((0.3, 0.5, 0.8), key=0.85, ambient=0.58)
 PICTURES = (
     # Name, path, size, dark, what is clicked first.
     ("now", "/", DESK, False, ""),
     ("now-dark", "/", DESK, True, ""),
     ("now-phone", "/", PHONE, False, ""),
-    ("visits-phone", "/visits", PHONE, False, ""),
-    ("who-phone", "/visits", PHONE, False, "[data-who]"),
+    ("who-phone", "/strangers", PHONE, False, "[data-who]"),
     ("strangers-phone", "/strangers", PHONE, False, ""),
     ("person-phone", "/people/anna", PHONE, False, ""),
-    ("people", "/people", DESK, False, ""),
-    ("model", "/model", DESK, False, ""),
+    ("people", "/people", (1280, 500), False, ""),
+    ("model", "/model", (1280, 830), False, ""),
 )
+Scene = tuple[tuple[Identity, int, int, int, int, Expression], ...]
+"""Who stands where: centre and size of the head in pixels, its turn in degrees, the expression."""
+FRONT_DOOR: Scene = (
+    (FAMILY["Anna"], 165, 190, 138, 14, HALF_SMILE),
+    (FAMILY["Tom"], 400, 165, 132, 6, NEUTRAL),
+    (FAMILY["Grandma Edith"], 635, 200, 134, -8, SMILE),
+)
+GARDEN: Scene = ((FAMILY["José"], 230, 180, 138, 8, HALF_SMILE),)
+GARDEN_WITH_A_STRANGER: Scene = (*GARDEN, (UNSEEN_STRANGERS[1], 580, 190, 132, -10, NEUTRAL))
+SWAY = (0, 2, 4, 2, 0, -2, -4, -2)
+"""How far people sway, in pixels and degrees, frame by frame; a film is shown over and over."""
+ALL_LOADED = """[...document.images].every(
+    each => each.naturalWidth > 0 || each.getBoundingClientRect().top > innerHeight)"""
+BEFORE_GROUP = "S1"
+BEFORE = ("Tom", "Anna", None, "José", "Grandma Edith", None, "Anna", "Tom")
+"""Who came on the days before, again and again; `None` is a stranger."""
 
 
 def main() -> None:
@@ -57,68 +79,76 @@ def main() -> None:
     TARGET.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, small_broker() as broker:
         home = Path(name)
-        write_enrollment(home / "enrollment", names=("Anna", "Tom"), photos=8, stranger_photos=3)
-        rebuild(home / "enrollment", home / "models")
-        fill_history(home)
-        film(home / "front_door", ((FAMILY["Anna"], 240, 14), (UNSEEN_STRANGERS[1], 560, -10)), room=0)
-        film(home / "garden", ((FAMILY["Tom"], 400, 6),), room=1)
-        with serving(home, {"MQTT__HOST": broker.host, "MQTT__PORT": str(broker.port)}) as address:
+        draw(home)
+        with serving(home, broker) as address:
+            wait_for_everybody(address)
             look(address)
+    compose()
 
 
-def film(folder: Path, people: tuple[tuple[Identity, int, int], ...], room: int) -> None:
-    """Draw a camera's frames in which people stand and turn their heads a little."""
-    folder.mkdir()
-    for number in range(8):
-        sway = (number - 4) * 2
+def draw(home: Path) -> None:
+    """Make a household: photos, a model of them, visits of the days before, and what its cameras see."""
+    write_enrollment(home / "enrollment", photos=10, stranger_photos=3, side_px=240)
+    rebuild(home / "enrollment", home / "models", fpir=FPIR)
+    fill_history(home)
+    film(home / "front_door", FRONT_DOOR, room=0)
+    # The stranger comes and goes.
+    film(home / "garden", GARDEN_WITH_A_STRANGER, room=1, times=6)
+    film(home / "garden", GARDEN, room=1, times=5)
+
+
+def film(folder: Path, scene: Scene, room: int, times: int = 1) -> None:
+    """Draw a camera's frames in which people stand and turn their heads a little, after those that it has."""
+    folder.mkdir(exist_ok=True)
+    before = len(list(folder.iterdir()))
+    for number, sway in enumerate(SWAY):
         cast = [
-            (who, Pose(x + sway, 180, 122, yaw_deg=yaw + sway, pitch_deg=2, expression=HALF_SMILE))
-            for who, x, yaw in people
+            (who, Pose(x + sway, y, size, yaw_deg=yaw + sway, pitch_deg=2, expression=expression))
+            for who, x, y, size, yaw, expression in scene
         ]
         frame = render_frame(cast, size=SIZE, seed=number, room=room, light=LIGHT, samples=2, noise=0.0)
-        cv2.imwrite(str(folder / f"{number}.jpg"), frame)
+        for time_of_it in range(times):
+            cv2.imwrite(str(folder / f"{before + time_of_it * len(SWAY) + number:03}.jpg"), frame)
 
 
 def fill_history(home: Path) -> None:
     """Write the visits of the last days, with the pictures that are kept of some."""
     history = History.open(home / "models" / FILE)
-    review = home / "review" / "2026-11-23"
-    review.mkdir(parents=True)
     now = time.time()
-    names = ["Tom", "Anna", None, "Anna", "Tom", None, "Anna"]
     for number in range(60):
-        name = names[number % len(names)]
-        began = now - 900 - number * 4300
-        picture = None
-        if number < 18:
-            who = UNSEEN_STRANGERS[0] if name is None else FAMILY[name]
-            picture = f"{review.name}/180211-{number:03}_front_door_stranger.jpg"
-            cv2.imwrite(str(review.parent / picture), render_photo(who, seed=number, side_px=240))
-        facts = VisitFacts(
-            votes=3, frames=12, named=0 if name is None else 10, best_score=0.31 if name is None else 0.96
-        )
-        slug = None if name is None else name.lower()
-        kind = VisitKind.STRANGER if name is None else VisitKind.FAMILY
+        name = BEFORE[number % len(BEFORE)]
+        began = now - 2700 - number * 4300
+        picture = keep_picture(home / "review", number, began) if name is None and number < 20 else None
+        score = 0.31 if name is None else 0.96
+        facts = VisitFacts(votes=3, frames=12, named=0 if name is None else 10, best_score=score)
         history.put(
             VisitRecord(
                 f"01D{1000 - number}",
-                kind,
-                slug,
+                VisitKind.STRANGER if name is None else VisitKind.FAMILY,
+                None if name is None else slug(name),
                 name,
                 "front_door" if number % 3 else "garden",
                 began,
                 began + 40 + number * 7 % 200,
-                facts.best_score,
+                score,
                 picture,
-                "S1" if name is None else None,
+                BEFORE_GROUP if name is None else None,
                 facts,
             )
         )
     history.close()
 
 
+def keep_picture(review: Path, number: int, began: float) -> str:
+    """Draw the picture of a stranger's visit into the review folder; gives its path in there."""
+    path = review / date.fromtimestamp(began).isoformat() / f"180211-{number:03}_front_door_stranger.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), render_photo(UNSEEN_STRANGERS[0], seed=100 + number, side_px=240))
+    return str(path.relative_to(review))
+
+
 @contextmanager
-def serving(home: Path, settings: Mapping[str, str]) -> Iterator[str]:
+def serving(home: Path, broker: MqttSettings) -> Iterator[str]:
     """Run the service with its page; yields the page's address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -130,8 +160,13 @@ def serving(home: Path, settings: Mapping[str, str]) -> Iterator[str]:
         "REVIEW__ENABLED": "true",
         "REVIEW__FOLDER": str(home / "review"),
         "WEB__PORT": str(port),
+        "MQTT__HOST": broker.host,
+        "MQTT__PORT": str(broker.port),
+        "MQTT__PROTOCOL": broker.protocol,
+        "RECOGNITION__DEPARTURE_S": "4",
+        "RECOGNITION__FPIR": str(FPIR),
     }
-    environment = os.environ | {f"FACEREC_{name}": value for name, value in (ours | settings).items()}
+    environment = os.environ | {f"FACEREC_{name}": value for name, value in ours.items()}
     service = subprocess.Popen([sys.executable, "-m", "facerec_mqtt", "run"], cwd=home, env=environment)
     try:
         yield f"http://127.0.0.1:{port}"
@@ -160,18 +195,56 @@ def look(address: str) -> None:
             page.close()
 
 
+def wait_for_everybody(address: str) -> None:
+    """Wait until the family is there, and a stranger has come and gone twice."""
+    for _ in range(400):
+        with suppress(httpx.TransportError):  # the service is about to start
+            people = answer(f"{address}/api/v1/status")["people"]
+            strangers = answer(f"{address}/api/v1/strangers")["strangers"]
+            came = [each["visits"] for each in strangers if each["stranger_id"] != BEFORE_GROUP]
+            if all(person["present"] for person in people) and came and max(came) > 1:
+                return
+        time.sleep(0.5)
+    raise TimeoutError("Not everybody was recognised.")
+
+
+def answer(url: str) -> Any:
+    """What the API says."""
+    return httpx.get(url).raise_for_status().json()
+
+
 def open_page(page: Page, url: str) -> None:
-    """Open a page, as soon as there is one, and let its live pictures come."""
-    for _ in range(200):
-        try:
-            page.goto(url)
+    """Open a page, and let its pictures come."""
+    page.goto(url)
+    for _ in range(40):
+        page.wait_for_timeout(500)
+        if page.evaluate(ALL_LOADED):
             break
-        except Error:  # the service is about to start
-            time.sleep(0.3)
-    page.locator(".state", has_text="Connected").wait_for(state="attached", timeout=120_000)
     if page.locator("[data-camera]").count():
-        page.locator(".tag.named").first.wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)
+        for name in ("Edith", "José", "Nobody"):
+            page.locator(".tag", has_text=name).wait_for(timeout=60_000)
+
+
+def compose() -> None:
+    """Put the telephone before the desk: README's first picture."""
+    desk, phone = (rounded(Image.open(TARGET / f"{name}.webp"), 18) for name in ("now", "strangers-phone"))
+    phone = phone.resize((PHONE[0] * 4 // 5, PHONE[1] * 4 // 5), Image.Resampling.LANCZOS)
+    together = Image.new("RGBA", (desk.width + 220, desk.height + 50))
+    together.alpha_composite(desk, (0, 0))
+    frame = Image.new("RGBA", (phone.width + 12, phone.height + 12), "#55606e")
+    left, top = together.width - frame.width, together.height - frame.height
+    together.alpha_composite(rounded(frame, 24), (left, top))
+    together.alpha_composite(phone, (left + 6, top + 6))
+    together.save(TARGET / "desk-and-phone.webp", quality=84, method=6)
+
+
+def rounded(picture: Image.Image, radius: int) -> Image.Image:
+    """A picture with round corners, transparent outside."""
+    mask = Image.new("L", picture.size)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, picture.width - 1, picture.height - 1), radius, fill=255)
+    shown = picture.convert("RGBA")
+    shown.putalpha(mask)
+    return shown
 
 
 if __name__ == "__main__":
