@@ -40,6 +40,29 @@ def _answers(address: str) -> bool:
     return False
 
 
+def test_the_first_visit_leads_from_nothing_to_an_arrival(
+    enrollment: Path, annas_film: Path, broker: Broker, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    nothing = Home(tmp_path / "enrollment", tmp_path / "models", report={})
+    nothing.enrollment.mkdir()
+    with page_of_a_service(nothing, broker, annas_film, tmp_path) as address:
+        tab = open_tab(address, "phone")
+        page = tab.open()
+        expect(page.locator(".step.now h2")).to_have_text("Photos")
+        page.get_by_role("textbox", name="Name").fill("Anna")
+        tab.click("Add")
+        page.wait_for_url("**/people/anna", wait_until="load")  # by then its scripts listen
+        page.locator("#photos-anna").set_input_files(sorted((enrollment / "Anna").glob("*.jpg")))
+        expect(page.locator("[data-photo]")).to_have_count(8)
+        tab.go("Now")
+        expect(page.locator(".step.now h2")).to_have_text("Rebuild")
+        tab.click("Rebuild")
+        expect(page.locator("#headline")).to_have_text("Anna is here", timeout=REBUILD_PATIENCE_S * 1000)
+        expect(page.locator(".step")).to_have_count(0)
+        expect(page.locator(".tag.named", has_text="Anna").first).to_be_visible()
+        tab.page.close()
+
+
 def test_a_stranger_on_monday_is_my_uncle_and_he_arrives_on_tuesday(
     home: Home, broker: Broker, open_tab: OpenTab, tmp_path: Path
 ) -> None:
