@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
-from facerec_mqtt.web.api import people
 from facerec_mqtt.web.context import PageContext, url_helper
 from facerec_mqtt.web.schemas import Assignment, NewName
 
@@ -66,13 +65,6 @@ def forget_person(request: Request, context: PageContext, person: str, sure: Tex
     if sure == "yes":
         context.household.forget_person(person)
     return back_to(request, "/people")
-
-
-@router.post("/people/{person}/photos")
-async def add_photos(request: Request, context: PageContext, person: str) -> RedirectResponse:
-    """Add photos."""
-    await people.add_photos(request, context, person)
-    return back_to(request, f"/people/{person}")
 
 
 @router.post("/people/{person}/photos/delete")

@@ -1,18 +1,18 @@
 """The pages that a person reads: every one is complete without JavaScript, which adds what is live."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import groupby
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from facerec_mqtt.history import VisitFilter, VisitKind
 from facerec_mqtt.web import forms, words
 from facerec_mqtt.web.api.models import recognise
+from facerec_mqtt.web.api.people import add_photos as add_sent
 from facerec_mqtt.web.context import Context, PageContext
 from facerec_mqtt.web.schemas import ModelVersion, Person, PersonStatus, Status, Visit
 
@@ -72,19 +72,21 @@ def render(request: Request, context: Context, template: str, **values: object) 
 def now(request: Request, context: PageContext) -> HTMLResponse:
     """Who is here, the cameras, the latest visits, and what is to be done."""
     home, service = context.household, context.live.status
-    people = [each for each in home.people().people if each.kind == "family"]
+    everybody = home.people().people
+    people = [each for each in everybody if each.kind == "family"]
     visits = home.visits(VisitFilter(), LATEST, None).visits
     steps = _steps(service, people, visits, context)
     return render(
         request,
         context,
         "now.html",
-        headline=_headline(service.people) if people else "Welcome",
-        notes=[] if steps else _notes(service, len(home.strangers().strangers)),
+        headline=words.headline(service.people) if people else "Welcome",
+        notes=[] if steps else _notes(service, len(home.strangers().strangers), _to_rebuild(context)),
         steps=steps,
         people=_with_presence(people, service.people),
         photos=sum(each.photos for each in people),
         visits=visits,
+        portrait_of=_portraits(everybody),
     )
 
 
@@ -108,7 +110,7 @@ def visits(
         "stranger": stranger,
         "cursor": cursor,
     }
-    since, until = _day(day)
+    since, until = words.bounds(day)
     found = context.household.visits(
         VisitFilter(
             person=person or None,
@@ -121,14 +123,17 @@ def visits(
         PAGE,
         cursor or None,
     )
+    everybody = context.household.people().people
     return render(
         request,
         context,
         "visits.html",
+        to_rebuild=_to_rebuild(context),
+        portrait_of=_portraits(everybody),
         asked=asked,
         days=_by_day(found.visits),
         next=found.next,
-        people=context.household.people().people,
+        people=everybody,
         history_days=context.request.folders.history_days,
     )
 
@@ -137,6 +142,7 @@ def visits(
 def visit(request: Request, context: PageContext, visit_id: str) -> HTMLResponse:
     """One visit: its pictures, and why it was named or not."""
     found = context.household.visit(visit_id)
+    everybody = context.household.people().people
     return render(
         request,
         context,
@@ -144,8 +150,10 @@ def visit(request: Request, context: PageContext, visit_id: str) -> HTMLResponse
         visit=found,
         pictures=found.pictures or ([found.picture] if found.picture else []),
         facts=words.facts(found),
-        scores=_curve(found.scores),
-        people=context.household.people().people,
+        scores=words.curve(found.scores),
+        people=everybody,
+        portrait=next((each.picture for each in everybody if each.person == found.person), None),
+        to_rebuild=_to_rebuild(context),
         keeps_pictures=context.request.folders.keeps_pictures,
     )
 
@@ -153,27 +161,50 @@ def visit(request: Request, context: PageContext, visit_id: str) -> HTMLResponse
 @router.get("/strangers")
 def strangers(request: Request, context: PageContext) -> HTMLResponse:
     """Visits without a name, put together when they seem to be of one person."""
-    return render(request, context, "strangers.html", strangers=context.household.strangers().strangers)
+    groups = context.household.strangers().strangers
+    return render(request, context, "strangers.html", strangers=groups, to_rebuild=_to_rebuild(context))
 
 
 @router.get("/people")
 def people(request: Request, context: PageContext) -> HTMLResponse:
     """Everybody who is enrolled."""
-    return render(request, context, "people.html", people=context.household.people().people)
+    found = context.household.people()
+    return render(
+        request,
+        context,
+        "people.html",
+        people=found.people,
+        forgetting=found.notes,
+        to_rebuild=_to_rebuild(context) if found.people else "",
+    )
 
 
 @router.get("/people/{person}")
 def person(request: Request, context: PageContext, person: str) -> HTMLResponse:
     """One person: photos, name, and the way to be forgotten."""
-    photos = context.household.photos(person).photos
+    return _person_page(request, context, person)
+
+
+def _person_page(request: Request, context: Context, person: str, **values: object) -> HTMLResponse:
     return render(
         request,
         context,
         "person.html",
         person=context.household.person(person),
-        photos=photos,
-        to_rebuild=_to_rebuild(sum(photo.used is None for photo in photos)),
+        photos=context.household.photos(person).photos,
+        to_rebuild=_to_rebuild(context, person),
+        **values,
     )
+
+
+@router.post("/people/{person}/photos", response_model=None)
+async def add_photos(request: Request, context: PageContext, person: str) -> Response:
+    """Add photos, without JavaScript; what is wrong with one is said."""
+    added = (await add_sent(request, context, person)).photos
+    wrong = [each for each in added if each.reason]
+    if not wrong:
+        return forms.back_to(request, f"/people/{person}")
+    return await run_in_threadpool(lambda: _person_page(request, context, person, answers=wrong))
 
 
 @router.get("/people/{person}/enroll")
@@ -193,12 +224,15 @@ def model(request: Request, context: PageContext) -> HTMLResponse:
 def _model_page(request: Request, context: Context, **values: object) -> HTMLResponse:
     home = context.household
     versions = home.model().versions
+    # What cannot be read knows nobody, and cannot be used either.
+    refused = next((each for each in versions[:1] if each.not_used_because and each.people), None)
     return render(
         request,
         context,
         "model.html",
         model_title=_model_title(context.live.status, versions),
         versions=versions,
+        refused=refused,
         photos=sum(each.photos for each in home.people().people),
         quality=[home.quality(days) for days in (7, 28)],
         **values,
@@ -229,15 +263,7 @@ async def try_picture(request: Request, context: PageContext) -> HTMLResponse:
     return await run_in_threadpool(lambda: _model_page(request, context, tried=said))
 
 
-def _headline(people: Iterable[PersonStatus]) -> str:
-    here = [person.name for person in people if person.present]
-    if not here:
-        return "Nobody of the family is seen at present"
-    names = here[0] if len(here) == 1 else f"{', '.join(here[:-1])} and {here[-1]}"
-    return f"{names} {'is' if len(here) == 1 else 'are'} here"
-
-
-def _notes(service: Status, strangers: int) -> list[Note]:
+def _notes(service: Status, strangers: int, new: str) -> list[Note]:
     notes = []
     if not service.broker.online:
         text = service.broker.message or "Nothing is published until it is back."
@@ -248,6 +274,8 @@ def _notes(service: Status, strangers: int) -> list[Note]:
     if strangers:
         title = "One stranger has no name" if strangers == 1 else f"{strangers} strangers have no name"
         notes.append(Note("", title, "If you know who it is, say so.", "/strangers", "Look"))
+    if new:
+        notes.append(Note("", new, "The model learns from them at the next rebuild.", "/model", "Rebuild"))
     return notes
 
 
@@ -298,17 +326,16 @@ def _by_day(visits: Iterable[Visit]) -> list[Mapping[str, object]]:
     ]
 
 
-def _day(text: str) -> tuple[float | None, float | None]:
-    """The seconds between which a day of the form lies; of none, and of nonsense, nothing."""
-    try:
-        begin = datetime.fromisoformat(text).replace(hour=0, minute=0, second=0).astimezone()
-    except ValueError:
-        return None, None
-    return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+def _to_rebuild(context: Context, person: str | None = None) -> str:
+    """That photos are new; nothing while a model is made of them."""
+    training = context.live.status.model.status == "training"
+    return "" if training else words.to_rebuild(context.household.new_photos(person))
 
 
-def _to_rebuild(new: int) -> str:
-    return "" if not new else "One photo is new" if new == 1 else f"{new} photos are new"
+def _portraits(people: Iterable[Person]) -> Callable[[Visit], str | None]:
+    """Gives the picture of whoever a visit was."""
+    pictures = {person.person: f"{person.picture}?width=168" for person in people if person.picture}
+    return lambda visit: None if visit.person is None else pictures.get(visit.person)
 
 
 def _model_title(service: Status, versions: Iterable[ModelVersion]) -> str:
@@ -316,14 +343,3 @@ def _model_title(service: Status, versions: Iterable[ModelVersion]) -> str:
         return "Rebuilding"
     current = next((each for each in versions if each.current), None)
     return "No model yet" if current is None else f"In use: the one of {words.when(current.created)}"
-
-
-def _curve(scores: Sequence[tuple[float, float]]) -> list[tuple[float, float, bool]]:
-    """Points of a drawing of 320 x 120, with whether each is below the threshold; of one score, none."""
-    if len(scores) < 2:
-        return []
-    begin, length = scores[0][0], max(0.1, scores[-1][0] - scores[0][0])
-    return [
-        (round(4 + 312 * (at - begin) / length, 1), round(116 - 112 * score, 1), score < 0.5)
-        for at, score in scores
-    ]

@@ -1,10 +1,11 @@
 """Facts in the words that a family uses, for the templates: times, kinds of visits, figures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from facerec_mqtt.web.schemas import FoundFace, Person, Visit
+from facerec_mqtt.core.rejections import RejectionCode
+from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit
 
 _KINDS: Mapping[str, str] = {
     "family": "Family",
@@ -18,6 +19,12 @@ _REFUSED: Mapping[str, str] = {
     "ambiguous": "Between two people",
     "face too small": "Too small",
     "blurred": "Blurred",
+}
+_LIKE_ANOTHER: Mapping[str, str] = {
+    RejectionCode.DUPLICATE_OF: "It is almost the same as another photo, which is used.",
+    RejectionCode.DUPLICATE_OF_MEMBER: (
+        "It is almost the same as a photo of somebody of the family, which is used; delete the wrong one."
+    ),
 }
 _WEEK_DAYS = 6
 
@@ -90,6 +97,20 @@ def left(seconds: float) -> str:
     return "nearly done" if seconds < 5 else f"about {span(seconds)} left"
 
 
+def headline(people: Iterable[PersonStatus]) -> str:
+    """Who is here, as the title of the first page."""
+    here = [person.name for person in people if person.present]
+    if not here:
+        return "Nobody of the family is seen at present"
+    names = here[0] if len(here) == 1 else f"{', '.join(here[:-1])} and {here[-1]}"
+    return f"{names} {'is' if len(here) == 1 else 'are'} here"
+
+
+def to_rebuild(new: int) -> str:
+    """That photos have come since the model was made; empty where none have."""
+    return "" if not new else "One photo is new" if new == 1 else f"{new} photos are new"
+
+
 def who(visit: Visit) -> str:
     """Who a visit was, as a title."""
     if visit.name is not None:
@@ -137,6 +158,31 @@ def found(face: FoundFace) -> str:
     return f"Nobody enrolled: {face.reason or f'the score is {face.score:.2f}, and 0.50 would be needed.'}"
 
 
+def why_not(photo: Photo) -> str:
+    """What is worth knowing of a photo, without the names of files."""
+    return _LIKE_ANOTHER.get(photo.reason_code or "") or photo.reason or photo.note or ""
+
+
+def bounds(text: str) -> tuple[float | None, float | None]:
+    """The seconds between which a day of the form lies; of none, and of nonsense, nothing."""
+    try:
+        begin = datetime.fromisoformat(text).replace(hour=0, minute=0, second=0).astimezone()
+    except ValueError:
+        return None, None
+    return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+
+
+def curve(scores: Sequence[tuple[float, float]]) -> list[tuple[float, float, bool]]:
+    """Points of a drawing of 320 x 120, with whether each is below the threshold; of one score, none."""
+    if len(scores) < 2:
+        return []
+    begin, length = scores[0][0], max(0.1, scores[-1][0] - scores[0][0])
+    return [
+        (round(4 + 312 * (at - begin) / length, 1), round(116 - 112 * score, 1), score < 0.5)
+        for at, score in scores
+    ]
+
+
 def facts(visit: Visit) -> list[tuple[str, str]]:
     """The figures behind a decision, as pairs of a title and a value."""
     pairs = [("Score", f"{visit.score:.2f}")]
@@ -157,7 +203,7 @@ def _number(value: object) -> float:
 FILTERS = {
     each.__name__: each
     for each in (
-        when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well,
+        when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well, why_not,
     )
 }  # fmt: skip
 """What templates know them by."""

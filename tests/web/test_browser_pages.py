@@ -1,7 +1,10 @@
 """Every page in a real browser: for everybody, on telephone and desk, without JavaScript, below a prefix."""
 
 from datetime import datetime
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.support.browser import OpenTab, proxy_with_prefix
@@ -12,6 +15,8 @@ PAGES = (
     "/",
     "/visits",
     f"/visits/{STRANGER}",
+    f"/visits?stranger=S{STRANGER}",
+    f"/visits/01F{FAMILY_VISITS:05}",
     "/strangers",
     "/people",
     "/people/anna",
@@ -50,7 +55,7 @@ def test_empty_pages_say_what_to_do_next(empty_page: Page, open_tab: OpenTab, si
 
 
 def test_without_javascript_all_is_there_to_be_read_and_a_visit_can_be_named(
-    to_change: Page, open_tab: OpenTab
+    to_change: Page, open_tab: OpenTab, tmp_path: Path
 ) -> None:
     tab = open_tab(to_change.address, "phone", java_script_enabled=False)
     for path in PAGES:
@@ -64,6 +69,12 @@ def test_without_javascript_all_is_there_to_be_read_and_a_visit_can_be_named(
     tab.click("Save")
     assert page.locator("h1").inner_text().startswith("Tom")
     assert to_change.client.get(f"/api/v1/visits/{DOUBTFUL}").json()["person"] == "tom"
+    nobody = tmp_path / "nobody.jpg"
+    cv2.imwrite(str(nobody), np.full((240, 240, 3), 128, np.uint8))
+    page = tab.open("/people/tom")
+    page.locator("#photos-tom").set_input_files(nobody)
+    tab.click("Upload")
+    tab.shows("nobody.jpg: added, but not usable")
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])

@@ -210,6 +210,12 @@ class Household:
         self._learn_report()
         return self._photos.all(person)
 
+    def new_photos(self, person: str | None = None) -> int:
+        """How many photos, of somebody or of all, the model in use has not learnt from."""
+        people = list(self._people.names()) if person is None else [person]
+        files = [path for each in people for path in self._photos.files(each).values()]
+        return self._models.not_learnt(self._folders.enrollment_dir, files)
+
     def add_photos(self, person: str, uploads: Sequence[Upload]) -> list[AddedPhoto]:
         """Add photos; each is judged at once."""
         return self._photos.add(person, uploads)

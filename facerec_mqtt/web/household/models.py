@@ -1,12 +1,13 @@
 """The models that are kept, and the way back to one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.files import text_name
 from facerec_mqtt.faces import load_cohort
 from facerec_mqtt.history import StrangerGroup, Suggestion, suggest
 from facerec_mqtt.recognition import (
@@ -79,6 +80,17 @@ class HouseholdModels:
             return None
         return self._report
 
+    def not_learnt(self, enrollment_dir: Path, photos: Iterable[Path]) -> int:
+        """How many photos have come since the model in use was made; all, where there is none."""
+        report = self.current_report()
+        files = ["/".join(map(_text, path.relative_to(enrollment_dir).parts)) for path in photos]
+        if report is None:
+            return len(files)
+        # Older models do not say what they were made of; a video's pictures are `Anna/IMG_1.mov at 0:12`.
+        learnt = {photo.file.rpartition(" at ")[0] or photo.file for photo in report[2].photos}
+        learnt |= {photo.file for photo in report[2].photos}
+        return sum(file not in learnt for file in files) if learnt else 0
+
     def suggest(self, groups: Sequence[StrangerGroup]) -> Mapping[str, Suggestion]:
         """Whom groups of strangers resemble, by their ids; nobody, where there is no model that can say."""
         if self.current_report() is None or self._model is None:
@@ -118,6 +130,10 @@ class HouseholdModels:
         if version not in known or page.is_symlink() or not page.is_file():
             raise NotThereError("There is no report of such a version any more.")
         return page
+
+
+def _text(part: str) -> str:
+    return text_name(Path(part))
 
 
 def report_url(version: str) -> str:

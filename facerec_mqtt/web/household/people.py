@@ -61,11 +61,19 @@ class HouseholdPeople:
             last_seen: gives when people were seen last, by slug.
             live: who is present, by slug.
         """
-        owners = {owner.slug: owner for owner in everybody_in(self._enrollment_dir).values()}
+        folders = everybody_in(self._enrollment_dir)
+        owners = {owner.slug: owner for owner in folders.values()}
+        learnt = set() if report is None else {photo.file for photo in report.photos if photo.used}
         seen = last_seen(list(owners))
         people = []
         for key, owner in owners.items():
             files, now = photos(key), live.get(key)
+            named = [
+                folder.relative_to(self._enrollment_dir).as_posix()
+                for folder, of in folders.items()
+                if of.slug == key
+            ]
+            used = [file for file in files if any(f"{folder}/{file}" in learnt for folder in named)]
             details = None if report is None else report.details.get(key)
             people.append(
                 Person(
@@ -77,7 +85,7 @@ class HouseholdPeople:
                     recognised=None if details is None else details.tpir,
                     present=now is not None and now.present,
                     last_seen=(now and now.last_seen) or seen.get(key),
-                    picture=photo_url(key, files[0]) if files else None,
+                    picture=photo_url(key, (used or files)[0]) if files else None,
                 )
             )
         return People(people=people)

@@ -222,6 +222,11 @@ def picture_url(visit_id: str) -> str:
     return f"/api/v1/visits/{quote(visit_id, safe='')}/picture.jpg"
 
 
+def _named_by_somebody(visit: VisitRecord) -> bool:
+    """Whether a name was given that no picture gave."""
+    return visit.why.frames > 0 and visit.why.named == 0
+
+
 def sentence(visit: VisitRecord, name: str | None) -> str:
     """Why a visit was named, doubted or refused.
 
@@ -232,6 +237,10 @@ def sentence(visit: VisitRecord, name: str | None) -> str:
     best = f"the best score was {max(visit.why.best_score, visit.score):.2f}, and 0.50 is needed for a name"
     counted = f"{visit.why.frames} picture{'s' * (visit.why.frames != 1)}"
     match visit.kind:
+        case VisitKind.FAMILY | VisitKind.VISITOR if visit.why.corrected or _named_by_somebody(visit):
+            return f"You said that this is {name}."
+        case VisitKind.STRANGER if visit.why.corrected:
+            return "You said that this is nobody."
         case VisitKind.FAMILY | VisitKind.VISITOR:
             seen = (
                 f"{visit.why.named} of {counted} were named {name}" if visit.why.frames else f"Named {name}"

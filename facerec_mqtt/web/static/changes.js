@@ -1,18 +1,19 @@
 // Changes of visits, strangers, people, the model and cameras: shown at once, and made by the API.
 
-import { call, link, pathOf } from './net.js'
+import { call, element, link, pathOf } from './net.js'
 import { chooseName } from './names.js'
-import { onEvent, refresh } from './live.js'
-import { complain, say, settle, undoable } from './undo.js'
+import { onEvent, pauseRefresh, refresh } from './live.js'
+import { complain, say, sayNext, settle, undoable } from './undo.js'
 
 let merging = null
 
 /** Ask whether something is really to be done. */
-export function sure(title, text, yes) {
+export function sure(title, text, yes, { danger = true } = {}) {
   const dialog = document.getElementById('sure')
   document.getElementById('sure-title').textContent = title
   document.getElementById('sure-text').textContent = text
   document.getElementById('sure-yes').textContent = yes
+  document.getElementById('sure-yes').classList.toggle('danger', danger)
   dialog.returnValue = ''
   dialog.showModal()
   return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }))
@@ -28,13 +29,23 @@ export async function nameIt(button, typed = '') {
 function assign(path, body, said, from) {
   const row = from.closest('[data-visit], [data-stranger]')
   const title = row?.querySelector('[data-item]') ?? document.querySelector('h1')
-  if (body.nobody) leave(row)
+  if (row?.matches('.one') && body.nobody) {
+    title.textContent = 'Nobody'
+    corrected(row, 'You said that this is nobody.')
+  } else if (body.nobody) leave(row)
   else if (row?.matches('[data-stranger]')) leave(row)
   else {
     title.textContent = said
     row?.querySelectorAll('.kind, .do').forEach((each) => each.remove())
+    if (row?.matches('.one')) corrected(row, `You said that this is ${said}.`)
   }
   undoable(body.nobody ? 'It was nobody.' : `This is ${said}.`, (options) => call('POST', path, body, options))
+}
+
+/** On a visit's own page: why it was given its name holds no longer, and there is nothing left to ask. */
+function corrected(one, sentence) {
+  one.querySelector('#why-box p').textContent = sentence
+  one.querySelectorAll('#why-box :is(dl, figure), #correct-box > *').forEach((each) => { each.hidden = true })
 }
 
 function leave(row) {
@@ -129,7 +140,7 @@ const SUBMITTED = {
     refresh({ whole: true })
   },
   async rollback(form) {
-    if (!await sure('Use this version?', 'The service switches to it between two frames. The others are kept.', 'Use it')) return
+    if (!await sure('Use this version?', 'The service switches to it between two frames. The others are kept.', 'Use it', { danger: false })) return
     await call('POST', '/model/rollback', { version: form.dataset.rollback })
     say('This version is in use now.')
     refresh({ whole: true })
@@ -152,9 +163,20 @@ const SUBMITTED = {
   async forget(form) {
     const name = form.dataset.forget
     if (!await sure(`Forget ${name}?`, 'Photos, visits and everything that the model has learnt are removed. Nothing brings them back.', `Forget ${name}`)) return
-    say(`${name} is being forgotten; the model is made again of the others.`)
-    form.querySelector('button').disabled = true
-    await call('DELETE', pathOf(location.href))
+    const progress = element('div', { class: 'stack', role: 'status' }, element('p', {}, `${name} is being forgotten; the model is made again of the others. It takes a minute or two.`), element('progress', { 'aria-label': `Forgetting ${name}` }))
+    form.querySelectorAll('label, button').forEach((each) => { each.hidden = true })
+    form.append(progress)
+    const readAgain = pauseRefresh() // there will be nothing of this page
+    try {
+      await call('DELETE', pathOf(location.href))
+    } catch (error) {
+      progress.remove()
+      form.querySelectorAll('label, button').forEach((each) => { each.hidden = false })
+      readAgain()
+      throw error
+    }
+    const { notes } = await call('GET', '/people')
+    if (!notes.length) sayNext(`${name} is forgotten.`)
     location.assign(link('/people'))
   },
 }
@@ -173,10 +195,13 @@ async function onSubmit(event) {
   }
 }
 
+/** A model that was refused is a matter of the page Model, which has a button where a program would send more. */
+const inWords = (message) => (message.includes('"force": true') ? 'The rebuild is done, but the new model is not used; Model says why.' : message)
+
 export function wireChanges() {
   document.addEventListener('click', (event) => onClick(event).catch(complain))
   document.addEventListener('submit', onSubmit)
   onEvent(({ type, data }) => {
-    if (type === 'result' && data.message) say(data.message, { wrong: data.ok === false || data.status === 'failed' })
+    if (type === 'result' && data.message) say(inWords(data.message), { wrong: data.ok === false || data.status === 'failed' })
   })
 }

@@ -6,6 +6,7 @@ const LISTENERS = new Set()
 let waiting = null
 const lastText = new Map()
 let lastKey = null
+let paused = false
 
 /** Call a function with each event of the service, as {type, data}. */
 export const onEvent = (listener) => LISTENERS.add(listener)
@@ -13,7 +14,7 @@ export const onEvent = (listener) => LISTENERS.add(listener)
 /** Read this page again and put its new parts in place of the old ones. */
 export async function refresh({ whole = false } = {}) {
   const parts = [...document.querySelectorAll('[data-live]')]
-  if (!parts.length) return
+  if (!parts.length || paused) return
   let answer
   try {
     answer = await fetch(location.href, { headers: { Accept: 'text/html' } })
@@ -32,6 +33,12 @@ export async function refresh({ whole = false } = {}) {
     keepFocus(part, () => (part.dataset.extended ? merge(part, other) : replace(part, other)))
   }
   document.dispatchEvent(new Event('refreshed'))
+}
+
+/** Read this page no more, since what it is about is going away; gives the function that ends that. */
+export function pauseRefresh() {
+  paused = true
+  return () => { paused = false }
 }
 
 /** Read the page again soon; many reasons at once are one. */
@@ -94,8 +101,15 @@ function showProgress({ progress, stage, seconds_left: left }) {
   for (const box of document.querySelectorAll('[data-rebuilding]')) {
     if (progress !== null) box.querySelector('progress').value = progress
     box.querySelector('[data-stage]').textContent = stage ?? 'Rebuilding'
-    box.querySelector('[data-left]').textContent = left === null || left === undefined ? '' : left < 60 ? `about ${Math.max(1, Math.round(left))} seconds left` : `about ${Math.round(left / 60)} minutes left`
+    box.querySelector('[data-left]').textContent = left === null || left === undefined ? '' : timeLeft(left)
   }
+}
+
+function timeLeft(seconds) {
+  if (seconds < 5) return 'nearly done'
+  if (seconds < 60) return `about ${Math.round(seconds)} seconds left`
+  const minutes = Math.round(seconds / 60)
+  return minutes === 1 ? 'about 1 minute left' : `about ${minutes} minutes left`
 }
 
 /** Whether somebody is typing there. */

@@ -34,8 +34,9 @@ export function wirePhotos() {
   document.getElementById('photos').addEventListener('submit', onDelete)
 }
 
+/** Send files; they are shown above the photos until these are read again, and what was wrong stays until it is closed. */
 async function send(person, files) {
-  const grid = document.getElementById('photos')
+  const grid = document.getElementById('sending')
   const waiting = files.map((file) => ({ file, card: placeholder(file) }))
   grid.prepend(...waiting.map(({ card }) => card))
   const next = async () => {
@@ -43,7 +44,8 @@ async function send(person, files) {
   }
   const cards = waiting.map(({ card }) => card)
   await Promise.all(Array.from({ length: AT_ONCE }, next))
-  if (cards.every((card) => !card.matches('.failed, .choose'))) refresh({ whole: true })
+  await refresh({ whole: true })
+  for (const card of cards) if (!card.matches('.choose')) card.remove()
 }
 
 async function sendOne(person, { file, card }) {
@@ -52,14 +54,23 @@ async function sendOne(person, { file, card }) {
     const answer = await upload(`/people/${person}/photos`, file, (share) => { progress.value = share })
     const [result] = answer.photos
     progress.remove()
-    if (!result.added) card.classList.add('failed')
-    answered(card, result.added ? (result.reason ? 'Added, but not usable' : 'Added') : 'Not added', result.reason ?? '', result.added ? (result.reason ? 'stranger' : '') : 'bad')
+    answered(card, result.added ? 'Added' : 'Not added', '', result.added ? '' : 'bad')
+    if (result.faces.length) answered(card, 'Added', result.reason ?? '', 'stranger')
+    else if (result.reason) keep(result.name, result.added, result.reason)
     if (result.faces.length) offerFaces(card, `/people/${person}/photos/${encodeURIComponent(result.file)}`, result.faces)
   } catch (error) {
     progress.remove()
-    card.classList.add('failed')
-    answered(card, 'Not added', error.message, 'bad')
+    answered(card, 'Not added', '', 'bad')
+    keep(file.name, false, error.message)
   }
+}
+
+/** Say what is wrong with a photo, until somebody closes it. */
+function keep(name, added, reason) {
+  const note = element('div', { class: added ? 'note warn' : 'note wrong' },
+    element('div', {}, element('b', {}, added ? `${name}: added, but not usable` : `${name}: not added`), element('p', { class: 'small' }, reason)),
+    element('button', { type: 'button', class: 'plain round', 'aria-label': `Close: ${name}`, onclick: () => note.remove() }, '✕'))
+  document.getElementById('answers').append(note)
 }
 
 /** Of a photo of several people, let the face be clicked that it is about. */
@@ -72,6 +83,7 @@ function offerFaces(card, path, faces) {
     const button = element('button', { type: 'button', 'aria-label': `Face ${face + 1}`, onclick: async () => {
       try {
         await call('PATCH', path, { face })
+        card.remove()
         refresh({ whole: true })
       } catch (error) {
         complain(error)

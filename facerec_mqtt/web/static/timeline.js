@@ -35,5 +35,5 @@ export function wireTimeline() {
   begin()
   document.addEventListener('refreshed', begin)
   const form = document.querySelector('[data-filter]')
-  form.addEventListener('change', () => form.requestSubmit())
+  form?.addEventListener('change', () => form.requestSubmit())
 }

@@ -20,6 +20,9 @@ export function say(sentence, { wrong = false, action = null, onAction = null } 
   return leave
 }
 
+/** Show a message on the page that comes next. */
+export const sayNext = (sentence) => sessionStorage.setItem('say', sentence)
+
 /** Show what went wrong. */
 export const complain = (error) => say(error.message, { wrong: true })
 
@@ -59,6 +62,9 @@ export async function settle(options = {}) {
 }
 
 export function wireUndo() {
+  const waiting = sessionStorage.getItem('say')
+  sessionStorage.removeItem('say')
+  if (waiting) say(waiting)
   addEventListener('pagehide', () => settle({ keepalive: true }))
   // A page that is asked for next is to show the change.
   document.addEventListener('click', async (event) => {
