@@ -1,5 +1,6 @@
 """Facts in the words that a family uses, for the templates: times, kinds of visits, figures."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -163,6 +164,11 @@ def why_not(photo: Photo) -> str:
     return _LIKE_ANOTHER.get(photo.reason_code or "") or photo.reason or photo.note or ""
 
 
+def worse(reason: str) -> str:
+    """Why a new model is not used, without the names of versions."""
+    return re.sub(r"\bthe model \d{8}T\d{6}Z-[0-9a-f]{4}\b", "the one in use", reason)
+
+
 def bounds(text: str) -> tuple[float | None, float | None]:
     """The seconds between which a day of the form lies; of none, and of nonsense, nothing."""
     try:
@@ -204,6 +210,7 @@ FILTERS = {
     each.__name__: each
     for each in (
         when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well, why_not,
+        worse,
     )
 }  # fmt: skip
 """What templates know them by."""

@@ -1,11 +1,14 @@
 """What a household comes to the page for, by finger and by keyboard, and found in its folders."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
 import pytest
 from playwright.sync_api import expect
 
+from facerec_mqtt.recognition.model_store import current_version, load_current, new_version, save_model
 from facerec_mqtt.rendering import FAMILY, render_photo
 from tests.support.browser import OpenTab, Tab
 from tests.support.lived_in import DOUBTFUL, OTHER_STRANGER, STRANGER, face, pictures_in
@@ -193,6 +196,34 @@ def test_strangers_are_put_together_and_made_a_known_visitor(
     tab.shows("This is Postman.")
     tab.go("Visits")
     assert kind_of(to_change, STRANGER) == kind_of(to_change, OTHER_STRANGER) == ("visitor", "Postman")
+
+
+def test_a_model_that_was_refused_is_said_until_it_is_used_all_the_same(
+    to_change: Page, open_tab: OpenTab
+) -> None:
+    model_dir = to_change.folders.model_dir
+    current = load_current(model_dir)
+    assert current is not None
+    because = f"Of 40 photos it recognises 10, and the model {current.version} 39."
+    made = datetime.now(UTC) + timedelta(minutes=5)
+    worse = replace(
+        current,
+        version=new_version(made),
+        created=made.isoformat(),
+        report={**current.report, "not_used_because": because},
+    )
+    save_model(model_dir, worse, switch=False)
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/model")
+    expect(page.locator("#rebuild")).to_contain_text("Of 40 photos it recognises 10, and the one in use 39.")
+    before = page.locator("#rebuild-title").inner_text()
+    page.locator("#rebuild").get_by_role("button", name="Use this one").click()
+    assert page.locator("#sure-yes.danger").count() == 0
+    page.locator("#sure-yes").click()
+    tab.shows("This version is in use now.")
+    expect(page.locator("#rebuild-title")).not_to_have_text(before)
+    expect(page.locator("#rebuild .note")).to_have_count(0)
+    assert current_version(model_dir) == worse.version
 
 
 def test_the_report_of_a_rebuild_is_shown_as_it_was_made(to_change: Page, open_tab: OpenTab) -> None:
