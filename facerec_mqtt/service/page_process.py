@@ -162,7 +162,10 @@ class PageProcess:
         poll.register(link, select.POLLIN)
         timeout_s = _START_WITHIN_S
         while poll.poll(timeout_s * 1000):
-            data = link.recv(MAX_MESSAGE_BYTES)
+            try:
+                data = link.recv(MAX_MESSAGE_BYTES)
+            except ConnectionResetError:
+                continue  # it has left messages of ours unread; what it sent before is still to come
             if not data:
                 return _how_ended(process)
             try:

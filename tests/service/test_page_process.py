@@ -77,6 +77,9 @@ def test_a_page_with_a_certificate_is_served_by_https(tmp_path: Path, certificat
 
 def test_what_must_be_set_right_is_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     nowhere = {"tls_certificate": Path("/nowhere.crt"), "tls_key": Path("/nowhere.key")}
-    with running(tmp_path, **nowhere):
-        wait_until(lambda: "FACEREC_WEB__TLS" in caplog.text, "nothing is said")
+    with running(tmp_path, **nowhere) as (page, _):
+        # What it ends without having read must not hide why it ends.
+        wait_until(lambda: page.send(b"{}"), "it takes no message")
+        wait_until(lambda: "The page is not there" in caplog.text, "nothing is said")
+    assert "FACEREC_WEB__TLS" in caplog.text
     assert caplog.text.count("The page is not there") == 1

@@ -32,8 +32,10 @@ def nothing_yet(camera: str) -> schemas.LiveFaces:
 
 
 def _face(seen: sent.LiveFaces, face: sent.LiveFace) -> dict[str, object]:
+    left, top, right, bottom = face.box
     return {
-        "box": face.box,
+        # Of a face at the edge, the part that is in the picture.
+        "box": (max(left, 0.0), max(top, 0.0), min(right, seen.width_px), min(bottom, seen.height_px)),
         "person": face.person,
         "name": face.name,
         "score": round(face.score, 3),
