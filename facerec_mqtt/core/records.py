@@ -198,7 +198,7 @@ class OpenVisit:
     score: float
     """Of the last frame that gave the name (for a stranger: of the frame that decided), [0, 1]."""
     pooled: PooledEmbedding | None = field(default=None, compare=False)
-    """Of the visit so far; `None` where no face was embedded."""
+    """Of a stranger's visit so far; `None` where no face was embedded, and for people with a name."""
     is_visitor: bool = False
     """Whether the person is a known visitor."""
 

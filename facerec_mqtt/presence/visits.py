@@ -214,7 +214,7 @@ class Visits:
     ) -> list[PresenceChange]:
         """Act on the newest frame of a face."""
         visit = state.visit_of_track(track)
-        if visit is not None:
+        if visit is not None and visit.person is None:
             visit.pool.add(track.sighting)
         look(track, judge)
         track.tally.add(track.sighting)
@@ -247,12 +247,8 @@ class Visits:
         stranger = None if track.person is not None else state.visit_of_track(track)
         if stranger is not None:
             state.release(stranger)
-        is_new = track.person != person
         track.person, track.stranger = person, None
-        visit = state.visit_of(person)
-        if visit is not None:
-            if is_new:
-                visit.pool.extend(track.pool)
+        if state.visit_of(person) is not None:
             return []
         return [self._begin(camera, state, track, person, votes)]
 
@@ -277,9 +273,9 @@ class Visits:
         at_s = sighting.captured_at_s
         visit = Visit(person, self._new_id(), at_s, at_s, at_s, sighting.identification.score)
         visit.is_visitor = person in self._visitors
-        visit.pool.extend(track.pool)
         state.visits.append(visit)
         if person is None:
+            visit.pool.extend(track.pool)
             track.stranger = visit.visit_id
         known: Literal["arrived", "visitor"] = "visitor" if visit.is_visitor else "arrived"
         kind: Literal["arrived", "visitor", "stranger"] = "stranger" if person is None else known

@@ -38,7 +38,8 @@ class Pool:
 
     def __init__(self) -> None:
         self._frames: list[_Frame] = []
-        self._pooled: dict[float, PooledEmbedding] = {}
+        self._looked: tuple[float, PooledEmbedding, frozenset[float]] | None = None
+        """Since when was looked at last, and what was found; of the frames that there are."""
 
     def add(self, sighting: Sighting) -> None:
         """Take in a frame; ignored where its face was not embedded."""
@@ -51,36 +52,38 @@ class Pool:
             self._add(frame)
 
     def _add(self, frame: _Frame) -> None:
-        self._pooled.clear()
+        self._looked = None
         self._frames.append(frame)
         if len(self._frames) > MOST_FRAMES:
             del self._frames[_most_redundant(self._frames)]
 
     def pooled(self, since_s: float = -math.inf) -> PooledEmbedding | None:
         """What the frames from a moment on say together; `None` without any."""
-        if since_s not in self._pooled:
-            frames = [frame for frame in self._frames if frame.at_s >= since_s]
-            if not frames:
-                return None
-            self._pooled = {since_s: _pool(frames)}
-        return self._pooled[since_s]
+        looked = self._look(since_s)
+        return None if looked is None else looked[1]
 
     def fitting(self, since_s: float) -> frozenset[float]:
         """When the frames from a moment on were captured, without those that are left out."""
-        frames = [frame for frame in self._frames if frame.at_s >= since_s]
-        if not frames:
-            return frozenset()
-        vectors, weights = _arrays(frames)
-        return frozenset(
-            frame.at_s for frame, fits in zip(frames, _fitting(vectors, weights), strict=True) if fits
-        )
+        looked = self._look(since_s)
+        return frozenset() if looked is None else looked[2]
+
+    def _look(self, since_s: float) -> tuple[float, PooledEmbedding, frozenset[float]] | None:
+        if self._looked is None or self._looked[0] != since_s:
+            frames = [frame for frame in self._frames if frame.at_s >= since_s]
+            if not frames:
+                return None
+            vectors, weights, fitting = _fitting(frames)
+            pooled = PooledEmbedding(_mean(vectors, weights), len(vectors), differing(vectors, weights))
+            self._looked = since_s, pooled, fitting
+        return self._looked
 
     def has_changed(self) -> bool:
         """Whether the newest frames show another face than those before."""
         before, newest = self._frames[:-CHANGED_FRAMES], self._frames[-CHANGED_FRAMES:]
         if not before:
             return False
-        middle = _pool(before).vector
+        vectors, weights, _ = _fitting(before)
+        middle = _mean(vectors, weights)
         return all(float(frame.vector @ middle) < FITTING for frame in newest)
 
     def keep_newest(self) -> float:
@@ -89,7 +92,7 @@ class Pool:
         Returns:
             Since when the newest is there; minus infinity where no frame was embedded.
         """
-        self._pooled.clear()
+        self._looked = None
         del self._frames[:-CHANGED_FRAMES]
         return self._frames[0].at_s if self._frames else -math.inf
 
@@ -101,23 +104,17 @@ def weight(sighting: Sighting) -> float:
     return max(good, _LEAST_WEIGHT)
 
 
-def _pool(frames: Sequence[_Frame]) -> PooledEmbedding:
-    """The weighted mean, twice: the second time without the frames that do not fit the first."""
-    vectors, weights = _arrays(frames)
-    fitting = _fitting(vectors, weights)
-    vectors, weights = vectors[fitting], weights[fitting]
-    return PooledEmbedding(_mean(vectors, weights), len(vectors), differing(vectors, weights))
-
-
-def _arrays(frames: Sequence[_Frame]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _fitting(
+    frames: Sequence[_Frame],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], frozenset[float]]:
+    """Of the frames that fit what all have in common, of all where none does: vectors, weights, captures."""
     vectors = np.stack([frame.vector for frame in frames])
-    return vectors, np.array([frame.weight for frame in frames], np.float32)
-
-
-def _fitting(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(N,) which frames fit what all have in common; all where none does."""
+    weights = np.array([frame.weight for frame in frames], np.float32)
     fitting = vectors @ _mean(vectors, weights) >= FITTING
-    return fitting if fitting.any() else np.ones(len(vectors), np.bool_)
+    if not fitting.any():
+        fitting[:] = True
+    at_s = frozenset(frame.at_s for frame, fits in zip(frames, fitting, strict=True) if fits)
+    return vectors[fitting], weights[fitting], at_s
 
 
 def _mean(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
