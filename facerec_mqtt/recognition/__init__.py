@@ -10,6 +10,7 @@ from facerec_mqtt.recognition.calibration import (
     odds_near,
     score_at,
     template,
+    unit,
 )
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.error_rates import (
@@ -105,6 +106,7 @@ __all__ = [
     "texts",
     "tpir_of",
     "trade_off",
+    "unit",
     "use_version",
     "versions",
     "writing",

@@ -127,10 +127,10 @@ def template(vectors: Vectors) -> Vectors:
     Returns:
         (D,) float32 of unit length.
     """
-    middle = _unit(vectors.mean(axis=0))
+    middle = unit(vectors.mean(axis=0))
     dropped = int(len(vectors) * _TRIMMED)
     if dropped:
-        middle = _unit(vectors[np.argsort(vectors @ middle)[dropped:]].mean(axis=0))
+        middle = unit(vectors[np.argsort(vectors @ middle)[dropped:]].mean(axis=0))
     return middle
 
 
@@ -267,5 +267,7 @@ def calibrate(
     return Calibration(threshold + rise, scale * (1 + rise / _RISE_THAT_DOUBLES), 0.0)
 
 
-def _unit(vector: NDArray[np.float32]) -> Vectors:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+def unit(vectors: NDArray[np.float32]) -> Vectors:
+    """Scale vectors, (..., D) of any length, to unit length; those of no length stay."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

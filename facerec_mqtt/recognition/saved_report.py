@@ -1,6 +1,6 @@
 """What a model's report says that the program itself reads back, parsed; by it, the way back to a version.
 
-The report of a rebuild (`reports.rebuild_report`) is kept as `report.json` beside the model. Models that were
+The report of a rebuild (`enrollment.reports`) is kept as `report.json` beside the model. Models that were
 made by other versions of this program lack keys or have more: what is missing is not known, and what is
 not read here is ignored.
 """

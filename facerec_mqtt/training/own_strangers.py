@@ -16,7 +16,7 @@ import numpy as np
 
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.history import FILE, History, MissingHistoryError
-from facerec_mqtt.recognition import Gallery, Normaliser
+from facerec_mqtt.recognition import Gallery, Normaliser, unit
 
 MOST_SEEN = 300
 """Of the strangers seen last."""
@@ -52,8 +52,7 @@ def seen_by_cameras(model_dir: Path, network: str, dimensions: int) -> Vectors:
     for each in reversed(kept):
         if each.vector.shape == (dimensions,) and np.isfinite(each.vector).all():
             groups[each.stranger_id] = groups.get(each.stranger_id, np.float32(0)) + each.vector
-    rows = np.array(list(groups.values()), np.float32).reshape(-1, dimensions)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
+    return unit(np.array(list(groups.values()), np.float32).reshape(-1, dimensions))
 
 
 def unmistakable(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.records import StrangerSeen
 from facerec_mqtt.history.strangers.tables import Embedding, GroupedEmbedding
 from facerec_mqtt.presence import new_visit_id
-from facerec_mqtt.recognition import Gallery, Normaliser
+from facerec_mqtt.recognition import Gallery, Normaliser, unit
 
 SAME_PERSON = 4.5
 """Normalised score from which on a visit joins a group. Chosen on people of whom the backbone has seen
@@ -125,7 +125,7 @@ class _Groups:
         self._sums = sums
         self._normaliser = normaliser
         self._rows = {stranger_id: row for row, stranger_id in enumerate(sums)}
-        self._gallery = Gallery.of(_unit(np.stack([*sums.values()])), normaliser) if sums else None
+        self._gallery = Gallery.of(unit(np.stack([*sums.values()])), normaliser) if sums else None
 
     def nearest(self, vector: NDArray[np.float32], least: float) -> str | None:
         """Which group resembles a vector most; `None` where that is less than `least`."""
@@ -140,7 +140,7 @@ class _Groups:
         self._visits[stranger_id] = self._visits.get(stranger_id, 0) + 1
         self._sums[stranger_id] = self._sums.get(stranger_id, np.float32(0)) + vector
         # Only this row: to compare all groups with the cohort again would take longer than a frame.
-        new = Gallery.of(_unit(self._sums[stranger_id][None]), self._normaliser)
+        new = Gallery.of(unit(self._sums[stranger_id][None]), self._normaliser)
         row = self._rows.setdefault(stranger_id, len(self._rows))
         old = new if self._gallery is None else self._gallery
         before = Gallery(old.templates[:row], old.mean[:row], old.deviation[:row])
@@ -151,7 +151,3 @@ class _Groups:
             np.concatenate([before.deviation, new.deviation, after.deviation]),
         )
         return self._visits[stranger_id]
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)

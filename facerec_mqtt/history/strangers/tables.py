@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import Vectors
+from facerec_mqtt.recognition import unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,5 +229,4 @@ class Strangers:
 
 
 def _vector(content: bytes) -> NDArray[np.float32]:
-    vector = np.frombuffer(content, np.float16).astype(np.float32)
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+    return unit(np.frombuffer(content, np.float16).astype(np.float32))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import PooledEmbedding, Sighting
+from facerec_mqtt.recognition import unit
 
 MOST_FRAMES = 32
 """Kept of one face. Of more, one of the two that are most alike goes, so that what differs stays."""
@@ -118,8 +119,7 @@ def _fitting(
 
 
 def _mean(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    total = weights @ vectors
-    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), np.float32)
+    return unit(weights @ vectors)
 
 
 def differing(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> float:
