@@ -30,10 +30,6 @@ class PageCamera(_Message):
     name: str
     descriptor: int | None = None
     """Of the `SharedFrame` that the reader puts its pictures into; `None` where there is none."""
-    min_face_px: float = 40.0
-    """Narrower faces are not given a name."""
-    region: tuple[float, float, float, float] | None = None
-    """Part of the picture that is looked at: left, top, right, bottom as fractions."""
 
 
 class PageFolders(_Message):

@@ -202,8 +202,6 @@ class PageFeed:
                 slug=slug,
                 name=watched.settings.name,
                 descriptor=watched.camera.frame_descriptor,
-                min_face_px=watched.settings.min_face_px,
-                region=watched.settings.region,
             )
             for slug, watched in self._cameras.items()
         )

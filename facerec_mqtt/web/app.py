@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator
 
 from anyio import to_thread
@@ -17,6 +15,7 @@ from starlette.types import Scope
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.web import api, pages
 from facerec_mqtt.web.access import sign_in
 from facerec_mqtt.web.access.guard import Guard
 from facerec_mqtt.web.context import STATIC, Context, failure, path_of, static_digest
@@ -62,11 +61,8 @@ def create_app(context: Context) -> FastAPI:
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(live_routes.router)
     app.include_router(sign_in.router)
-    # Each is added by its module; a page without one of them is still a page.
-    for module in ("api", "pages"):
-        name = f"facerec_mqtt.web.{module}"
-        if importlib.util.find_spec(name) is not None:
-            app.include_router(importlib.import_module(name).router)
+    app.include_router(api.router)
+    app.include_router(pages.router)
     return app
 
 

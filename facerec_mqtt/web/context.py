@@ -15,6 +15,7 @@ from facerec_mqtt.monitoring.page_messages import PageRequest
 from facerec_mqtt.web.access.security import TOKENS_FILE, Sessions, SignIn, Tokens, now_s
 from facerec_mqtt.web.household import Household
 from facerec_mqtt.web.live import Frames, Live
+from facerec_mqtt.web.words import FILTERS
 
 STATIC = Path(__file__).parent / "static"
 API = "/api/"
@@ -47,15 +48,7 @@ class Context:
     frames: Frames
     """Pictures of the cameras."""
     access: Access
-    templates: Environment = field(
-        default_factory=lambda: Environment(
-            loader=PackageLoader("facerec_mqtt.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-    )
+    templates: Environment
 
     @classmethod
     def of(
@@ -73,7 +66,16 @@ class Context:
         tokens = Tokens(request.folders.model_dir / TOKENS_FILE)
         live = live or Live(request.cameras)
         access = Access(sign_in, tokens, clock=clock)
-        return cls(request, Household(request.folders, live), live, Frames(request.cameras), access)
+        templates = Environment(
+            loader=PackageLoader("facerec_mqtt.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        templates.filters.update(FILTERS)
+        household, frames = Household(request.folders, live), Frames(request.cameras)
+        return cls(request, household, live, frames, access, templates)
 
     def render(
         self, request: Request, template: str, values: dict[str, object] | None = None, status: int = 200

@@ -57,7 +57,6 @@ def render(request: Request, context: Context, template: str, **values: object) 
         template: name of the file.
         values: what is filled in besides.
     """
-    context.templates.filters.update(words.FILTERS)
     service = context.live.status
     names = {camera.camera: camera.name for camera in service.cameras}
 

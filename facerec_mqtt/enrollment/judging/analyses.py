@@ -12,6 +12,7 @@ from typing import BinaryIO
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import read_bytes
 from facerec_mqtt.core.picture_formats import VideoFormat
+from facerec_mqtt.enrollment.file_names import moment_name
 from facerec_mqtt.enrollment.folder import Photo
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis, PhotoCache
 from facerec_mqtt.enrollment.judging.photos import analyse, cache_key
@@ -118,7 +119,5 @@ def analyse_photos(
 
 
 def _of_moment(photo: Photo, at_s: float | None) -> Photo:
-    """A picture of a video: `Anna/IMG_1.mov at 0:12`."""
-    if at_s is None:
-        return photo
-    return replace(photo, file=f"{photo.file} at {int(at_s) // 60}:{int(at_s) % 60:02d}", at_s=at_s)
+    """A picture of a video."""
+    return photo if at_s is None else replace(photo, file=moment_name(photo.file, at_s), at_s=at_s)

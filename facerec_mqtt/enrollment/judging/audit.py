@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import ProgressCallback, Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
+from facerec_mqtt.enrollment.file_names import video_of
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
 from facerec_mqtt.enrollment.judging.analyses import analyse_photos, open_networks
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis
@@ -149,7 +150,7 @@ def _without_others_in_videos(analyses: Mapping[Photo, PhotoAnalysis]) -> dict[P
             kept[photo] = each
         elif photo.path not in used:
             used.add(photo.path)
-            whole = replace(photo, file=photo.file.rpartition(" at ")[0], at_s=None)
+            whole = replace(photo, file=video_of(photo.file), at_s=None)
             kept[whole] = PhotoAnalysis(None, each.rejection)
     return kept
 

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from facerec_mqtt.core.errors import FacerecError, PictureError
 from facerec_mqtt.core.images import decode_picture, read_bytes
-from facerec_mqtt.core.picture_formats import HEAD_BYTES, format_of
 from facerec_mqtt.core.records import Detection, Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.enrollment.judging.photos import LIMITS, PhotoDetectors
@@ -52,8 +51,6 @@ class Answer(BaseModel):
     """Why a rebuild would not use it; `None` where nothing is wrong with it alone."""
     error: str | None = None
     """Why it could not be done, in one sentence."""
-    ending: str | None = None
-    """For the name of a file of this format: ".jpg"."""
     faces: list[tuple[float, float, float, float]] = []
     """Left, top, right, bottom, as fractions of the upright picture; the largest first."""
     jpeg: str | None = None
@@ -75,10 +72,9 @@ class Worker:
         """
         try:
             data = read_bytes(request.path)
-            ending = f".{format_of(data[:HEAD_BYTES]).name.lower()}".replace("jpeg", "jpg")
             if request.do == "copy":
                 image = decode_picture(data, enough_px=request.side_px)
-                return Answer(ending=ending, jpeg=_jpeg(_smaller(image, request.side_px), _JPEG_QUALITY))
+                return Answer(jpeg=_jpeg(_smaller(image, request.side_px), _JPEG_QUALITY))
             image = decode_picture(data, enough_px=STILL_SIDE_PX if request.do == "look" else None)
         except PictureError as error:
             return Answer(rejection=error.rejection, error=error.rejection.sentence)
@@ -87,7 +83,7 @@ class Worker:
             if request.do == "look":
                 found = select_face(detections, image, LIMITS)
                 rejection = found if isinstance(found, Rejection) else None
-                return Answer(rejection=rejection, ending=ending, faces=_boxes(detections, image))
+                return Answer(rejection=rejection, faces=_boxes(detections, image))
         except cv2.error as error:
             odd = Rejection(code=RejectionCode.NOT_PROCESSED, detail=error.err)
             return Answer(rejection=odd, error=odd.sentence)

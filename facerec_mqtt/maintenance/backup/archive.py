@@ -72,11 +72,6 @@ class Archive:
     files: dict[str, Place]
     zip: zipfile.ZipFile
 
-    @property
-    def total_bytes(self) -> int:
-        """Of all files."""
-        return sum(entry.bytes for entry in self.manifest.files.values())
-
     def extract(self, name: str, target: BinaryIO) -> None:
         """Write a file's content.
 

@@ -1,5 +1,6 @@
 """What the page has commands do, in processes of their own: recognising a picture, forgetting somebody."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,6 +20,47 @@ from facerec_mqtt.web.schemas import FoundFace, Recognised
 MOST_WAITING = 4
 _RECOGNISE_S = 60.0
 _FORGET_S = 3600.0
+_NICENESS = 19
+
+
+def start_command(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    """Start one of the program's own commands, where it is in nobody's way.
+
+    Args:
+        arguments: of the command.
+        environment: set for it beside what every child process gets.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "facerec_mqtt", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=child_environment(**environment),
+    )
+    # One that has ended already needs none.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+    return process
+
+
+def run_command(*arguments: str, timeout_s: float, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run such a command to its end.
+
+    Raises:
+        OSError: no process can be started.
+        TimeoutExpired: it took longer, and was ended.
+    """
+    with start_command(*arguments, **environment) as process:
+        try:
+            output, said = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, output, said)
 
 
 class _Printed(BaseModel):
@@ -65,18 +107,9 @@ class Recogniser:
             self._places.release()
 
     def _predict(self, file: Path) -> Recognised:
-        command = [sys.executable, "-P", "-m", "facerec_mqtt", "predict"]
+        arguments = "predict", "--json", "--model-dir", str(self._model_dir), str(file)
         try:
-            done = subprocess.run(
-                [*command, "--json", "--model-dir", str(self._model_dir), str(file)],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self._timeout_s,
-                check=False,
-                cwd="/",
-                env=child_environment(),
-                preexec_fn=_at_low_priority,
-            )
+            done = run_command(*arguments, timeout_s=self._timeout_s)
         except subprocess.TimeoutExpired as error:
             raise TryAgainError("Looking at the picture took too long; try a smaller one.") from error
         if not done.stdout:
@@ -141,7 +174,6 @@ class Forgetting:
         return True
 
     def _run(self, person: Person) -> None:
-        command = [sys.executable, "-P", "-m", "facerec_mqtt", "forget", person.slug, "--yes", "--for-page"]
         folders = self._folders
         where = ["--enrollment", str(folders.enrollment_dir), "--model-dir", str(folders.model_dir)]
         own = {"FACEREC_REVIEW__FOLDER": str(folders.review_dir)}
@@ -149,15 +181,8 @@ class Forgetting:
         if fpir is not None:
             own["FACEREC_RECOGNITION__FPIR"] = str(fpir)
         try:
-            done = subprocess.run(
-                [*command, *where],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_FORGET_S,
-                check=False,
-                cwd="/",
-                env=child_environment(**own),
-                preexec_fn=_at_low_priority,
+            done = run_command(
+                "forget", person.slug, "--yes", "--for-page", *where, timeout_s=_FORGET_S, **own
             )
             if done.returncode != 0:
                 lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
@@ -167,7 +192,3 @@ class Forgetting:
             self._failure = f"{person.name} is not forgotten: the command could not be run; try again."
         finally:
             self._person = None
-
-
-def _at_low_priority() -> None:
-    os.nice(10)

@@ -20,9 +20,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facerec_mqtt.core.child_process import child_environment
-from facerec_mqtt.core.files import text_name
+from facerec_mqtt.enrollment.file_names import file_name, video_of
 from facerec_mqtt.enrollment.judging.worker import Answer, Request
 from facerec_mqtt.recognition import SavedReport
+from facerec_mqtt.web.household.commands import start_command
 from facerec_mqtt.web.household.errors import NotThereError, TryAgainError
 
 _IDLE_S = 60.0
@@ -222,9 +223,7 @@ class Audit:
         is_new = False
         with self._lock:
             for path in paths:
-                file = "/".join(
-                    text_name(Path(part)) for part in path.relative_to(self._enrollment_dir).parts
-                )
+                file = file_name(path, self._enrollment_dir)
                 signature, judgement = self._known.get(file, (None, None))
                 now = _signature(path)
                 found[path] = judgement if judgement and signature == now else None
@@ -289,18 +288,9 @@ class Audit:
 
     def _check(self) -> list[Judgement] | None:
         """Run `enroll check`; `None` where it cannot be done at present."""
-        command = [sys.executable, "-P", "-m", "facerec_mqtt", "enroll", "check"]
-        folders = ["--enrollment", str(self._enrollment_dir), "--model-dir", str(self._model_dir), "--json"]
+        folders = ["--enrollment", str(self._enrollment_dir), "--model-dir", str(self._model_dir)]
         try:
-            self._process = subprocess.Popen(
-                [*command, *folders],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=child_environment(),
-                preexec_fn=_at_low_priority,
-            )
+            self._process = start_command("enroll", "check", *folders, "--json")
             if self._not_before_s > time.monotonic():
                 self._process.send_signal(signal.SIGINT)
             output, _ = self._process.communicate(timeout=_AUDIT_S)
@@ -317,25 +307,20 @@ class Audit:
         for folder, _, names in os.walk(self._enrollment_dir):
             for name in names:
                 path = Path(folder, name)
-                parts = path.relative_to(self._enrollment_dir).parts
                 signature = _signature(path)
                 if signature is not None:
-                    found["/".join(text_name(Path(part)) for part in parts)] = signature
+                    found[file_name(path, self._enrollment_dir)] = signature
         return found
 
 
 def _by_file(photos: list[Judgement], files: Mapping[str, Signature]) -> Iterator[tuple[str, Judgement]]:
-    """What would become of each file; the pictures of a video, `Anna/IMG_1.mov at 0:12`, are one."""
-    used = {photo.file.rpartition(" at ")[0]: photo for photo in photos if photo.used}
+    """What would become of each file; the pictures of a video are one."""
+    used = {video_of(photo.file): photo for photo in photos if photo.used}
     for photo in photos:
         if photo.file in files:
             yield photo.file, photo
-        elif (video := photo.file.rpartition(" at ")[0]) in files:
+        elif (video := video_of(photo.file)) in files:
             yield video, used.get(video, photo)
-
-
-def _at_low_priority() -> None:
-    os.nice(10)
 
 
 def _signature(path: Path) -> Signature | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.core.files import text_name
+from facerec_mqtt.enrollment.file_names import file_name, video_of
 from facerec_mqtt.faces import load_cohort
 from facerec_mqtt.history import StrangerGroup, Suggestion, suggest
 from facerec_mqtt.recognition import (
@@ -83,12 +83,12 @@ class HouseholdModels:
     def not_learnt(self, enrollment_dir: Path, photos: Iterable[Path]) -> int:
         """How many photos have come since the model in use was made; all, where there is none."""
         report = self.current_report()
-        files = ["/".join(map(_text, path.relative_to(enrollment_dir).parts)) for path in photos]
+        files = [file_name(path, enrollment_dir) for path in photos]
         if report is None:
             return len(files)
-        # Older models do not say what they were made of; a video's pictures are `Anna/IMG_1.mov at 0:12`.
-        learnt = {photo.file.rpartition(" at ")[0] or photo.file for photo in report[2].photos}
-        learnt |= {photo.file for photo in report[2].photos}
+        # Older models do not say what they were made of.
+        learnt = {photo.file for photo in report[2].photos}
+        learnt |= {video_of(file) for file in learnt}
         return sum(file not in learnt for file in files) if learnt else 0
 
     def suggest(self, groups: Sequence[StrangerGroup]) -> Mapping[str, Suggestion]:
@@ -130,10 +130,6 @@ class HouseholdModels:
         if version not in known or page.is_symlink() or not page.is_file():
             raise NotThereError("There is no report of such a version any more.")
         return page
-
-
-def _text(part: str) -> str:
-    return text_name(Path(part))
 
 
 def report_url(version: str) -> str:

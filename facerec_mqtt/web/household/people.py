@@ -104,9 +104,9 @@ class HouseholdPeople:
         except SlugError as error:
             raise InvalidError(str(error)) from error
         with household_errors():
-            taken = self.names()
-            if slug(clean) in taken or slug(clean) in map(slug, taken.values()):
-                there = next(n for key, n in taken.items() if slug(clean) in (key, slug(n)))
+            taken = self.names().items()
+            there = next((known for key, known in taken if slug(clean) in (key, slug(known))), None)
+            if there is not None:
                 raise ConflictError(f'"{there}" is enrolled already, and would be called the same in topics.')
             folder = photo_folder(self._enrollment_dir, clean)
             self._enrollment_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class HouseholdVisits:
 
     def these(self, visits: Sequence[str]) -> Visits:
         """Some visits, given by id."""
-        records = [self.record(visit_id) for visit_id in visits]
+        records = self._records(visits)
         names, pictures = self._names(), self._pictures(records)
         described = [self._described(visit, names, visit.visit_id in pictures) for visit in records]
         return Visits(visits=[Visit(**each) for each in described], next=None)
@@ -92,14 +92,18 @@ class HouseholdVisits:
         Raises:
             HouseholdError: there is none, or the history cannot be read.
         """
+        return self._records([visit_id])[0]
+
+    def _records(self, visits: Sequence[str]) -> list[VisitRecord]:
         try:
             with self.reading() as history:
-                visit = history.get(visit_id)
+                records = [history.get(visit_id) for visit_id in visits]
         except MissingHistoryError:
-            visit = None
-        if visit is None:
+            records = [None]
+        found = [record for record in records if record is not None]
+        if len(found) < len(records):
             raise NotThereError("There is no such visit any more.")
-        return visit
+        return found
 
     def quality(self, days: int, now_s: float) -> Quality:
         """Whether it works: the visits of the last days.
