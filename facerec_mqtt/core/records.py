@@ -49,6 +49,9 @@ class Detection:
     """The detector's confidence, [0, 1]."""
 
 
+_GOOD_PX, _GOOD_SHARPNESS = 112.0, 60.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedFace:
     """A face cut out, turned upright and scaled to the backbone's input."""
@@ -59,6 +62,11 @@ class AlignedFace:
     """Width of the face in the picture it was cut from, in pixels."""
     sharpness: float
     """Variance of the Laplacian of the aligned grey picture, as in good light; below about 20 is a blur."""
+
+    @property
+    def quality(self) -> float:
+        """How much it can tell, [0, 1]: small and blurred faces less."""
+        return min(self.width_px / _GOOD_PX, 1.0) * min(self.sharpness / _GOOD_SHARPNESS, 1.0)
 
 
 Refusal = Literal["no model", "below threshold", "ambiguous", "face too small", "blurred"]

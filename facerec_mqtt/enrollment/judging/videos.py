@@ -27,7 +27,6 @@ _SAME_PERSON = 0.45
 _STRICTEST = 0.8
 # So many times as often as anybody else is the one seen who is meant.
 _CLEARLY_MORE = 3
-_MOST_SHARP, _MOST_WIDE_PX = 60.0, 112.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +37,6 @@ class _Seen:
     selected: SelectedFace
     vector: NDArray[np.float32]
     """(D,) of unit length."""
-
-    @property
-    def quality(self) -> float:
-        """How good a photo it would be, (0, 1]."""
-        face = self.selected.face
-        return min(face.sharpness / _MOST_SHARP, 1.0) * min(face.width_px / _MOST_WIDE_PX, 1.0)
 
 
 def analyse_video(video: VideoFile, networks: Networks, seed: int) -> tuple[PhotoAnalysis, ...]:
@@ -126,7 +119,7 @@ def _best(
     parts = np.array_split(np.arange(len(person)), min(MOST_PICTURES, len(person)))
     chosen: dict[int, _Seen] = {}
     for part in parts:
-        best = max((person[at] for at in part.tolist()), key=lambda each: each.quality)
+        best = max((person[at] for at in part.tolist()), key=lambda each: each.selected.face.quality)
         # By the second, since that is what they are called by.
         chosen.setdefault(int(best.at_s), best)
     faces = [

@@ -23,7 +23,6 @@ CHANGED_FRAMES = 3
 SAME_PERSON = 0.55
 """Median similarity of two entirely different pictures of one person: 0.56 in the training families that are
 kept for thresholds, 0.64 in LFW's fold 7, of poor pictures 0.47 and 0.56."""
-_GOOD_PX, _GOOD_SHARPNESS = 112.0, 60.0
 _LEAST_WEIGHT = 0.1
 
 
@@ -100,9 +99,7 @@ class Pool:
 
 def weight(sighting: Sighting) -> float:
     """How much a frame counts: small and blurred faces less. (0, 1]."""
-    face = sighting.face
-    good = min(face.width_px / _GOOD_PX, 1.0) * min(face.sharpness / _GOOD_SHARPNESS, 1.0)
-    return max(good, _LEAST_WEIGHT)
+    return max(sighting.face.quality, _LEAST_WEIGHT)
 
 
 def _fitting(
