@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import os
 import queue
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from typing import Any
 
 import httpx
 from processes import TICKS, arguments_of, family, pss
-from service import free_port, listen
+from service import broker, free_port, listen
 
 VIEWERS = 10
 REQUESTS_PER_SECOND = 50
@@ -58,25 +57,6 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as port:
         print(json.dumps(measure(arguments, port, Path(folder))))
     return 0
-
-
-@contextmanager
-def broker(folder: Path) -> Iterator[int]:
-    """Run Mosquitto; yields its port."""
-    mosquitto = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if mosquitto is None:
-        sys.exit("mosquitto is not installed")
-    port, config = free_port(), folder / "mosquitto.conf"
-    user = "user root\n" if os.geteuid() == 0 else ""
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{user}")
-    process = subprocess.Popen(
-        [mosquitto, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -34,23 +36,29 @@ def main() -> int:
     parser.add_argument("--fps", type=float, default=5.0)
     parser.add_argument("--minutes", type=float, default=10.0)
     arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as port:
+        print(json.dumps(measure(arguments, port)))
+    return 0
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[int]:
+    """Run a Mosquitto; gives its port."""
     mosquitto = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if mosquitto is None:
         sys.exit("mosquitto is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        config = Path(folder) / "mosquitto.conf"
-        user = "user root\n" if os.geteuid() == 0 else ""
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{user}")
-        broker = subprocess.Popen(
-            [mosquitto, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            print(json.dumps(measure(arguments, port)))
-        finally:
-            broker.terminate()
-            broker.wait()
-    return 0
+    port = free_port()
+    user = "user root\n" if os.geteuid() == 0 else ""
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{user}")
+    process = subprocess.Popen(
+        [mosquitto, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def measure(arguments: argparse.Namespace, port: int) -> dict[str, object]:

@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import queue
-import shutil
 import statistics
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from typing import Any
 
 import cv2
 from processes import arguments_of, cpu_seconds, family, files, pss, rss, threads
-from service import free_port, listen, percentile
+from service import broker, listen, percentile
 
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, walk, write_enrollment
 from facerec_mqtt.rendering.people import Identity
@@ -136,26 +135,6 @@ def draw_clips(folder: Path, cameras: int, fps: float, size: tuple[int, int]) ->
             writer.write(frame)
         writer.release()
     return clips
-
-
-@contextlib.contextmanager
-def broker(folder: Path) -> Iterator[int]:
-    """Run a Mosquitto; gives its port."""
-    mosquitto = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if mosquitto is None:
-        sys.exit("mosquitto is not installed")
-    port = free_port()
-    user = "user root\n" if os.geteuid() == 0 else ""
-    config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{user}")
-    process = subprocess.Popen(
-        [mosquitto, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextlib.contextmanager
