@@ -5,6 +5,7 @@ payloads    JSON of events and states
 commands    what others may ask for
 connection  connecting and logging in
 failures    why that fails, or a message is rejected
+subscriptions  what others than the service itself listen to
 outbox      what is sent when the broker is there, and how large it may be
 home_assistant  the announcement of our entities to Home Assistant, kept true
 removal     removes a person from the broker, for `facerec-mqtt forget`
@@ -53,10 +54,12 @@ from facerec_mqtt.mqtt.home_assistant import (
 )
 from facerec_mqtt.mqtt.outbox import Outbox
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
+from facerec_mqtt.mqtt.subscriptions import Access, Subscription, Subscriptions
 from facerec_mqtt.mqtt.topics import Topics
 
 __all__ = [
     "CONNECT_TIMEOUT_S",
+    "Access",
     "Acknowledged",
     "Announcer",
     "Assign",
@@ -80,6 +83,8 @@ __all__ = [
     "Signals",
     "Stop",
     "Subscribed",
+    "Subscription",
+    "Subscriptions",
     "Topics",
     "Trackers",
     "Wake",

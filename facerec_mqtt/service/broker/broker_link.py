@@ -34,6 +34,7 @@ from facerec_mqtt.mqtt import (
     Signals,
     Stop,
     Subscribed,
+    Subscriptions,
     Topics,
     Wake,
     connection,
@@ -132,6 +133,8 @@ class BrokerLink:
         self.outbox = Outbox(where, self._topics.status, f"{settings.discovery_prefix}/")
         self.announcer = Announcer(self.outbox, self._topics, allowed=settings.discovery)
         self.rejections = Rejections(where)
+        self.subscriptions = Subscriptions()
+        """What others listen to; to be added to before `start`."""
         self.connections = 0
         """Times that the broker has accepted us."""
         self._intake = CommandIntake(self._topics, cameras)
@@ -180,6 +183,7 @@ class BrokerLink:
                 # Whatever it is, it must not be the end of all that is published from here on.
                 logger.exception("Unexpected error on the connection to the broker")
                 outage = Outage(Fault.INTERNAL)
+            self.subscriptions.closed()
             if not self._stopping.is_set():
                 delay_s = self._policy.lost(outage, time.monotonic())
                 spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
@@ -232,6 +236,7 @@ class BrokerLink:
             self._timers.set(partial(_unsubscribe, client, faces), time.monotonic() + TIDY_DELAY_S)
         client.subscribe([(each, 1) for each in filters])
         self._optional = client.subscribe([(each, 1) for each in optional])[1]
+        self.subscriptions.opened(client)
 
     def _serve(self) -> Outage:
         """Handle one connection's signals until it is gone."""
@@ -258,7 +263,8 @@ class BrokerLink:
                 if new and self._timers.due_s(self.rejections.log) is None:
                     self._timers.set(self.rejections.log, time.monotonic() + REJECTIONS_DELAY_S)
             case Subscribed(message_id, refused):
-                if refused and message_id != self._optional:
+                is_others = self.subscriptions.answered(message_id, refused=refused)
+                if refused and not is_others and message_id != self._optional:
                     self.rejections.log_denied_subscription()
             case Received():
                 self._receive(signal)

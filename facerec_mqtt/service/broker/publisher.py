@@ -17,7 +17,7 @@ from facerec_mqtt.core.records import (
     StrangerSeen,
 )
 from facerec_mqtt.monitoring import BrokerCounts, Snapshot
-from facerec_mqtt.mqtt import CommandQueue, Component, Topics, Trackers, payloads
+from facerec_mqtt.mqtt import CommandQueue, Component, Subscription, Topics, Trackers, payloads
 from facerec_mqtt.service.broker.broker_link import BrokerLink
 from facerec_mqtt.settings import MqttSettings, PrivacySettings
 
@@ -94,6 +94,10 @@ class Publisher:
     def recall(self, announced: Mapping[str, Component]) -> None:
         """Take in what an earlier run has announced; to be called before anything is published."""
         self._announcer.recall(announced)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Listen to a topic for somebody; only before `start`."""
+        self._link.subscriptions.add(subscription)
 
     def start(self) -> None:
         """Connect, and go on trying indefinitely."""

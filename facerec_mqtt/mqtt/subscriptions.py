@@ -1,0 +1,100 @@
+"""What the service listens to on the broker for others than itself: cameras, neighbours."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from paho.mqtt.client import Client, MQTTMessage
+
+from facerec_mqtt.mqtt.connection import Received
+
+_log = logging.getLogger(__name__)
+
+
+class Access(Enum):
+    """Whether what is published on a topic reaches us."""
+
+    OPEN = auto()
+    """The broker has taken the subscription."""
+    DENIED = auto()
+    """It does not let us read there."""
+    CLOSED = auto()
+    """There is no connection to it."""
+
+
+def _ignore_access(_access: Access) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A topic filter, and who takes what comes there.
+
+    What it matches does not reach the service's own commands any more: it must not match theirs.
+    """
+
+    topic_filter: str
+    take: Callable[[Received], None]
+    """Called with each message, however large, in a thread of the connection, which it must not hold up.
+    A message is `retained` where the broker had it before we subscribed, which is at each connection anew."""
+    on_access: Callable[[Access], None] = _ignore_access
+    """Called on each connection and at its end, in another thread."""
+    qos: int = 1
+
+
+class Subscriptions:
+    """All of them, subscribed to anew on each connection; `opened` to `closed` are of its thread alone."""
+
+    def __init__(self) -> None:
+        self._by_filter: defaultdict[str, list[Subscription]] = defaultdict(list)
+        self._asked: dict[int, str] = {}
+        """Filters by the id of the message that subscribes to them."""
+
+    def add(self, subscription: Subscription) -> None:
+        """Add one; only before the first connection."""
+        self._by_filter[subscription.topic_filter].append(subscription)
+
+    def opened(self, client: Client) -> None:
+        """Subscribe to all on a connection."""
+        self._asked = {}
+        for topic_filter, subscriptions in self._by_filter.items():
+            client.message_callback_add(topic_filter, _taker(subscriptions))
+            qos = max(each.qos for each in subscriptions)
+            _, message_id = client.subscribe(topic_filter, qos)
+            if message_id is not None:
+                self._asked[message_id] = topic_filter
+
+    def answered(self, message_id: int, *, refused: bool) -> bool:
+        """Take in the broker's answer; returns whether it is that to one of these."""
+        topic_filter = self._asked.get(message_id)
+        if topic_filter is None:
+            return False
+        self._tell(topic_filter, Access.DENIED if refused else Access.OPEN)
+        return True
+
+    def closed(self) -> None:
+        """Take in that the connection has ended, or could not be made."""
+        for topic_filter in self._by_filter:
+            self._tell(topic_filter, Access.CLOSED)
+
+    def _tell(self, topic_filter: str, access: Access) -> None:
+        for subscription in self._by_filter[topic_filter]:
+            try:
+                subscription.on_access(access)
+            except Exception:
+                _log.exception('Unexpected error about the topic "%s"', topic_filter)
+
+
+def _taker(subscriptions: Sequence[Subscription]) -> Callable[[Client, object, MQTTMessage], None]:
+    def take(_client: Client, _user: object, message: MQTTMessage) -> None:
+        received = Received(message.topic, bytes(message.payload), message.retain)
+        for subscription in subscriptions:
+            try:
+                subscription.take(received)
+            except Exception:
+                # It must not end the connection, which is everybody's.
+                _log.exception('Unexpected error in a message on "%s"', message.topic)
+
+    return take
