@@ -10,6 +10,7 @@ from facerec_mqtt.recognition.calibration import (
     odds_near,
     score_at,
     template,
+    templates_without_each,
     unit,
 )
 from facerec_mqtt.recognition.classifier import Classifier
@@ -103,6 +104,7 @@ __all__ = [
     "save_model",
     "score_at",
     "template",
+    "templates_without_each",
     "texts",
     "tpir_of",
     "trade_off",

@@ -92,7 +92,7 @@ class Normaliser:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
-    """The people's templates with their levels."""
+    """The people's templates, or many faces, with their levels."""
 
     templates: Vectors
     """(P, D) unit rows."""
@@ -107,13 +107,20 @@ class Gallery:
         mean, deviation = normaliser.level(templates)
         return cls(templates, mean, deviation)
 
+    def only(self, rows: NDArray[np.int64]) -> "Gallery":
+        """The same of these (n,) rows alone."""
+        return Gallery(self.templates[rows], self.mean[rows], self.deviation[rows])
+
     def normalised(self, vectors: Vectors, normaliser: Normaliser) -> Scores:
         """AS-norm scores of faces against everybody: (N, D) -> (N, P) float32."""
         if len(vectors) == 0:
             return np.zeros((0, len(self.templates)), np.float32)
-        mean, deviation = normaliser.level(vectors)
-        similarity = vectors @ self.templates.T
-        by_face = (similarity - mean[:, None]) / deviation[:, None]
+        return self.compared(Gallery.of(vectors, normaliser))
+
+    def compared(self, faces: "Gallery") -> Scores:
+        """The same for N faces whose levels are known, since they are compared again and again."""
+        similarity = faces.templates @ self.templates.T
+        by_face = (similarity - faces.mean[:, None]) / faces.deviation[:, None]
         by_template = (similarity - self.mean) / self.deviation
         return np.asarray((by_face + by_template) / 2, np.float32)
 
@@ -132,6 +139,26 @@ def template(vectors: Vectors) -> Vectors:
     if dropped:
         middle = unit(vectors[np.argsort(vectors @ middle)[dropped:]].mean(axis=0))
     return middle
+
+
+def templates_without_each(vectors: Vectors) -> Vectors:
+    """The template of all photos but one, for each of them: `template` N times, at once.
+
+    Args:
+        vectors: (N, D) float32 unit rows of one person, N > 1.
+
+    Returns:
+        (N, D) float32 of unit length, row i without photo i.
+    """
+    count = len(vectors) - 1
+    sums = vectors.sum(axis=0) - vectors
+    dropped = int(count * _TRIMMED)
+    if dropped:
+        fits = unit(sums) @ vectors.T
+        np.fill_diagonal(fits, np.inf)
+        least = np.argpartition(fits, dropped - 1, axis=1)[:, :dropped]
+        sums = sums - vectors[least].sum(axis=1)
+    return unit(sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

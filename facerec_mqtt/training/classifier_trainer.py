@@ -1,6 +1,8 @@
 """Trains the classifier with Keras, at a rebuild; TensorFlow is imported here alone."""
 
 import os
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +28,12 @@ _SPARE_OUTPUTS = 8
 
 
 class ClassifierTrainer:
-    """Trains classifiers with Keras; of several trainings only the first has to make its graph."""
+    """Trains classifiers with Keras, one at a time; only the first has to make its graph."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._networks: dict[tuple[int, int], _Network] = {}
+        self._training = threading.Lock()
 
     def prepare(self) -> None:
         """Import what training needs, which takes seconds: for a thread beside other work."""
@@ -61,20 +64,29 @@ class ClassifierTrainer:
         """
         rng = np.random.default_rng(self._seed)
         draw = _Draw.of(vectors[~held_out], labels[~held_out], nobody, people, rng)
+        # Drawn before, and judged after it, so that meanwhile another thread's classifier is trained.
+        batches = [draw.batches(_CHECK_EVERY) for _ in range(_STEPS // _CHECK_EVERY)]
+        with self._training:
+            states = self._train(batches, people + 1)
+        checked, truth = vectors[held_out], labels[held_out]
+        if len(truth) < _MIN_HELD_OUT:
+            return states[-1]
+        losses = [_loss(state.probabilities(checked), truth) for state in states]
+        return states[int(np.argmin(losses))]
+
+    def _train(self, batches: Sequence[tuple[Vectors, NDArray[np.int64]]], outputs: int) -> list[Classifier]:
+        """Train on some batches of (S, B, D) faces and (S, B) labels: the classifier after each."""
         # Families of about one size, as those with one member left out, share a network.
-        size = vectors.shape[1], -(-(people + 1) // _SPARE_OUTPUTS) * _SPARE_OUTPUTS
+        size = batches[0][0].shape[2], -(-outputs // _SPARE_OUTPUTS) * _SPARE_OUTPUTS
         if size not in self._networks:
             self._networks[size] = _Network.of(*size, self._seed)
         network = self._networks[size]
         network.reset()
-        checked, truth = vectors[held_out], labels[held_out]
-        states, losses = [], []
-        for _ in range(_STEPS // _CHECK_EVERY):
-            network.train(*draw.batches(_CHECK_EVERY))
-            states.append(network.classifier(people + 1))
-            if len(truth) >= _MIN_HELD_OUT:
-                losses.append(_loss(states[-1].probabilities(checked), truth))
-        return states[int(np.argmin(losses))] if losses else states[-1]
+        states = []
+        for faces, targets in batches:
+            network.train(faces, targets)
+            states.append(network.classifier(outputs))
+        return states
 
 
 @dataclass(frozen=True, slots=True, eq=False)

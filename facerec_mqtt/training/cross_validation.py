@@ -11,6 +11,7 @@ Whole models are made for it, each as the one that is kept:
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from facerec_mqtt.training.fit import TrainingSet
 
 PARTS = 4
 MOST_LEFT_OUT = 5
+AT_ONCE = 2
+"""Models that are made at the same time: one learns while the other is calibrated."""
 Fitter = Callable[[TrainingSet], Family]
 """Makes a model of photos."""
 
@@ -35,7 +38,7 @@ def cross_validate(
 
     Args:
         training_set: all used photos.
-        fit: makes each of the models.
+        fit: makes each of the models; is called by several threads.
         min_margin: the least lead over the runner-up, [0, 1].
         progress: called with the share that is done, [0, 1].
 
@@ -51,12 +54,17 @@ def cross_validate(
         nobody = np.full(len(training_set.labels), people)
         groups = np.array_split(np.arange(people), min(people, MOST_LEFT_OUT))
         rounds += [(np.isin(training_set.labels, group), nobody) for group in groups]
+    rounds = [(judged, labels) for judged, labels in rounds if judged.any()]
+
+    def judge(judged: NDArray[np.bool_], labels: NDArray[np.int64]) -> Outcomes:
+        family = fit(training_set.only(~judged))
+        return _judge(training_set, judged, labels, family, min_margin)
+
     outcomes = []
-    for done, (judged, labels) in enumerate(rounds):
-        if judged.any():
-            family = fit(training_set.only(~judged))
-            outcomes.append(_judge(training_set, judged, labels, family, min_margin))
-        progress((done + 1) / len(rounds))
+    with ThreadPoolExecutor(AT_ONCE, "judging") as pool:
+        for done, future in enumerate([pool.submit(judge, *each) for each in rounds]):
+            outcomes.append(future.result())
+            progress((done + 1) / len(rounds))
     return _joined(outcomes, people)
 
 

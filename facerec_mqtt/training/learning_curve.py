@@ -5,9 +5,7 @@ templates recognise, is left out. The curve shows where it rises, not where the 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.recognition import Curve, Family, Gallery, template
 from facerec_mqtt.training.fit import TrainingSet
 
@@ -27,19 +25,16 @@ def learning_curves(training_set: TrainingSet, family: Family) -> tuple[Curve, .
         A curve for each person, empty where there are too few moments to take any away.
     """
     clean = np.asarray(training_set.vectors[:, 0], np.float32)
-    everybody = family.gallery.normalised(clean, family.normaliser)
-    return tuple(
-        _curve(row, training_set, clean, everybody, family) for row in range(len(training_set.people))
-    )
+    faces = Gallery.of(clean, family.normaliser)
+    return tuple(_curve(row, training_set, faces, family) for row in range(len(training_set.people)))
 
 
-def _curve(
-    row: int, training_set: TrainingSet, vectors: Vectors, everybody: NDArray[np.float32], family: Family
-) -> Curve:
+def _curve(row: int, training_set: TrainingSet, faces: Gallery, family: Family) -> Curve:
     own, moments = np.flatnonzero(training_set.labels == row), training_set.moments
     there = np.unique(moments[own])
     if len(there) < _LEAST_MOMENTS:
         return ()
+    everybody = family.gallery.compared(faces)
     to_beat = np.delete(everybody, row, axis=1).max(axis=1, initial=family.calibration.threshold)
     rng = np.random.default_rng(row)
     shares: dict[int, list[float]] = {}
@@ -49,8 +44,8 @@ def _curve(
         learnt = rng.permutation(own[~np.isin(moments[own], judged_moments)])
         count = 1
         while count <= len(learnt):
-            gallery = Gallery.of(template(vectors[learnt[:count]])[None], family.normaliser)
-            scores = gallery.normalised(vectors[judged], family.normaliser)[:, 0]
+            learnt_template = template(faces.templates[learnt[:count]])[None]
+            scores = Gallery.of(learnt_template, family.normaliser).compared(faces.only(judged))[:, 0]
             shares.setdefault(count, []).append(float(np.mean(scores >= to_beat[judged])))
             count *= 2
     # What only some of the draws have enough photos for would compare different pictures.

@@ -11,6 +11,7 @@ from facerec_mqtt.recognition.calibration import (
     calibrate,
     interpolate,
     template,
+    templates_without_each,
 )
 
 DIMENSIONS = 64
@@ -95,6 +96,14 @@ def test_one_picture_is_a_template() -> None:
 
 TABLE = (FAR, THRESHOLD)
 NONE = np.zeros(0, np.float32)
+
+
+@pytest.mark.parametrize("count", [2, 9, 40])
+def test_templates_without_each_picture_are_those_of_the_others(count: int) -> None:
+    photos = pictures(some_people(1, 5)[0], count)
+    others = templates_without_each(photos)
+    for at in range(count):
+        assert others[at] == pytest.approx(template(np.delete(photos, at, axis=0)), abs=1e-5)
 
 
 def test_the_threshold_is_read_from_the_table() -> None:

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.faces import Cohort
-from facerec_mqtt.recognition import Gallery, Normaliser, Scores, score_at, template
+from facerec_mqtt.recognition import (
+    Gallery,
+    Normaliser,
+    Scores,
+    score_at,
+    template,
+    templates_without_each,
+)
 from facerec_mqtt.training import TrainingSet
 
 _SAME_MOMENT_S = 600.0
@@ -198,7 +205,8 @@ def choose_faces(
         least, fits = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
         if len(own) >= _ENOUGH_TO_JUDGE:
             alone, everything = np.zeros(len(own), np.int64), np.ones(len(own), np.bool_)
-            usual = _scores(own, alone, np.arange(len(own)), everything, 1, normaliser)[:, 0]
+            faces = Gallery.of(own, normaliser)
+            usual = _scores(faces, alone, np.arange(len(own)), everything, 1, normaliser)[:, 0]
             least = max(least, _far_below(usual))
         gallery = Gallery.of(template(own)[None], normaliser)
         for at, group in enumerate(groups):
@@ -246,6 +254,7 @@ def mislabelled_photos(
     """
     unlike, like_another = score_at(table, _UNLIKE_FAR), score_at(table, _LIKE_ANOTHER_FAR)
     recognised = score_at(table, _LIKE_A_MEMBER_FAR)
+    faces = Gallery.of(vectors, normaliser)
     found: dict[int, MislabelledPhoto] = {}
     # Templates are spoilt by the very photos that are searched for, so the second pass is without them.
     for _ in range(2):
@@ -255,7 +264,7 @@ def mislabelled_photos(
             own = np.flatnonzero(labels == row)
             if len(own) < 2:
                 continue
-            scores = _scores(vectors, labels, own, trusted, people, normaliser)
+            scores = _scores(faces, labels, own, trusted, people, normaliser)
             mine = scores[np.arange(len(own)), row]
             scores[:, row] = -np.inf
             other, best = scores.max(axis=1), scores.argmax(axis=1)
@@ -300,36 +309,39 @@ def lookalikes(
     if len(strangers) == 0 or not np.any(labels < people):
         return {}
     everything = np.ones(len(labels), np.bool_)
-    scores = _scores(vectors, labels, strangers, everything, people, normaliser)
+    scores = _scores(Gallery.of(vectors, normaliser), labels, strangers, everything, people, normaliser)
     found = np.flatnonzero(scores.max(axis=1) >= score_at(table, _LIKE_A_MEMBER_FAR))
     return {int(strangers[place]): int(scores[place].argmax()) for place in found}
 
 
 def _scores(
-    vectors: Vectors,
+    faces: Gallery,
     labels: NDArray[np.int64],
     judged: NDArray[np.int64],
     trusted: NDArray[np.bool_],
     people: int,
     normaliser: Normaliser,
 ) -> Scores:
-    """(n, people) normalised scores of some photos, each against templates made without it."""
+    """(n, people) normalised scores of photos, all of one folder, against templates without each."""
     scores = np.full((len(judged), people), -np.inf, np.float32)
     for row in range(people):
         learnt = np.flatnonzero((labels == row) & trusted)
         if len(learnt) == 0:
             continue
-        if labels[judged[0]] != row:
-            gallery = Gallery.of(template(vectors[learnt])[None], normaliser)
-            scores[:, row] = gallery.normalised(vectors[judged], normaliser)[:, 0]
-            continue
-        places = np.array([place for place, photo in enumerate(judged) if np.any(learnt != photo)], np.int64)
-        if len(places) == 0:
-            continue
-        others = [template(vectors[learnt[learnt != photo]]) for photo in judged[places]]
-        gallery = Gallery.of(np.stack(others), normaliser)
-        scores[places, row] = gallery.normalised(vectors[judged[places]], normaliser).diagonal()
+        whole = Gallery.of(template(faces.templates[learnt])[None], normaliser)
+        scores[:, row] = whole.compared(faces.only(judged))[:, 0]
+        if labels[judged[0]] == row:
+            own = np.isin(judged, learnt)
+            scores[own, row] = _without_each(faces.only(learnt), normaliser)[np.isin(learnt, judged)]
     return scores
+
+
+def _without_each(photos: Gallery, normaliser: Normaliser) -> Scores:
+    """(N,) score of each of a person's photos against the others; -inf where there are none."""
+    if len(photos.templates) == 1:
+        return np.full(1, -np.inf, np.float32)
+    others = Gallery.of(templates_without_each(photos.templates), normaliser)
+    return others.compared(photos).diagonal()
 
 
 def _repeated(
