@@ -46,8 +46,8 @@ export function undo() {
   return true
 }
 
-/** Make the change that waits. */
-export async function settle(options = {}) {
+/** Make the change that waits; `leaving` where another page comes next, so that this one is not read again. */
+export async function settle({ leaving = false, ...options } = {}) {
   if (!pending) return
   const { commit, leave, timer } = pending
   pending = null
@@ -56,28 +56,29 @@ export async function settle(options = {}) {
   try {
     await commit(options)
   } catch (error) {
-    complain(error)
+    if (leaving) sayNext(error.message)
+    else complain(error)
   }
-  refresh({ whole: true })
+  if (!leaving) refresh({ whole: true })
 }
 
 export function wireUndo() {
   const waiting = sessionStorage.getItem('say')
   sessionStorage.removeItem('say')
   if (waiting) say(waiting)
-  addEventListener('pagehide', () => settle({ keepalive: true }))
+  addEventListener('pagehide', () => settle({ leaving: true, keepalive: true }))
   // A page that is asked for next is to show the change.
   document.addEventListener('click', async (event) => {
     const anchor = event.target.closest?.('a[href]')
-    if (!pending || !anchor || anchor.origin !== location.origin || event.ctrlKey || event.metaKey) return
+    if (!pending || !anchor || anchor.origin !== location.origin || anchor.getAttribute('href').startsWith('#') || event.ctrlKey || event.metaKey) return
     event.preventDefault()
-    await settle()
+    await settle({ leaving: true })
     location.assign(anchor.href)
   })
   document.addEventListener('submit', async (event) => {
     if (!pending || event.defaultPrevented || event.target.method !== 'post') return
     event.preventDefault()
-    await settle()
+    await settle({ leaving: true })
     event.target.submit()
   })
   document.addEventListener('keydown', (event) => {
