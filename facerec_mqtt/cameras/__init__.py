@@ -2,6 +2,7 @@
 
     Camera (supervisor)  keeps one camera running; hands out its newest frame
     └── ReaderProcess    one connection, in a process of its own that can be killed
+        │                that `launching` starts, mostly by a fork
         └── reader       what runs in that process: a source, paced, into a SharedFrame
             └── sources  the kinds of camera; http_source and network speak to them
 
@@ -9,6 +10,7 @@ The reader's process imports this package too. Nothing here may therefore import
 settings are named in annotations only.
 """
 
+from facerec_mqtt.cameras.launching import ForkServer, Launch, launch_alone
 from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
 from facerec_mqtt.cameras.sources import bgr
@@ -21,7 +23,10 @@ __all__ = [
     "CameraFailedError",
     "CameraFailure",
     "FailureKind",
+    "ForkServer",
+    "Launch",
     "OnStatus",
     "bgr",
+    "launch_alone",
     "probe",
 ]

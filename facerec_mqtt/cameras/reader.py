@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import time
+from typing import Never
 
 import numpy as np
 
@@ -71,14 +72,18 @@ def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame) -> None
         del shot, image
 
 
-def main() -> None:
-    """Read one camera, as the request on standard input says."""
+def protect_process() -> None:
+    """Set what holds for the whole of a reader's life."""
     # The service decides when this process ends, not whoever interrupts the terminal's whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A core file would hold the camera's password.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    status, frame = StatusPipe(int(sys.argv[1])), SharedFrame(int(sys.argv[2]))
+
+
+def serve(status_descriptor: int, frame_descriptor: int) -> Never:
+    """Read one camera, as the request on standard input says, and end the process."""
+    status, frame = StatusPipe(status_descriptor), SharedFrame(frame_descriptor)
     request = from_line(sys.stdin.buffer.readline(), ReaderRequest)
     when_input_ends(lambda: os._exit(0))
     try:
@@ -93,4 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    protect_process()
+    serve(int(sys.argv[1]), int(sys.argv[2]))

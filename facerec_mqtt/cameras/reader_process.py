@@ -6,11 +6,11 @@ import contextlib
 import os
 import select
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from facerec_mqtt.cameras.launching import Child, Launch, launch_alone
 from facerec_mqtt.cameras.protocol import (
     STATUSES,
     CameraFailedError,
@@ -23,7 +23,7 @@ from facerec_mqtt.cameras.protocol import (
     failed,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
-from facerec_mqtt.core.child_process import LineBuffer, MessageError, child_environment, from_line, to_line
+from facerec_mqtt.core.child_process import LineBuffer, MessageError, from_line, to_line
 
 if TYPE_CHECKING:
     from facerec_mqtt.settings import CameraSettings
@@ -51,68 +51,67 @@ class CameraFacts:
 class ReaderProcess:
     """One connection to a camera, in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], status: int) -> None:
-        self._process = process
+    def __init__(self, child: Child, request: int, status: int) -> None:
+        self._child = child
+        self._stdin = open(request, "wb")  # noqa: SIM115 - open as long as this is
         self._status = status
         self._lines = LineBuffer(_LONGEST_MESSAGE)
 
     @classmethod
-    def start(cls, settings: CameraSettings, frame: SharedFrame) -> ReaderProcess:
+    def start(
+        cls, settings: CameraSettings, frame: SharedFrame, launch: Launch = launch_alone
+    ) -> ReaderProcess:
         """Start reading a camera into `frame`.
 
         Args:
             settings: which camera.
             frame: where its pictures are put.
+            launch: how its process is started.
 
         Raises:
             CameraFailedError: the system gives no process.
         """
         password = None if settings.password is None else settings.password.get_secret_value()
-        request = ReaderRequest(
-            kind=settings.kind,
-            url=settings.url,
-            address=settings.address() if settings.kind in ("rtsp", "http") else settings.url,
-            username=settings.username,
-            password=password,
-            fps=settings.fps,
-            timeout_s=settings.read_timeout_s,
-            open_timeout_s=_OPEN_FACTOR * settings.read_timeout_s,
-            transport=settings.transport,
-            rotate=settings.rotate,
-            tls_fingerprint=settings.tls_fingerprint,
-        )
-        try:
-            status, theirs = os.pipe()
-        except OSError as error:
-            raise failed(FailureKind.NO_PROCESS, detail=error.strerror) from error
-        numbers = (str(theirs), str(frame.descriptor))
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "facerec_mqtt.cameras.reader", *numbers, settings.slug],
-                stdin=subprocess.PIPE,
-                # FFmpeg writes the address with its password there.
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs, frame.descriptor),
-                env=_environment(),
+        line = to_line(
+            ReaderRequest(
+                kind=settings.kind,
+                url=settings.url,
+                address=settings.address() if settings.kind in ("rtsp", "http") else settings.url,
+                username=settings.username,
+                password=password,
+                fps=settings.fps,
+                timeout_s=settings.read_timeout_s,
+                open_timeout_s=_OPEN_FACTOR * settings.read_timeout_s,
+                transport=settings.transport,
+                rotate=settings.rotate,
+                tls_fingerprint=settings.tls_fingerprint,
             )
-        except OSError as error:
-            os.close(status)
-            raise failed(FailureKind.NO_PROCESS, detail=error.strerror) from error
-        finally:
-            os.close(theirs)
-        if process.stdin is not None:
-            # Standard input stays open: its end would be the reader's. A reader that is dead already shows by
-            # the end of its messages.
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(to_line(request))
-                process.stdin.flush()
-        return cls(process, status)
+        )
+        descriptors: list[int] = []
+        try:
+            descriptors += os.pipe()
+            descriptors += os.pipe()
+            their_request, request, status, their_status = descriptors
+            child = launch(settings.slug, settings.kind, their_request, their_status, frame.descriptor)
+        except BaseException as error:
+            for each in descriptors:
+                os.close(each)
+            if isinstance(error, OSError):
+                raise failed(FailureKind.NO_PROCESS, detail=error.strerror) from error
+            raise
+        os.close(their_request)
+        os.close(their_status)
+        reader = cls(child, request, status)
+        # A reader that is dead already shows by the end of its messages.
+        with contextlib.suppress(BrokenPipeError):
+            reader._stdin.write(line)
+            reader._stdin.flush()
+        return reader
 
     @property
     def pid(self) -> int:
         """Of the process."""
-        return self._process.pid
+        return self._child.pid
 
     def listen(self, timeout_s: float) -> list[Status] | None:
         """Wait for messages of the process.
@@ -138,17 +137,17 @@ class ReaderProcess:
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""
-        self._process.kill()
+        self._child.kill()
 
     def close(self) -> None:
         """End the process and release what it held."""
-        self._process.kill()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+        self._child.kill()
+        # Open until now, since the end of its standard input would be the reader's.
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
         # One that hangs in a driver cannot be killed; it is left to the system.
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_PATIENCE_AFTER_KILL_S)
+            self._child.wait(_PATIENCE_AFTER_KILL_S)
         os.close(self._status)
 
 
@@ -201,13 +200,3 @@ def _message(line: bytes) -> Status:
         return from_line(line, *STATUSES)
     except MessageError as error:
         return Failed.of(CameraFailure(FailureKind.READER_INVALID, detail=str(error)))
-
-
-def _environment() -> dict[str, str]:
-    """The environment of a reader: quiet libraries, few threads, little memory."""
-    return child_environment(
-        OPENCV_LOG_LEVEL="SILENT",
-        OMP_NUM_THREADS="1",
-        OPENBLAS_NUM_THREADS="1",
-        MALLOC_ARENA_MAX="2",
-    )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from facerec_mqtt.cameras.launching import Launch, launch_alone
 from facerec_mqtt.cameras.pacing import RateMeter, backoff_s
 from facerec_mqtt.cameras.protocol import (
     CameraFailedError,
@@ -55,12 +56,19 @@ class Camera:
         on_status: called once when it is lost, also when it cannot be opened at first, and once when it
             gives pictures; in a thread of the camera's own.
         logged: whether both are logged too.
+        launch: how the processes that read it are started.
     """
 
     def __init__(
-        self, settings: CameraSettings, on_status: OnStatus | None = None, *, logged: bool = True
+        self,
+        settings: CameraSettings,
+        on_status: OnStatus | None = None,
+        *,
+        logged: bool = True,
+        launch: Launch = launch_alone,
     ) -> None:
         self._settings = settings
+        self._launch = launch
         self._on_status = on_status
         self._levels = (logging.INFO, logging.WARNING) if logged else (logging.DEBUG, logging.DEBUG)
         self._thread: threading.Thread | None = None
@@ -184,7 +192,7 @@ class Camera:
         if frame is None:
             return CameraFailure(FailureKind.ENDED)
         # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
-        reader = ReaderProcess.start(self._settings, frame)
+        reader = ReaderProcess.start(self._settings, frame, self._launch)
         with self._news:
             self._reader = reader
             if self._stopping.is_set():

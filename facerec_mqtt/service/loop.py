@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from facerec_mqtt import __version__
-from facerec_mqtt.cameras import CameraFailure
+from facerec_mqtt.cameras import CameraFailure, ForkServer
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange, family_of
@@ -58,8 +58,10 @@ class Service:
         self._visits = Visits(settings.recognition, explain=self._explain)
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._fork_server = ForkServer()
+        launch = self._fork_server.launch
         self._cameras = {
-            camera.slug: WatchedCamera.of(camera, settings.recognition, self._on_camera_status)
+            camera.slug: WatchedCamera.of(camera, settings.recognition, self._on_camera_status, launch)
             for camera in settings.cameras
         }
         self._models = ModelManager(settings, recognizer)
@@ -154,6 +156,7 @@ class Service:
                 pool.submit(watched.stop)
             pool.submit(self._models.stop)
             pool.submit(self._page.stop)
+        self._fork_server.close()
 
     # --- What has changed
 

@@ -207,7 +207,7 @@ def test_no_password_is_found_anywhere_whatever_goes_wrong(
     assert any(" rebuild" in command for command in witness.seen)
     assert [answer.status_code for answer in answers[:2]] == [401, 303]
     assert any("facerec_mqtt.web" in command for command in witness.seen)
-    assert any("cameras.reader" in command for command in witness.seen)
+    assert any("cameras.launching" in command for command in witness.seen)
     assert witness.core_limits == {next(iter(witness.core_limits))}
     assert next(iter(witness.core_limits)).split()[4:6] == ["0", "0"]
     assert not [path for path in work.rglob("core*") if path.is_file()]

@@ -92,7 +92,7 @@ def test_every_attack_by_mqtt_is_answered_once_and_does_nothing(
             assert files_below(tmp_path) == before
             running = [command_line(pid) for pid in children_of(service.process.pid)]
             assert len(running) == 1
-            assert "facerec_mqtt.cameras.reader" in running[0]
+            assert "facerec_mqtt.cameras.launching" in running[0]
             assert {message.payload for message in ear.on(f"{ENABLED}/state")} == {b"ON"}
             states = [json.loads(message.payload)["status"] for message in ear.on("facerec/model/state")]
             assert set(states) == {"missing"}

@@ -108,14 +108,25 @@ class RunningService:
         return self.process.wait(PATIENCE_S)
 
 
+def _name(pid: int) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    return ""
+
+
 def wait_for_child(service: RunningService, word: str) -> int:
-    """Wait until the service has a child with this word among its arguments; returns its process id."""
+    """Wait until the service has a child with this word among its arguments; returns its process id.
+
+    Readers of cameras are children of a child, and have the camera's slug as their name.
+    """
     assert service.process is not None
     parent = service.process.pid
     found: list[int] = []
 
     def is_there() -> bool:
-        found.extend(pid for pid in children_of(parent) if word in command_line(pid).split())
+        children = children_of(parent)
+        found.extend(pid for pid in children if word in command_line(pid).split())
+        found.extend(pid for child in children for pid in children_of(child) if _name(pid) == word)
         return bool(found)
 
     wait_until(is_there, f"it has no child with {word}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.cameras import Camera, CameraFailure, FailureKind
+from facerec_mqtt.cameras import Camera, CameraFailure, FailureKind, Launch, launch_alone
 from facerec_mqtt.core.records import Frame
 from facerec_mqtt.settings.schema import CameraSettings
 from tests.support.rtsp import CLIP_FPS, CLIP_FRAMES, number_of
@@ -25,10 +25,10 @@ def settings(url: str | Path, **others: Any) -> CameraSettings:
 class Watched:
     """A running camera and the changes that it has reported."""
 
-    def __init__(self, camera_settings: CameraSettings) -> None:
+    def __init__(self, camera_settings: CameraSettings, launch: Launch) -> None:
         self._changed = threading.Condition()
         self.reported: list[tuple[bool, CameraFailure | None]] = []
-        self.camera = Camera(camera_settings, self._on_status)
+        self.camera = Camera(camera_settings, self._on_status, launch=launch)
         self._last_s = 0.0
 
     def _on_status(self, camera: str, online: bool, failure: CameraFailure | None) -> None:
@@ -63,8 +63,8 @@ class Watched:
 
 
 @contextmanager
-def watched(camera_settings: CameraSettings) -> Iterator[Watched]:
-    one = Watched(camera_settings)
+def watched(camera_settings: CameraSettings, launch: Launch = launch_alone) -> Iterator[Watched]:
+    one = Watched(camera_settings, launch)
     one.camera.start()
     try:
         yield one

@@ -5,7 +5,7 @@ import math
 import threading
 from dataclasses import replace
 
-from facerec_mqtt.cameras import Camera, CameraFailure
+from facerec_mqtt.cameras import Camera, CameraFailure, Launch, launch_alone
 from facerec_mqtt.core.records import Box, Frame, Sighting
 from facerec_mqtt.recognition import Recognition, Recognizer
 from facerec_mqtt.settings import CameraSettings, RecognitionSettings
@@ -27,10 +27,14 @@ class MainStream:
     Args:
         settings: of the camera; its `main_url` is set.
         recognition: how faces are found and named.
+        launch: how the process that reads it is started.
     """
 
-    def __init__(self, settings: CameraSettings, recognition: RecognitionSettings) -> None:
+    def __init__(
+        self, settings: CameraSettings, recognition: RecognitionSettings, launch: Launch = launch_alone
+    ) -> None:
         self._settings = settings
+        self._launch = launch
         self._recognition = recognition
         self._camera: Camera | None = None
         self._needed_s = -math.inf
@@ -98,7 +102,7 @@ class MainStream:
     def _open(self) -> None:
         _log.debug('Camera "%s": its main stream is opened', self._settings.name)
         main = self._settings.of_main_stream()
-        self._camera = Camera(main, self._on_status, logged=False)
+        self._camera = Camera(main, self._on_status, logged=False, launch=self._launch)
         self._camera.start()
 
     def _on_status(self, _camera: str, online: bool, failure: CameraFailure | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from facerec_mqtt.cameras import Camera, OnStatus
+from facerec_mqtt.cameras import Camera, Launch, OnStatus
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region
@@ -49,10 +49,17 @@ class WatchedCamera:
     """Frames that were in time."""
 
     @classmethod
-    def of(cls, settings: CameraSettings, recognition: RecognitionSettings, on_status: OnStatus) -> Self:
+    def of(
+        cls,
+        settings: CameraSettings,
+        recognition: RecognitionSettings,
+        on_status: OnStatus,
+        launch: Launch,
+    ) -> Self:
         """Make it; nothing is started."""
-        main = MainStream(settings, recognition) if settings.main_url else None
-        return cls(settings, Camera(settings, on_status), MotionGate(), Region(settings.region), main)
+        main = MainStream(settings, recognition, launch) if settings.main_url else None
+        camera = Camera(settings, on_status, launch=launch)
+        return cls(settings, camera, MotionGate(), Region(settings.region), main)
 
     def close_idle(self, now_s: float) -> None:
         """Close the main stream where it is not needed."""
