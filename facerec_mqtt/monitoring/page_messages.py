@@ -67,6 +67,11 @@ class PageRequest(_Message):
     """Of the socket to the service; `None` without a service."""
     log_level: str = "INFO"
 
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """Addresses and networks that say for whom they ask."""
+        return self.trusted_proxies if self.supervisor is None else (self.supervisor,)
+
     def to_line(self) -> bytes:
         """Write the request on one line, with the password in it."""
         content = self.model_dump(mode="json")

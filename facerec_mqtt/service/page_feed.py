@@ -26,7 +26,7 @@ from facerec_mqtt.monitoring.page_messages import (
 from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, known_camera
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import WatchedCamera
-from facerec_mqtt.service.page_process import PageProcess
+from facerec_mqtt.service.page_process import PageProcess, where_found
 from facerec_mqtt.settings import Settings
 
 _STATUS_EVERY_S = 0.5
@@ -65,7 +65,7 @@ class PageFeed:
         """Serve the page, if the settings say so; to be called once the cameras have begun."""
         web = self._settings.web
         if web.enabled:
-            self._process = PageProcess(web.address, self._request)
+            self._process = PageProcess(where_found(web), self._request)
             self._process.start()
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from facerec_mqtt.cameras.pacing import backoff_s
 from facerec_mqtt.core.child_process import MessageError, child_environment
@@ -24,6 +25,7 @@ from facerec_mqtt.monitoring.page_messages import (
     PageRequest,
     from_page,
 )
+from facerec_mqtt.settings import WebSettings
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
@@ -33,6 +35,27 @@ _SILENT_S = 30.0
 _WELL_AFTER_S = 30.0
 _STOP_WITHIN_S = 1.0
 _MAX_COMMANDS = 64
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not to listen on
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+
+
+def where_found(settings: WebSettings) -> str:
+    """Where a browser finds the page, also one on another device, for the log."""
+    if settings.ingress or settings.host not in _EVERYWHERE:
+        return settings.address
+    scheme, _, rest = settings.address.partition("://")
+    port = rest.rpartition(":")[2]
+    return f"{settings.address}, and from other devices {scheme}://{_own_address()}:{port}"
+
+
+def _own_address() -> str:
+    """The address by which others reach this machine; finding it out sends nothing."""
+    if any(Path(mark).exists() for mark in _CONTAINER_MARKS):  # its own address leads nowhere
+        return "<address of the machine that the container runs on>"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outwards, contextlib.suppress(OSError):
+        outwards.connect(("192.0.2.1", 9))
+        return str(outwards.getsockname()[0])
+    return socket.gethostname()
 
 
 class PageProcess:

@@ -3,7 +3,6 @@
 Its request comes on standard input, and when that ends, so does the process: it never outlives the service.
 """
 
-import asyncio
 import contextlib
 import errno
 import logging
@@ -17,52 +16,16 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facerec_mqtt.core.child_process import when_input_ends
 from facerec_mqtt.monitoring.page_messages import PageRequest
+from facerec_mqtt.web.access.connections import MAX_CONNECTIONS, connections_with
 from facerec_mqtt.web.live.link import Live, report_failure
 from facerec_mqtt.web.on_demand import load_on_demand
 
 _log = logging.getLogger(__name__)
-HEAD_WITHIN_S = 20.0
-"""A request whose head has not come as a whole by then does not come."""
-_MAX_CONNECTIONS = 256
 _UNSENT_MS = 30_000
 """Whoever takes nothing of an answer for this long has gone."""
-
-
-class Connection(H11Protocol):
-    """A connection that is ended where a request does not begin, or its head is not complete, in time."""
-
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody has connected, and is to ask for something."""
-        super().connection_made(transport)
-        self._wait_for_head()
-
-    def data_received(self, data: bytes) -> None:
-        """Some of a request has come."""
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()
-        else:
-            self._wait_for_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there any more."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _wait_for_head(self) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class _Server(uvicorn.Server):
@@ -121,14 +84,14 @@ def server_config(app: FastAPI, request: PageRequest) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     return uvicorn.Config(
         app,
-        http=Connection,
+        http=connections_with(request.believed),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_MAX_CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS + 1,
         timeout_graceful_shutdown=1,
         ssl_certfile=request.tls_certificate,
         ssl_keyfile=request.tls_key,

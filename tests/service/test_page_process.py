@@ -15,7 +15,8 @@ from PIL import Image
 
 from facerec_mqtt.monitoring.page_messages import PageListening, PageRequest
 from facerec_mqtt.service import page_process as process
-from facerec_mqtt.service.page_process import PageProcess
+from facerec_mqtt.service.page_process import PageProcess, where_found
+from facerec_mqtt.settings import WebSettings
 from tests.support.broker import PATIENCE_S, Certificates, free_port, wait_until
 from tests.support.page import folders_in, page_request
 from tests.support.service import children_of, command_line
@@ -83,3 +84,16 @@ def test_what_must_be_set_right_is_one_sentence(tmp_path: Path, caplog: pytest.L
         wait_until(lambda: "The page is not there" in caplog.text, "nothing is said")
     assert "FACEREC_WEB__TLS" in caplog.text
     assert caplog.text.count("The page is not there") == 1
+
+
+def test_the_log_says_where_other_devices_find_the_page() -> None:
+    def found(**settings: object) -> str:
+        return where_found(WebSettings.model_validate({"password": "long enough"} | settings))
+
+    assert found(host="192.168.1.20") == "http://192.168.1.20:8094/"
+    for host in ("0.0.0.0", "::"):
+        here, others = found(host=host).split(", and from other devices ")
+        assert here in ("http://127.0.0.1:8094/", "http://[::1]:8094/")
+        assert others.endswith(":8094/")
+        assert "127.0.0.1" not in others
+        assert "0.0.0.0" not in others

@@ -181,7 +181,10 @@ def test_our_own_page_may_change_things_also_behind_a_proxy(locked: Page) -> Non
 
 def test_a_name_that_was_pointed_at_this_machine_is_refused(empty_page: Page) -> None:
     assert empty_page.client.get(STATUS, headers={"Host": "evil.example:8094"}).status_code == 421
-    assert empty_page.client.get(STATUS, headers={"Host": "localhost:8094"}).status_code == 200
+    assert empty_page.client.get(STATUS, headers={"Host": "evil.example."}).status_code == 421
+    assert empty_page.client.get(STATUS, headers={"Host": "[::1"}).status_code == 421
+    for name in ("localhost:8094", "localhost.", "localhost.:8094", "127.0.0.1."):
+        assert empty_page.client.get(STATUS, headers={"Host": name}).status_code == 200
 
 
 @pytest.mark.parametrize("path", [STATUS, "/nowhere", "/static/page.css", "/sign-in"])
@@ -248,13 +251,96 @@ def test_a_body_that_is_not_understood_is_refused_in_one_sentence(empty_page: Pa
     assert answer.json()["error"].endswith(".")
 
 
+def test_too_many_files_are_refused_with_how_many_are_taken(empty_page: Page) -> None:
+    files = [("photo", (f"{number}.jpg", b"x")) for number in range(101)]
+    for path in ("/api/v1/people/anna/photos", "/people/anna/photos"):
+        answer = empty_page.client.post(path, files=files)
+        assert answer.status_code == 413
+        assert "100 files" in answer.text
+
+
+@pytest.mark.parametrize(("name", "status"), [("..", 422), ("a/b", 422), ("_Anna", 422), ("Anna", 503)])
+def test_photos_are_not_taken_under_a_name_that_nobody_can_have(
+    empty_page: Page, name: str, status: int
+) -> None:
+    answer = empty_page.client.post("/api/v1/cameras/front_door/capture", json={"name": name})
+    assert answer.status_code == status
+
+
 def test_who_connects_and_asks_nothing_is_hung_up_on(
     empty_page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facerec_mqtt.web.__main__.HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr("facerec_mqtt.web.access.connections.HEAD_WITHIN_S", 0.1)
     url = httpx.URL(empty_page.address)
     for begun in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: "):
         with socket.create_connection((url.host, url.port or 0), PATIENCE_S) as slow:
             slow.sendall(begun)
             with contextlib.suppress(ConnectionResetError):
                 assert slow.recv(100) == b""
+
+
+REQUEST = b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SLOW_SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npassword="
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nX: ", SLOW_SIGN_IN])
+@pytest.mark.parametrize("address", ["127.0.0.9", "127.0.0.8"])
+def test_who_holds_many_connections_gives_way(
+    locked: Page, monkeypatch: pytest.MonkeyPatch, begun: bytes, address: str
+) -> None:
+    monkeypatch.setattr("facerec_mqtt.web.access.connections.MAX_CONNECTIONS", 20)
+    with contextlib.ExitStack() as held, client(locked, "127.0.0.7") as at_work:
+        assert at_work.get("/sign-in").status_code == 200
+        for _ in range(40):
+            held.enter_context(connected(locked, "127.0.0.9")).sendall(begun)
+        with client(locked, address) as other:
+            assert other.get("/sign-in").status_code == 200
+        assert at_work.get("/sign-in").status_code == 200
+
+
+def test_a_proxy_that_is_believed_keeps_what_is_at_work(
+    locked: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facerec_mqtt.web.access.connections.MAX_CONNECTIONS", 6)
+    with contextlib.ExitStack() as held:
+        slow = [held.enter_context(connected(locked, "127.0.0.3")) for _ in range(5)]
+        for each in slow:
+            each.sendall(SLOW_SIGN_IN)
+        idle = [held.enter_context(connected(locked, "127.0.0.3")) for _ in range(12)]
+        idle[-1].sendall(REQUEST)
+        assert idle[-1].recv(100).startswith(b"HTTP/1.1 401")  # all of them have come by now
+        for each in slow:
+            each.sendall(b"x" * 91)
+            assert each.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_head_is_answered_as_get_is_without_a_body(empty_page: Page) -> None:
+    for path in ("/", "/people", "/static/page.css", STATUS, "/api/v1/people", "/api/v1/events", "/nowhere"):
+        head = empty_page.client.head(path)
+        assert head.content == b""
+        with empty_page.client.stream("GET", path) as got:
+            kept = {"content-type", "content-length", "cache-control"}
+            assert head.status_code == got.status_code
+            assert {name: head.headers.get(name) for name in kept} == {
+                name: got.headers.get(name) for name in kept
+            }
+    assert empty_page.client.head("/api/v1/model/rebuild").status_code == 405
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_whoever_sends_too_much_reads_why_it_was_refused(
+    empty_page: Page, locked: Page, signed_in: bool
+) -> None:
+    most = 65 * 2**20 if signed_in else 2**24
+    head = f"POST /api/v1/people/anna/photos HTTP/1.1\r\nHost: localhost\r\nContent-Length: {most}\r\n\r\n"
+    with connected(empty_page if signed_in else locked, "127.0.0.1") as sender:
+        sender.sendall(head.encode())
+        for _ in range(most // 2**20):
+            sender.sendall(bytes(2**20))
+        assert sender.recv(100).startswith(b"HTTP/1.1 413" if signed_in else b"HTTP/1.1 401")
+        sender.sendall(REQUEST)
+
+
+def connected(page: Page, address: str) -> socket.socket:
+    url = httpx.URL(page.address)
+    return socket.create_connection((url.host, url.port or 0), PATIENCE_S, source_address=(address, 0))

@@ -1,6 +1,7 @@
 """The link to the service: who is told what, and what the service is asked for."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -116,6 +117,20 @@ def test_more_than_can_be_served_are_refused(service: Service) -> None:
     listening[0].__exit__(None, None, None)
     with service.live.listening():
         pass
+
+
+def test_whoever_listens_most_often_gives_way(service: Service) -> None:
+    with contextlib.ExitStack() as stack:
+        many = [
+            stack.enter_context(service.live.listening(address="192.0.2.1")) for _ in range(MAX_LISTENERS)
+        ]
+        with pytest.raises(TooManyListenersError):
+            service.live.require_room("192.0.2.1")
+        stack.enter_context(service.live.listening(address="192.0.2.2"))
+        with pytest.raises(EOFError):
+            asyncio.run(many[0].next(PATIENCE_S))
+        with pytest.raises(TooManyListenersError):
+            service.live.require_room("192.0.2.1")
 
 
 def test_a_command_reaches_the_service_and_without_one_is_refused(service: Service) -> None:

@@ -5,10 +5,9 @@ connection says: the client behind a proxy, the scheme, and the prefix that stan
 """
 
 import asyncio
-import ipaddress
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from facerec_mqtt.web.access.addresses import is_in, networks
 from facerec_mqtt.web.access.security import HEADERS, SESSION_COOKIE, is_foreign, is_rebinding, now_s
 from facerec_mqtt.web.context import API, PREFIX_KEY, SIGNED_IN_KEY, Context, failure
 
@@ -57,7 +57,7 @@ class Guard:
         self._app = app
         self._context = context
         self._clock = clock
-        self._proxies = _networks(context.request.trusted_proxies)
+        self._trusted = networks(context.request.believed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -67,13 +67,15 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         caller = self._caller(scope, headers)
         _apply(caller, scope)
-        request, guarded = Request(scope), _Answer(send)
+        request, guarded = Request(scope), _Answer(send, has_body=scope["method"] != "HEAD")
         refusal = self._refusal(request, headers, caller)
         if refusal is not None:
             await refusal(scope, receive, guarded)
             return
         try:
-            await self._app(scope, _Body(scope, receive), guarded)
+            # HEAD is answered as GET is; the server, which has a scope of its own, sends no body.
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            await self._app({**scope, "method": method}, _Body(scope, receive), guarded)
         except Exception:
             _log.exception("Unexpected error at %s %s", scope["method"], scope["path"][:200])
             if not guarded.has_begun:
@@ -82,17 +84,13 @@ class Guard:
 
     def _caller(self, scope: Scope, headers: Mapping[str, str]) -> _Caller:
         peer = scope["client"][0] if scope.get("client") else ""
-        supervisor = self._context.request.supervisor
         host, scheme = headers.get("host", ""), scope["scheme"]
-        if supervisor is not None:
-            is_trusted, header = _same(peer, supervisor), "x-ingress-path"
-        else:
-            is_trusted, header = _is_in(peer, self._proxies), "x-forwarded-prefix"
-        if not is_trusted:
+        if not is_in(peer, self._trusted):
             return _Caller(peer, host, scheme, "", False)
-        prefix = headers.get(header, "").rstrip("/")
+        is_ingress = self._context.request.supervisor is not None
+        prefix = headers.get("x-ingress-path" if is_ingress else "x-forwarded-prefix", "").rstrip("/")
         forwarded = [part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]
-        behind = (each for each in reversed(forwarded) if not _is_in(each, self._proxies))
+        behind = (each for each in reversed(forwarded) if not is_in(each, self._trusted))
         proto = headers.get("x-forwarded-proto", "").split(",")[-1].strip()
         return _Caller(
             address=next(behind, peer),
@@ -116,7 +114,7 @@ class Guard:
             return failure(request, 403, "Another site's page has asked for this; use the page itself.")
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > _most_bytes(path):
-            return failure(request, 413, _too_large(path), {"Connection": "close"})
+            return failure(request, 413, _too_large(path))
         who = self._who(request, headers)
         request.scope[SIGNED_IN_KEY] = who
         if who is not None or path.startswith(_OPEN):
@@ -145,8 +143,9 @@ class Guard:
 class _Answer:
     """Sends an answer, with the headers that every one has."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, has_body: bool) -> None:
         self._send = send
+        self._has_body = has_body
         self.has_begun = False
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
@@ -157,7 +156,11 @@ class _Answer:
                 headers.setdefault(name, value)
             # Whatever has not said otherwise is about people: nobody keeps it.
             headers.setdefault("Cache-Control", "no-store")
-        await self._send(message)
+            await self._send(message)
+            if not self._has_body:  # a stream would have no end
+                await self._send({"type": "http.response.body"})
+        elif self._has_body:
+            await self._send(message)
 
 
 class _Body:
@@ -186,7 +189,7 @@ class _Body:
             self._is_whole = not message.get("more_body", False)
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                raise HTTPException(413, _too_large(self._path), {"Connection": "close"})
+                raise HTTPException(413, _too_large(self._path))
         return message
 
 
@@ -209,26 +212,3 @@ def _too_large(path: str) -> str:
     most = _most_bytes(path)
     shown = f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} kB"
     return f"More than {shown} are not taken at once; send less."
-
-
-def _networks(names: Iterable[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    return tuple(ipaddress.ip_network(name, strict=False) for name in names)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    # An IPv4 address on a socket that takes both.
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _same(peer: str, other: str) -> bool:
-    address = _address(peer)
-    return address is not None and address == _address(other)
-
-
-def _is_in(peer: str, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
-    address = _address(peer)
-    return address is not None and any(address in network for network in networks)

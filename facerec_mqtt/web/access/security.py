@@ -7,7 +7,6 @@ Tokens for programs are kept as hashes in `web.json` beside the models.
 """
 
 import hashlib
-import ipaddress
 import logging
 import secrets
 import threading
@@ -26,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.files import UnfitFileError, read_plain, replace_file
 from facerec_mqtt.settings import is_loopback
+from facerec_mqtt.web.access.addresses import counted_as
 
 SESSION_COOKIE = "facerec_session"
 SESSION_S = 30 * 86_400.0
@@ -92,7 +92,7 @@ class SignIn:
 
     def wait_s(self, address: str, now_s: float) -> float:
         """For how long an address has to wait before its next attempt; 0 when it may try."""
-        known = self._attempts.get(_network(address))
+        known = self._attempts.get(counted_as(address))
         return 0.0 if known is None else max(0.0, known.until_s - now_s)
 
     def check(self, address: str, password: str, now_s: float) -> bool:
@@ -109,7 +109,7 @@ class SignIn:
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise BusyError("Many people are signing in; try again in a moment.")
         try:
-            return self._check(_network(address), password, now_s)
+            return self._check(counted_as(address), password, now_s)
         finally:
             self._lock.release()
 
@@ -290,31 +290,24 @@ def is_foreign(method: str, headers: Mapping[str, str], host: str) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != host
+    return origin is not None and origin.partition("://")[2] != host
 
 
 def is_rebinding(host: str, listens_on: str) -> bool:
     """Whether a request to a loopback address names another host: a foreign site's name was pointed here."""
     if not is_loopback(listens_on):
         return False
-    name = urlsplit(f"//{host}").hostname or ""
-    return not is_loopback(name)
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # a bracket without its other one
+        return True
+    # The dot at the end of a full name says nothing else.
+    return not is_loopback(name.removesuffix("."))
 
 
 def now_s() -> float:
     """The monotonic clock, which all times here are of."""
     return time.monotonic()
-
-
-def _network(address: str) -> str:
-    """Who counts as one: an address, or of IPv6 the network that a household is given."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 def _digest(token: str) -> str:

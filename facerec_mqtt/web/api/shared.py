@@ -56,7 +56,7 @@ async def read_form(request: Request) -> AsyncIterator[list[SentFile]]:
     """Read the files of a multipart form; they are deleted afterwards.
 
     Raises:
-        HTTPException: the form is malformed, or ends early.
+        HTTPException: the form is malformed, has too many files, or ends early.
     """
     try:
         async with request.form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
@@ -64,6 +64,11 @@ async def read_form(request: Request) -> AsyncIterator[list[SentFile]]:
             yield [SentFile(each.filename or "", each) for each in sent]
     except ClientDisconnect as error:
         raise HTTPException(400, "The request ended early.") from error
+    except HTTPException as error:
+        if error.status_code == 400 and error.detail.startswith("Too many"):
+            sentence = f"More than {MAX_FILES} files are not taken at once; send fewer."
+            raise HTTPException(413, sentence) from error
+        raise
 
 
 async def read_body(request: Request) -> bytes:

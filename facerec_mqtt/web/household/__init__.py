@@ -85,7 +85,8 @@ class Household:
         self._folders = folders
         self._live = live
         self._changing = threading.RLock()
-        self._people = HouseholdPeople(folders.enrollment_dir)
+        self._forgetting = Forgetting(folders, self._fpir, self._changing)
+        self._people = HouseholdPeople(folders.enrollment_dir, self._forgetting.require_to_stay)
         self._visits = HouseholdVisits(folders, self._people.names)
         self._models = HouseholdModels(folders.model_dir)
         self._strangers = HouseholdStrangers(self._visits, self._models.suggest)
@@ -95,7 +96,6 @@ class Household:
             folders.enrollment_dir, self._people, self._worker, self._audit, self._changing
         )
         self._recogniser = Recogniser(folders.model_dir)
-        self._forgetting = Forgetting(folders, self._fpir)
 
     def start(self) -> None:
         """Delete what has been in the trash for long."""

@@ -130,14 +130,30 @@ class Forgetting:
     Args:
         folders: where the household's files are.
         fpir: gives the share of strangers that the model in use was made for; `None` where it is unknown.
+        changing: held while something is changed.
     """
 
-    def __init__(self, folders: PageFolders, fpir: Callable[[], float | None]) -> None:
+    def __init__(
+        self, folders: PageFolders, fpir: Callable[[], float | None], changing: threading.RLock
+    ) -> None:
         self._folders = folders
         self._fpir = fpir
-        self._lock = threading.Lock()
+        self._changing = changing
         self._person: Person | None = None
         self._failure: str | None = None
+
+    def require_to_stay(self, person: str) -> None:
+        """See that nothing is added to somebody who is being forgotten.
+
+        Args:
+            person: the slug.
+
+        Raises:
+            ConflictError: it is this person.
+        """
+        being = self._person
+        if being is not None and being.slug == person:
+            raise ConflictError(f"{being.name} is being forgotten; nothing more is taken.")
 
     @property
     def notes(self) -> list[str]:
@@ -159,7 +175,7 @@ class Forgetting:
         Raises:
             HouseholdError: somebody is being forgotten already, or it failed within this time.
         """
-        with self._lock:
+        with self._changing:
             if self._person is not None:
                 raise ConflictError(f"{self._person.name} is being forgotten; try again when that is done.")
             self._person, self._failure = person, None

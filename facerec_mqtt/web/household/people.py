@@ -26,10 +26,12 @@ class HouseholdPeople:
 
     Args:
         enrollment_dir: the enrollment folder.
+        require_to_stay: raises `ConflictError` where somebody is being forgotten, by slug.
     """
 
-    def __init__(self, enrollment_dir: Path) -> None:
+    def __init__(self, enrollment_dir: Path, require_to_stay: Callable[[str], None]) -> None:
         self._enrollment_dir = enrollment_dir
+        self._require_to_stay = require_to_stay
 
     def names(self) -> dict[str, str]:
         """What everybody enrolled is called at present, by slug."""
@@ -45,6 +47,16 @@ class HouseholdPeople:
             if owner.slug == person:
                 return folder, owner
         raise NotThereError(f'Nobody called "{person[:100]}" is enrolled.')
+
+    def staying(self, person: str) -> tuple[Path, Enrolled]:
+        """The same of somebody to whom something is to be added.
+
+        Raises:
+            NotThereError: nobody is enrolled under that slug.
+            ConflictError: somebody is, but is being forgotten.
+        """
+        self._require_to_stay(person)
+        return self.enrolled(person)
 
     def all(
         self,

@@ -129,11 +129,12 @@ class HouseholdPhotos:
             uploads: the files.
 
         Raises:
-            HouseholdError: there is nobody, or the folder cannot be written.
+            HouseholdError: there is nobody, also when all are added, or the folder cannot be written.
         """
-        folder, owner = self._people.enrolled(person)
+        folder, owner = self._people.staying(person)
         contents = Contents(folder)
         added = [self._add_one(person, owner.name, folder, upload, contents) for upload in uploads]
+        self._people.staying(person)
         self._audit.refresh()
         return added
 
@@ -175,7 +176,7 @@ class HouseholdPhotos:
         """
         with self._changing, household_errors():
             found = self._find(person, file)
-            target, _ = self._people.enrolled(to)
+            target, _ = self._people.staying(to)
             if target == found.folder:
                 raise ConflictError("The photo is in this person's folder already.")
             moved = move_photo(found.path, target)
@@ -234,7 +235,7 @@ class HouseholdPhotos:
             HouseholdError: it is not there, or cannot be moved.
         """
         with self._changing, household_errors():
-            folder, _ = self._people.enrolled(person)
+            folder, _ = self._people.staying(person)
             back = restore_photo(self._enrollment_dir, folder, file)
             if back is None:
                 raise NotThereError("There is no such photo in the trash any more.")
@@ -279,8 +280,8 @@ class HouseholdPhotos:
             ending = f".{format_of(data[:HEAD_BYTES]).name.lower()}".replace(".jpeg", ".jpg")
         except PictureError as error:
             return refused(error.rejection)
-        same = contents.file_with(data)
-        if same is not None:
+
+        def already(same: str) -> AddedPhoto:
             return AddedPhoto(
                 name=shown,
                 added=False,
@@ -289,12 +290,20 @@ class HouseholdPhotos:
                 reason_code="same_photo",
                 url=photo_url(person, same),
             )
+
+        same = contents.file_with(data)
+        if same is not None:
+            return already(same)
         answer = self._judge(data)
         rejection = answer.rejection
         if rejection is not None and rejection.code not in _OF_THE_FACE:
             return refused(rejection)
         with self._changing, household_errors():
-            self._people.enrolled(person)
+            self._people.staying(person)
+            # Somebody else may have sent it just now.
+            same = Contents(folder).file_with(data)
+            if same is not None:
+                return already(same)
             path = add_photo(folder, photo_name(upload.name, ending), data)
         contents.add(path, data)
         return AddedPhoto(

@@ -28,6 +28,7 @@ from facerec_mqtt.monitoring.page_messages import (
     encode,
     to_page,
 )
+from facerec_mqtt.web.access.addresses import counted_as
 from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, ModelStatus, Status
 
 _log = logging.getLogger(__name__)
@@ -57,9 +58,11 @@ class TooManyListenersError(FacerecError):
 class Listener:
     """Somebody who is sent what happens; one who does not take it is left behind."""
 
-    def __init__(self, camera: str | None) -> None:
+    def __init__(self, camera: str | None, address: str) -> None:
         self.camera = camera
         """Whose faces are wanted; `None` for all but faces."""
+        self.address = address
+        """Who counts as one."""
         self._waiting: asyncio.Queue[Message | None] = asyncio.Queue(_MAX_WAITING)
         self._is_late = False
 
@@ -72,18 +75,26 @@ class Listener:
         except asyncio.QueueFull:
             self._is_late = True
 
+    def end(self) -> None:
+        """Make room for somebody else; in the loop's thread."""
+        self._is_late = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(_END)
+
     async def next(self, timeout_s: float) -> Message | None:
         """Wait for the next message; `None` when there is none for so long.
 
         Raises:
-            EOFError: it has missed messages, and has to begin again.
+            EOFError: it has missed messages, or gives way to others, and has to begin again.
         """
+        message = _END
+        if not self._is_late:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    message = await self._waiting.get()
         if self._is_late:
             raise EOFError
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                return await self._waiting.get()
-        return None
+        return message
 
 
 class Live:
@@ -103,7 +114,8 @@ class Live:
         self._viewers: Counter[str] = Counter()
         self._asked_s: dict[str, float] = {}
         self._watched: set[str] = set()
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, None] = {}
+        """The one that has listened for longest is the first."""
 
     @property
     def status(self) -> Status:
@@ -125,28 +137,37 @@ class Live:
         self._tell_who_is_watched()
         return self._faces.get(camera)
 
-    def require_room(self) -> None:
+    def require_room(self, address: str) -> None:
         """See that one more may listen, before an answer has begun.
 
+        When there are too many, others lose one where they have more than this address.
+
+        Args:
+            address: who asks.
+
         Raises:
-            TooManyListenersError: there are too many.
+            TooManyListenersError: there are too many, and nobody has more.
         """
-        if len(self._listeners) >= MAX_LISTENERS:
+        if len(self._listeners) >= MAX_LISTENERS and self._crowd(address) is None:
             raise TooManyListenersError("Too many pages are open; close one, or try again in a moment.")
 
     @contextlib.contextmanager
-    def listening(self, camera: str | None = None) -> Iterator[Listener]:
+    def listening(self, camera: str | None = None, address: str = "") -> Iterator[Listener]:
         """Listen to what happens, in the loop's thread.
 
         Args:
             camera: to faces at this camera; `None` to all else.
+            address: who listens.
 
         Raises:
             TooManyListenersError: there are too many.
         """
-        self.require_room()
-        listener = Listener(camera)
-        self._listeners.add(listener)
+        self.require_room(address)
+        if len(self._listeners) >= MAX_LISTENERS and (gives_way := self._crowd(address)) is not None:
+            del self._listeners[gives_way]
+            gives_way.end()
+        listener = Listener(camera, counted_as(address))
+        self._listeners[listener] = None
         with self._lock:
             if camera is not None:
                 self._viewers[camera] += 1
@@ -154,11 +175,19 @@ class Live:
         try:
             yield listener
         finally:
-            self._listeners.discard(listener)
+            self._listeners.pop(listener, None)
             with self._lock:
                 if camera is not None:
                     self._viewers[camera] -= 1
             self._tell_who_is_watched()
+
+    def _crowd(self, address: str) -> Listener | None:
+        """The oldest of whoever listens most often; `None` where nobody would have more than this address."""
+        count = Counter(each.address for each in self._listeners)
+        most = max(count.values())
+        if count[counted_as(address)] + 1 >= most:
+            return None
+        return next(each for each in self._listeners if count[each.address] == most)
 
     # --- In the thread of the event loop
 

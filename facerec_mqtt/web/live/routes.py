@@ -9,6 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.requests import Request
 
 from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.core.slugs import person_name
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
 from facerec_mqtt.monitoring.page_messages import LiveFaces as SentFaces
 from facerec_mqtt.web.context import Context, PageContext
@@ -124,7 +125,8 @@ def capture(context: PageContext, camera: Camera, asked: CaptureRequest) -> Acce
     _require_camera(context, camera)
     if context.live.status.capture is not None:
         raise RunningError("Photos are being taken already; wait until that has ended.")
-    context.live.send(CapturePhotos(person=asked.name, camera=camera, seconds=asked.seconds))
+    name = person_name(asked.name)
+    context.live.send(CapturePhotos(person=name, camera=camera, seconds=asked.seconds))
     return Accepted()
 
 
@@ -147,7 +149,7 @@ def _require_camera(context: Context, camera: str) -> None:
 def _stream(
     request: Request, context: Context, camera: str | None, first: Message | None
 ) -> StreamingResponse:
-    context.live.require_room()
+    context.live.require_room(_address(request))
     content = _listen(request, context, camera, first)
     # A proxy is not to collect it.
     return StreamingResponse(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -159,7 +161,7 @@ async def _listen(
     """Write what happens as Server-Sent Events, until whoever listens has gone or does not keep up."""
     with contextlib.ExitStack() as stack:
         try:
-            listener = stack.enter_context(context.live.listening(camera))
+            listener = stack.enter_context(context.live.listening(camera, _address(request)))
         except TooManyListenersError:
             return  # another came between; the browser tries again
         yield f"retry: {_RETRY_MS}\n\n"
@@ -173,6 +175,10 @@ async def _listen(
             if await request.is_disconnected():
                 return
             yield ": alive\n\n" if message is None else _event(message)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _event(message: Message) -> str:
