@@ -221,11 +221,12 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _run(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.service.run import run_service
-    from facerec_mqtt.settings import configure_logging
+    from facerec_mqtt.settings import configure_logging, settings_origin
 
+    origin = settings_origin(arguments.env_file)
     settings = _settings(arguments)
     configure_logging(settings)
-    return run_service(settings, explain=arguments.explain)
+    return run_service(settings, origin, explain=arguments.explain)
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ systemd is notified as sd_notify(3) describes: one datagram a message, to the so
 import logging
 import os
 import socket
+import time
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -50,9 +51,14 @@ class Heartbeat:
                     "will fail. Set FACEREC_HEARTBEAT_FILE to a file that can be written."
                 )
 
-    def stopping(self) -> None:
-        """The service is about to end."""
-        self._notify("STOPPING=1")
+    def stopping(self, *, restarts: bool = False) -> None:
+        """The service is about to end.
+
+        Args:
+            restarts: the same process starts again at once, and is then ready again.
+        """
+        now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={now_us}" if restarts else "STOPPING=1")
 
     def _notify(self, state: str) -> None:
         if self._address is None:

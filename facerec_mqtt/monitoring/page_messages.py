@@ -30,6 +30,13 @@ class PageCamera(_Message):
     name: str
     descriptor: int | None = None
     """Of the `SharedFrame` that the reader puts its pictures into; `None` where there is none."""
+    host: str | None = None
+    """Where it is in the network."""
+    region: tuple[float, float, float, float] | None = None
+    """As its setting."""
+    min_face_px: float = 40.0
+    """As its setting."""
+    has_main_stream: bool = False
 
 
 class PageFolders(_Message):
@@ -45,6 +52,21 @@ class PageFolders(_Message):
     """Whether the service keeps pictures of visits."""
     history_days: int = 30
     """Visits are kept for so many days; 0 keeps none."""
+
+
+class PageSettings(_Message):
+    """Where the settings have come from, so that the page can say where one belongs, or write it."""
+
+    model_config = ConfigDict(strict=False)
+
+    file: Path | None = None
+    """The settings file; `None` where there is none."""
+    digest: str = ""
+    """Of the file as it was when the service read it."""
+    cameras_in_environment: bool = False
+    """Whether the file's cameras are not used, since the environment sets them."""
+    max_side_px: int = 640
+    """Pictures are scaled down to this before faces are looked for."""
 
 
 class PageRequest(_Message):
@@ -63,6 +85,7 @@ class PageRequest(_Message):
     """Address of Home Assistant's supervisor, where nobody else is answered; it checks who asks."""
     folders: PageFolders
     cameras: tuple[PageCamera, ...] = ()
+    settings: PageSettings = PageSettings()
     link_descriptor: int | None = None
     """Of the socket to the service; `None` without a service."""
     log_level: str = "INFO"
@@ -177,7 +200,13 @@ class CapturePhotos(_Message):
     seconds: Annotated[float, Field(ge=1, le=120)] = 60.0
 
 
-PageCommand = Watch | RebuildModel | EnableCamera | CapturePhotos
+class RestartService(_Message):
+    """End the service cleanly, and start it again with the settings as they are by now."""
+
+    type: Literal["restart"] = "restart"
+
+
+PageCommand = Watch | RebuildModel | EnableCamera | CapturePhotos | RestartService
 FromPage = PageCommand | PageListening | PageAlive | PageFailed
 ToPage = LiveFaces | Published
 _T = TypeVar("_T")

@@ -15,7 +15,7 @@ from facerec_mqtt import __version__
 from facerec_mqtt.cameras import CameraFailure, ForkServer
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
-from facerec_mqtt.core.records import CaptureState, Image, Person, PresenceChange, family_of
+from facerec_mqtt.core.records import CaptureState, Image, PresenceChange, family_of
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.enrollment.changes import AssignmentController
 from facerec_mqtt.faces import face_jpeg
@@ -29,6 +29,7 @@ from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.page_feed import PageFeed
 from facerec_mqtt.service.persistence import Persistence
+from facerec_mqtt.service.restart import Restart
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Service:
         clock: WallClock,
         *,
         explain: bool = False,
+        restart: Restart | None = None,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
@@ -80,7 +82,7 @@ class Service:
             self._presence,
             self._visits,
         )
-        self._page = publisher.audience = PageFeed(settings, self._cameras, self._names, clock)
+        self._page = publisher.audience = PageFeed(settings, self._cameras, self._names, clock, restart)
         metrics = Metrics(self._cameras, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
@@ -140,7 +142,7 @@ class Service:
             self._end()
 
     def _end(self) -> None:
-        self._heartbeat.stopping()
+        self._heartbeat.stopping(restarts=self._page.restarts)
         # "offline" goes out first: the entities need not wait until the cameras are closed.
         online = self._publisher.online
         self._publisher.stop()
@@ -297,10 +299,7 @@ class Service:
     # --- The model
 
     def _names(self) -> Mapping[str, str]:
-        return {person.slug: person.name for person in self._people()}
-
-    def _people(self) -> Sequence[Person]:
-        return self._models.people or ()
+        return {person.slug: person.name for person in self._models.people or ()}
 
     def _reload_model(self) -> bool:
         """Load the model that is current on disk; a damaged one changes nothing.

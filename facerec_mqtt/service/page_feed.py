@@ -1,11 +1,13 @@
 """What the page is sent: the status on a change, events as on MQTT, and faces at cameras that are watched."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.clock import WallClock
-from facerec_mqtt.core.errors import CommandError
+from facerec_mqtt.core.errors import CommandError, SettingsError
 from facerec_mqtt.core.records import CaptureState, Frame, ModelState, PersonState, Sighting
 from facerec_mqtt.core.slugs import SlugError, person_name
 from facerec_mqtt.monitoring.page_messages import (
@@ -18,8 +20,10 @@ from facerec_mqtt.monitoring.page_messages import (
     PageFolders,
     PageListening,
     PageRequest,
+    PageSettings,
     Published,
     RebuildModel,
+    RestartService,
     Watch,
     encode,
 )
@@ -27,8 +31,10 @@ from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, k
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import WatchedCamera
 from facerec_mqtt.service.page_process import PageProcess, where_found
+from facerec_mqtt.service.restart import Restart
 from facerec_mqtt.settings import Settings
 
+_log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 0.5
 _TOO_MANY = "Too many commands are waiting; try again in a moment."
 
@@ -41,6 +47,7 @@ class PageFeed:
         cameras: by slug.
         names: gives the display names by slug.
         clock: the wall clock.
+        restart: starts the service again; `None` where that cannot be.
     """
 
     def __init__(
@@ -49,11 +56,13 @@ class PageFeed:
         cameras: Mapping[str, WatchedCamera],
         names: Callable[[], Mapping[str, str]],
         clock: WallClock,
+        restart: Restart | None = None,
     ) -> None:
         self._settings = settings
         self._names = names
         self._cameras = cameras
         self._clock = clock
+        self._restart = restart
         self._process: PageProcess | None = None
         self._watched: set[str] = set()
         self._capture = CaptureState()
@@ -87,6 +96,8 @@ class PageFeed:
                     self._sent = None
                 case Watch():
                     (self._watched.add if message.on else self._watched.discard)(message.camera)
+                case RestartService():
+                    self._start_again()
                 case _:
                     try:
                         taken = commands.put(self._command(message))
@@ -95,6 +106,20 @@ class PageFeed:
                     else:
                         if not taken:
                             self.publish_result(message.type, ok=False, message=_TOO_MANY)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the service is to start again once it has ended."""
+        return self._restart is not None and self._restart.is_wanted
+
+    def _start_again(self) -> None:
+        try:
+            if self._restart is None:
+                raise CommandError("The service cannot start itself again here; start it again yourself.")
+            self._restart.ask()
+        except (CommandError, SettingsError) as error:
+            _log.warning("The service does not start again: %s", error)
+            self.publish_result("restart", ok=False, message=str(error))
 
     def _command(self, message: RebuildModel | EnableCamera | CapturePhotos) -> Command:
         """Check what the page asks for; raises `CommandError` or `SlugError`."""
@@ -202,9 +227,14 @@ class PageFeed:
                 slug=slug,
                 name=watched.settings.name,
                 descriptor=watched.camera.frame_descriptor,
+                host=_host(watched.settings.url),
+                region=watched.settings.region,
+                min_face_px=watched.settings.min_face_px,
+                has_main_stream=watched.settings.main_url is not None,
             )
             for slug, watched in self._cameras.items()
         )
+        origin = None if self._restart is None else self._restart.origin
         request = PageRequest(
             host=web.host,
             port=web.port,
@@ -221,6 +251,12 @@ class PageFeed:
                 history_days=settings.history.days,
             ),
             cameras=cameras,
+            settings=PageSettings(
+                file=None if origin is None else origin.file,
+                digest="" if origin is None else origin.digest,
+                cameras_in_environment=origin is not None and origin.cameras_in_environment,
+                max_side_px=settings.recognition.max_side_px,
+            ),
             link_descriptor=link,
             log_level=settings.logging.level,
         )
@@ -237,6 +273,11 @@ def _camera(slug: str, watched: WatchedCamera) -> dict[str, Any]:
         "fps": round(camera.counters.fps),
         "message": None if failure is None else f"It {failure.sentence}.",
     }
+
+
+def _host(url: str) -> str | None:
+    """Where a camera is in the network; `None` for files and devices."""
+    return urlsplit(url).hostname if "://" in url else None
 
 
 def _face(sighting: Sighting, names: Mapping[str, str]) -> LiveFace:

@@ -12,16 +12,18 @@ from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.loop import Service
-from facerec_mqtt.settings import Settings
+from facerec_mqtt.service.restart import Restart
+from facerec_mqtt.settings import Settings, SettingsOrigin
 
 _log = logging.getLogger(__name__)
 
 
-def run_service(settings: Settings, *, explain: bool = False) -> int:
+def run_service(settings: Settings, origin: SettingsOrigin, *, explain: bool = False) -> int:
     """Run the service in the foreground until SIGTERM or SIGINT.
 
     Args:
         settings: all of them.
+        origin: where they have come from.
         explain: log for each face why it was announced as it was, or why it was not.
 
     Raises:
@@ -49,6 +51,10 @@ def run_service(settings: Settings, *, explain: bool = False) -> int:
     publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs, clock=clock)
     names = ", ".join(camera.name for camera in settings.cameras)
     _log.info("facerec-mqtt %s watches %s", __version__, names)
-    Service(settings, recognizer, publisher, clock, explain=explain).run(stop)
+    restart = Restart(origin, stop)
+    Service(settings, recognizer, publisher, clock, explain=explain, restart=restart).run(stop)
+    if restart.is_wanted:
+        _log.info("facerec-mqtt starts again, as was asked for on the page")
+        restart.start_again()
     _log.info("facerec-mqtt has stopped")
     return 0

@@ -1,7 +1,15 @@
 """The settings: what they are, where they come from, and what is wrong with one."""
 
 from facerec_mqtt.settings.choices import Choices, PicturesChoice, read_choices, write_choices
-from facerec_mqtt.settings.loading import load_settings
+from facerec_mqtt.settings.env_file import can_be_replaced, setting_in, settings_bytes
+from facerec_mqtt.settings.loading import (
+    CAMERAS,
+    SettingsOrigin,
+    load_settings,
+    save_cameras,
+    settings_digest,
+    settings_origin,
+)
 from facerec_mqtt.settings.logs import configure_logging
 from facerec_mqtt.settings.messages import reason
 from facerec_mqtt.settings.schema import (
@@ -18,6 +26,7 @@ from facerec_mqtt.settings.validation import Slug, first_problem
 from facerec_mqtt.settings.web import WebSettings, is_loopback
 
 __all__ = [
+    "CAMERAS",
     "PREFIX",
     "CameraSettings",
     "Choices",
@@ -28,13 +37,20 @@ __all__ = [
     "RecognitionSettings",
     "ReviewSettings",
     "Settings",
+    "SettingsOrigin",
     "Slug",
     "WebSettings",
+    "can_be_replaced",
     "configure_logging",
     "first_problem",
     "is_loopback",
     "load_settings",
     "read_choices",
     "reason",
+    "save_cameras",
+    "setting_in",
+    "settings_bytes",
+    "settings_digest",
+    "settings_origin",
     "write_choices",
 ]

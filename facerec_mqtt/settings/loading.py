@@ -7,6 +7,8 @@ wins. A group's settings are joined by two underscores: `FACEREC_MQTT__HOST`. Ca
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -15,9 +17,31 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 from pydantic_settings import SettingsError as SourceError
 
 from facerec_mqtt.core.errors import SettingsError
-from facerec_mqtt.settings.env_file import read_settings_file
+from facerec_mqtt.settings.env_file import (
+    read_settings_file,
+    replace_settings_file,
+    settings_bytes,
+    with_setting,
+)
 from facerec_mqtt.settings.messages import describe_error, nearest
 from facerec_mqtt.settings.schema import PREFIX, CameraSettings, Settings
+
+CAMERAS = f"{PREFIX}CAMERAS"
+"""The setting that holds the cameras."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsOrigin:
+    """Where the settings of this process have come from."""
+
+    given: Path | None
+    """The file that was named on the command line."""
+    file: Path | None
+    """The settings file; `None` where there is none."""
+    digest: str = ""
+    """Of the file as it was when it was read."""
+    cameras_in_environment: bool = False
+    """Whether the environment sets the cameras, so that what the file says of them is not used."""
 
 
 class _Sources(Settings, BaseSettings):
@@ -75,6 +99,55 @@ def load_settings(env_file: Path | None = None) -> Settings:
             name = next((part for part in str(error).split('"') if part in Settings.model_fields), "?")
             problems = [f"{PREFIX}{name.upper()} is not valid JSON{where}; see config.example.env."]
     raise SettingsError("\n".join(problems)) from None
+
+
+def settings_origin(env_file: Path | None = None) -> SettingsOrigin:
+    """Where `load_settings` takes the settings from.
+
+    Args:
+        env_file: as there.
+    """
+    file = (env_file or Path(".env")).absolute()
+    in_environment = any(name.upper() == CAMERAS and value for name, value in os.environ.items())
+    if not file.is_file():
+        return SettingsOrigin(env_file, None, cameras_in_environment=in_environment)
+    return SettingsOrigin(env_file, file, settings_digest(settings_bytes(file)), in_environment)
+
+
+def settings_digest(content: bytes) -> str:
+    """Tells one content of a settings file from another."""
+    return sha256(content).hexdigest()
+
+
+def save_cameras(file: Path, before: bytes, cameras: str) -> None:
+    """Write the cameras into a settings file; all other lines stay, and so do mode and owner.
+
+    Args:
+        file: the settings file.
+        before: its content, as it was read.
+        cameras: a JSON list, as `FACEREC_CAMERAS` has it.
+
+    Raises:
+        SettingsError: the settings would not be valid, the file is another one by now, or it cannot be
+            written; it is as it was, and the message holds no secret.
+    """
+    known = _problems(file)
+
+    def check(new: Path) -> None:
+        # What the environment makes good, it makes good in both.
+        problems = [each for each in _problems(new) if each not in known]
+        if problems:
+            raise SettingsError("\n".join(problems))
+
+    replace_settings_file(file, before, with_setting(before, CAMERAS, cameras), check)
+
+
+def _problems(file: Path) -> list[str]:
+    try:
+        load_settings(file)
+    except SettingsError as error:
+        return str(error).replace(str(file), "the settings file").splitlines()
+    return []
 
 
 def setting_names() -> dict[str, object]:

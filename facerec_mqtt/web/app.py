@@ -21,6 +21,8 @@ from facerec_mqtt.web.access.guard import Guard
 from facerec_mqtt.web.context import STATIC, Context, failure, path_of, static_digest
 from facerec_mqtt.web.live import routes as live_routes
 from facerec_mqtt.web.schemas import Error
+from facerec_mqtt.web.setup import pages as setup_pages
+from facerec_mqtt.web.setup import routes as setup_routes
 
 _THREADS = 16
 """So many requests are answered from files at once; others wait."""
@@ -62,6 +64,8 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(live_routes.router)
     app.include_router(sign_in.router)
     app.include_router(api.router)
+    app.include_router(setup_routes.router)
+    app.include_router(setup_pages.router)
     app.include_router(pages.router)
     return app
 

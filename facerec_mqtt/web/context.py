@@ -15,6 +15,8 @@ from facerec_mqtt.monitoring.page_messages import PageRequest
 from facerec_mqtt.web.access.security import TOKENS_FILE, Sessions, SignIn, Tokens, now_s
 from facerec_mqtt.web.household import Household
 from facerec_mqtt.web.live import Frames, Live
+from facerec_mqtt.web.setup.cameras import CameraSetupStore
+from facerec_mqtt.web.setup.finding import CameraFinder
 from facerec_mqtt.web.words import FILTERS
 
 STATIC = Path(__file__).parent / "static"
@@ -47,6 +49,10 @@ class Context:
     live: Live
     frames: Frames
     """Pictures of the cameras."""
+    setups: CameraSetupStore
+    """Settings of the cameras."""
+    finder: CameraFinder
+    """Cameras in the network."""
     access: Access
     templates: Environment
 
@@ -75,7 +81,8 @@ class Context:
         )
         templates.filters.update(FILTERS)
         household, frames = Household(request.folders, live), Frames(request.cameras)
-        return cls(request, household, live, frames, access, templates)
+        setups, finder = CameraSetupStore(request, frames), CameraFinder(request.cameras)
+        return cls(request, household, live, frames, setups, finder, access, templates)
 
     def render(
         self, request: Request, template: str, values: dict[str, object] | None = None, status: int = 200

@@ -238,19 +238,6 @@ def _model_page(request: Request, context: Context, **values: object) -> HTMLRes
     )
 
 
-@router.get("/cameras")
-def cameras(request: Request, context: PageContext, check: str = "") -> HTMLResponse:
-    """The cameras, and everything that can be checked."""
-    return render(
-        request,
-        context,
-        "cameras.html",
-        checks=context.household.checks().checks if check else None,
-        tokens=context.access.tokens.all(),
-        camera_step=[_camera_step("now")],
-    )
-
-
 @router.post("/model/try")
 async def try_picture(request: Request, context: PageContext) -> HTMLResponse:
     """Who is in a picture, without JavaScript."""
@@ -278,7 +265,8 @@ def _notes(service: Status, strangers: int, new: str) -> list[Note]:
     return notes
 
 
-def _camera_step(state: str) -> Step:
+def camera_step(state: str) -> Step:
+    """The first step, with how far it is."""
     text = "The picture arrives." if state == "done" else "Which camera is to be watched?"
     return Step("camera", "A camera", text, state)
 
@@ -297,7 +285,7 @@ def _steps(
     states = ["done" if at else "now" if number == current else "later" for number, at in enumerate(done)]
     of_whom = ", ".join(f"{name} {count}" for name, count in photos.items())
     return [
-        _camera_step(states[0]),
+        camera_step(states[0]),
         Step("photos", "Photos", of_whom or "Of each person ten to begin with, from a telephone.", states[1]),
         Step("rebuild", "Rebuild", "A model is trained on the photos. It takes a minute or two.", states[2]),
         Step(

@@ -34,6 +34,10 @@ def test_systemd_is_notified_of_start_life_and_end(systemd: socket.socket) -> No
     heartbeat.beat(100.0)
     heartbeat.stopping()
     assert received(systemd) == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
+    # Were it told of an end, systemd would not let the same process start again.
+    heartbeat.stopping(restarts=True)
+    (again,) = received(systemd)
+    assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", again)
 
 
 def test_an_abstract_address_is_understood() -> None:

@@ -84,6 +84,12 @@ class Frames:
             raise NoPictureError(f'The camera "{camera}" has given no picture yet.')
         return last
 
+    def size_px(self, camera: str) -> tuple[int, int] | None:
+        """Width and height of a camera's picture; `None` before the first."""
+        known = self._cameras.get(camera)
+        newest = None if known is None or known.frame is None else known.frame.read(0.0)
+        return None if newest is None else (newest[1].shape[1], newest[1].shape[0])
+
 
 def _jpeg(image: Image, width_px: int) -> bytes:
     # Imported when the first picture is asked for: it is memory that a page at rest does without.

@@ -26,7 +26,7 @@ export function wireCameras() {
 }
 
 async function look(view, camera) {
-  const live = view.parentElement.querySelector('.live')
+  const live = view.closest('[data-camera]').querySelector('.live')
   let failures = 0
   while (view.isConnected) {
     if (document.hidden || !visible.has(view)) {
@@ -66,11 +66,11 @@ async function showFrame(view, camera) {
 function draw(view, seen) {
   const boxes = view.querySelector('.boxes')
   const tags = view.querySelector('.tags')
-  const words = view.parentElement.querySelector('.seen')
+  const words = view.closest('[data-camera]').querySelector('.seen')
   const faces = seen?.faces ?? []
   const [width, height] = [seen?.width || 16, seen?.height || 9]
   boxes.setAttribute('viewBox', `0 0 ${width} ${height}`)
-  view.style.aspectRatio = `${width} / ${height}`
+  if (seen?.width) view.style.aspectRatio = `${width} / ${height}`
   boxes.replaceChildren(...faces.map(({ box: [left, top, right, bottom], name, kind }) => {
     const group = document.createElementNS(SVG, 'g')
     const frame = document.createElementNS(SVG, 'rect')

@@ -6,9 +6,11 @@ import { wireChanges } from './changes.js'
 import { wireKeyboard } from './keyboard.js'
 import { wireLive } from './live.js'
 import { wirePhotos, wireTry } from './photos.js'
+import { wireRegion } from './region.js'
+import { wireSetup } from './setup.js'
 import { wireTimeline } from './timeline.js'
 import { wireUndo } from './undo.js'
 
 document.documentElement.classList.add('js')
-for (const wire of [wireUndo, wireChanges, wireKeyboard, wirePhotos, wireTry, wireTimeline, wireCapture, wireCameras, wireLive]) wire()
+for (const wire of [wireUndo, wireChanges, wireKeyboard, wirePhotos, wireTry, wireTimeline, wireCapture, wireRegion, wireSetup, wireCameras, wireLive]) wire()
 document.addEventListener('refreshed', wireCameras)

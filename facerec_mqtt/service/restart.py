@@ -1,0 +1,40 @@
+"""The service starts itself again, by the command line that started it: what was saved comes into use so."""
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from facerec_mqtt.core.errors import SettingsError
+from facerec_mqtt.settings import SettingsOrigin, load_settings
+
+
+@dataclass(slots=True, eq=False)
+class Restart:
+    """Ends the service so that it starts again. Asked by the loop, done when all has ended."""
+
+    origin: SettingsOrigin
+    stop: threading.Event
+    """Set, it ends the service."""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    """As it was at the start: systemd's variables are in it, which are taken out of `os.environ`."""
+    is_wanted: bool = field(default=False, init=False)
+
+    def ask(self) -> None:
+        """End the service; it starts again with the settings as they are then.
+
+        Raises:
+            SettingsError: it would not start with them; it goes on as it is.
+        """
+        if not load_settings(self.origin.given).cameras:
+            raise SettingsError(
+                "There is no camera in the settings any more; the service goes on with those it has."
+            )
+        self.is_wanted = True
+        self.stop.set()
+
+    def start_again(self) -> NoReturn:
+        """Become the same command again: the process stays, for whoever watches over it."""
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], dict(self.environment))  # noqa: S606
