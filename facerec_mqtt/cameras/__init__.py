@@ -1,17 +1,18 @@
-"""Cameras: RTSP, HTTP pictures and streams, video files, folders of pictures, local devices -> `Frame`.
+"""Cameras -> `Frame`: RTSP, HTTP, pictures on MQTT, Frigate, video files, folders of pictures, local devices.
 
     Camera (supervisor)  keeps one camera running; hands out its newest frame
     └── ReaderProcess    one connection, in a process of its own that can be killed
         │                that `launching` starts, mostly by a fork
         └── reader       what runs in that process: a source, paced, into a SharedFrame
-            └── sources  the kinds of camera; http_source and network speak to them
+            └── sources  the kinds of camera; http_source and network speak to them, pictures has those
+                         that give pictures one by one
 
 The reader's process imports this package too. Nothing here may therefore import what is large: the
 settings are named in annotations only.
 """
 
 from facerec_mqtt.cameras.launching import ForkServer, Launch, launch_alone
-from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind
+from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind, HandedPicture
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
 from facerec_mqtt.cameras.sources import bgr
 from facerec_mqtt.cameras.supervisor import Camera, CameraCounters, OnStatus
@@ -24,6 +25,7 @@ __all__ = [
     "CameraFailure",
     "FailureKind",
     "ForkServer",
+    "HandedPicture",
     "Launch",
     "OnStatus",
     "bgr",

@@ -1,34 +1,26 @@
-"""Cameras that speak HTTP: snapshots, multipart Motion JPEG, and streams, told apart by what they answer."""
+"""Cameras that speak HTTP: snapshots, multipart Motion JPEG, and streams, distinguished by their answers."""
 
 import http.client
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from enum import Enum, auto
 from urllib.parse import urljoin
 
 from facerec_mqtt.cameras.network import Address, Login, connect, failure_of, kinds_of_login
-from facerec_mqtt.cameras.pacing import Pacer
 from facerec_mqtt.cameras.protocol import CameraFailedError, FailureKind, ReaderRequest, failed
-from facerec_mqtt.cameras.sources import Alive, Shot
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.core.picture_formats import WEB_FORMATS
 from facerec_mqtt.core.records import Image
 
-_LONGEST_PICTURE = 20 * 2**20
-_LONGEST_HEADER = 65536
+LONGEST_PICTURE = 20 * 2**20
 _RETRY_S = 0.5
 _MOST_REDIRECTS = 3
-_MOST_BAD_PICTURES = 20
 _HLS_TYPES = frozenset(
     ("application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl")
 )
 _PICTURE_STARTS = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8", b"BM")
 _STREAM_STARTS = (b"FLV\x01", b"\x1a\x45\xdf\xa3")  # FLV, Matroska and WebM
-_ANY_DELIMITER = re.compile(rb"(?:^|\r?\n)--([^\r\n]+?)[ \t]*\r?\n")
-_END_OF_HEADER = re.compile(rb"(?:^|\r?\n)\r?\n")
-_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 class HttpKind(Enum):
@@ -93,6 +85,7 @@ class HttpCamera:
         self._url = request.url
         self._fingerprint = request.tls_fingerprint
         self._login = Login.of(request.username, request.password)
+        self._token = request.token
         self._timeout_s = request.timeout_s
         self._challenges: list[str] = []
 
@@ -110,7 +103,7 @@ class HttpCamera:
             address = Address.of(url, self._fingerprint)
             # A login is for the camera alone, not for wherever it sends us.
             is_camera = address.place == Address.of(self._url, None).place
-            connection, response = self._ask(address, timeout_s, self._login if is_camera else None)
+            connection, response = self._ask(address, timeout_s, is_camera=is_camera)
             if 200 <= response.status < 300:
                 return Body(address, connection, response)
             there = response.headers.get("Location") if 300 <= response.status < 400 else None
@@ -121,8 +114,9 @@ class HttpCamera:
         raise failed(FailureKind.STATUS, status=response.status)
 
     def _ask(
-        self, address: Address, timeout_s: float, login: Login | None
+        self, address: Address, timeout_s: float, *, is_camera: bool
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        login = self._login if is_camera else None
         # What the camera asked for last time is answered at once; where it has changed, again.
         for is_last in (False, True):
             connection = http.client.HTTPConnection(address.host, address.port)
@@ -134,6 +128,8 @@ class HttpCamera:
                 "Accept": "*/*",
                 "Connection": "close",
             }
+            if is_camera and self._token is not None:
+                headers["Authorization"] = f"Bearer {self._token}"
             answer = login.answer(self._challenges, "GET", address.path) if login else None
             if answer is not None:
                 headers["Authorization"] = answer
@@ -156,6 +152,8 @@ class HttpCamera:
     def _failure_of_status(self, response: http.client.HTTPResponse, address: Address) -> CameraFailedError:
         status = response.status
         if status in (401, 403):
+            if self._token is not None:
+                return failed(FailureKind.TOKEN_REFUSED, status=status)
             if self._login is None:
                 return failed(FailureKind.LOGIN_MISSING, status=status)
             challenges = response.headers.get_all("WWW-Authenticate") or []
@@ -179,14 +177,16 @@ class Snapshots:
     """A camera's snapshot URL, asked again and again.
 
     Args:
-        camera: the camera.
-        first: its first answer.
+        picture: asks for a picture, within so many seconds.
+        first: the first answer, where there is one already.
         timeout_s: silence that the watchdog allows.
     """
 
-    def __init__(self, camera: HttpCamera, first: Body, timeout_s: float) -> None:
-        self._camera = camera
-        self._first: Body | None = first
+    def __init__(
+        self, picture: Callable[[float], Image], timeout_s: float, first: Body | None = None
+    ) -> None:
+        self._picture = picture
+        self._first = first
         self._timeout_s = timeout_s
 
     def take(self) -> Image:
@@ -201,7 +201,7 @@ class Snapshots:
         give_up_s = time.monotonic() + 0.8 * self._timeout_s
         while True:
             try:
-                return self._camera.picture(max(0.1, give_up_s - time.monotonic()))
+                return self._picture(max(0.1, give_up_s - time.monotonic()))
             except CameraFailedError as error:
                 failure = error.failure
                 is_lasting = failure.needs_action or (failure.status is not None and failure.status < 500)
@@ -228,7 +228,7 @@ def kind_of(body: Body) -> HttpKind:
     return HttpKind.PICTURE
 
 
-def _whole_body(body: Body) -> bytes:
+def whole_body(body: Body) -> bytes:
     """All of an answer that is one picture.
 
     Raises:
@@ -238,103 +238,24 @@ def _whole_body(body: Body) -> bytes:
     while part := body.read(65536):
         parts.append(part)
         size += len(part)
-        if size > _LONGEST_PICTURE:
-            raise failed(FailureKind.PICTURE_TOO_LARGE, detail=f"{_LONGEST_PICTURE // 2**20} MB")
+        if size > LONGEST_PICTURE:
+            raise failed(FailureKind.PICTURE_TOO_LARGE, detail=f"{LONGEST_PICTURE // 2**20} MB")
     return b"".join(parts)
-
-
-def multipart_shots(body: Body, fps: float, alive: Alive) -> Iterator[Shot]:
-    """Take every part of a multipart stream as it comes, and decode those that are wanted.
-
-    Raises:
-        CameraFailedError: the stream has ended, or too many parts in a row are damaged.
-    """
-    pacer, bad = Pacer(fps), 0
-    for data in _multipart_pictures(body):
-        now_s = time.monotonic()
-        alive()
-        if not pacer.takes(now_s):
-            continue
-        try:
-            image = _decoded(data)
-        except CameraFailedError:
-            bad += 1
-            if bad >= _MOST_BAD_PICTURES:
-                raise
-            continue
-        bad = 0
-        yield Shot(now_s, image)
-
-
-def _multipart_pictures(body: Body) -> Iterator[bytes]:
-    """The parts of a multipart stream, as they are written by cameras.
-
-    Which boundary they use, their first line says: in the header it may be quoted, have its dashes too, or be
-    another one. A part may come without its length.
-
-    Raises:
-        CameraFailedError: a part is too long, or the stream has ended.
-    """
-    delimiter = _ANY_DELIMITER
-    waiting = _Waiting(body)
-    while True:
-        found = waiting.until(delimiter, _LONGEST_PICTURE)
-        if delimiter is _ANY_DELIMITER:
-            delimiter = re.compile(rb"(?:^|\r?\n)--" + re.escape(found[1]) + rb"(?:--)?[ \t]*\r?\n")
-        waiting.take(found.end())
-        end = waiting.until(_END_OF_HEADER, _LONGEST_HEADER)
-        length = _LENGTH.search(waiting.take(end.end()))
-        if length is not None:
-            waiting.fill(int(length[1]))
-            yield waiting.take(int(length[1]))
-        else:
-            yield waiting.take(waiting.until(delimiter, _LONGEST_PICTURE).start())
-
-
-class _Waiting:
-    """What has been read of a body and not been used yet."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        self._data = bytearray()
-
-    def fill(self, size: int) -> None:
-        """Read until there are so many bytes."""
-        while len(self._data) < size:
-            self._more(max(size, 1), _LONGEST_PICTURE)
-
-    def until(self, pattern: re.Pattern[bytes], limit: int) -> re.Match[bytes]:
-        """Read until there is a match, within so many bytes."""
-        searched = 0
-        while (found := pattern.search(self._data, searched)) is None:
-            # What is searched for may be cut in two.
-            searched = max(0, len(self._data) - 200)
-            self._more(len(self._data) + 1, limit)
-        return found
-
-    def take(self, size: int) -> bytes:
-        """Take so many bytes off."""
-        taken = bytes(self._data[:size])
-        del self._data[:size]
-        return taken
-
-    def _more(self, size: int, limit: int) -> None:
-        if size > limit:
-            raise failed(FailureKind.PICTURE_TOO_LARGE, detail=f"{_LONGEST_PICTURE // 2**20} MB")
-        data = self._body.read(65536)
-        if not data:
-            raise failed(FailureKind.ENDED)
-        self._data += data
 
 
 def _picture_of(body: Body) -> Image:
     try:
-        return _decoded(_whole_body(body))
+        return decoded(whole_body(body))
     finally:
         body.close()
 
 
-def _decoded(data: bytes) -> Image:
+def decoded(data: bytes) -> Image:
+    """Decode what an answer holds.
+
+    Raises:
+        CameraFailedError: it is no picture, and what it is instead.
+    """
     try:
         return decode_picture(data, formats=WEB_FORMATS)
     except PictureError as error:

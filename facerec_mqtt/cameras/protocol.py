@@ -16,6 +16,7 @@ class FailureKind(StrEnum):
 
     LOGIN_MISSING = "login_missing"
     UNAUTHORIZED = "unauthorized"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - no token
     LOGIN_KIND = "login_kind"
     NOT_FOUND = "not_found"
     STATUS = "status"
@@ -44,6 +45,13 @@ class FailureKind(StrEnum):
     DEVICE_UNREADABLE = "device_unreadable"
     ENDED = "ended"
     SILENT = "silent"
+    NOT_AT_FRIGATE = "not_at_frigate"
+    OFFLINE_AT_FRIGATE = "offline_at_frigate"
+    NO_FRIGATE = "no_frigate"
+    FRIGATE_STOPPED = "frigate_stopped"
+    NO_BROKER = "no_broker"
+    TOPIC_DENIED = "topic_denied"
+    NEEDS_SERVICE = "needs_service"
     NO_PROCESS = "no_process"
     READER_EXITED = "reader_exited"
     READER_INVALID = "reader_invalid"
@@ -68,6 +76,11 @@ class CameraFailure:
     def needs_action(self) -> bool:
         """Whether waiting alone will not help: somebody has to set something right."""
         return self.kind in _NEED_ACTION
+
+    @property
+    def is_of_picture(self) -> bool:
+        """Whether what came was no picture, so that only a picture shows that this is over."""
+        return self.kind in (FailureKind.NO_PICTURE, FailureKind.PICTURE_TOO_LARGE)
 
     @property
     def sentence(self) -> str:
@@ -109,6 +122,7 @@ def failed(
 _SENTENCES = {
     FailureKind.LOGIN_MISSING: "asks for a login ({status}); set username and password",
     FailureKind.UNAUTHORIZED: "refuses the login ({status}); check username and password",
+    FailureKind.TOKEN_REFUSED: "refuses the token ({status}); make a new one there, and set it as token",
     FailureKind.LOGIN_KIND: (
         "asks for a kind of login that is not supported ({detail}); choose Digest or Basic in its settings"
     ),
@@ -146,7 +160,7 @@ _SENTENCES = {
     FailureKind.PLAYLIST_BY_HTTPS: "sends an HLS playlist by https, which is not supported; use http or rtsp",
     FailureKind.UNDECODABLE: "sends data that cannot be decoded ({detail})",
     FailureKind.NO_PICTURE: "sends no picture: {detail}",
-    FailureKind.PICTURE_TOO_LARGE: "sends more than {detail}; give the URL of one picture",
+    FailureKind.PICTURE_TOO_LARGE: "sends more than {detail} as one picture; give another URL or topic",
     FailureKind.NO_FILE: 'does not exist: there is no file or folder "{place}"',
     FailureKind.NOT_A_VIDEO: 'cannot be opened: "{place}" is not a video, or a damaged one',
     FailureKind.EMPTY_FOLDER: 'has no pictures: "{place}" holds no JPEG, PNG or WebP that can be read',
@@ -157,6 +171,19 @@ _SENTENCES = {
     ),
     FailureKind.ENDED: "has ended its stream",
     FailureKind.SILENT: "gave no picture for {seconds} s; check that it is on",
+    FailureKind.NOT_AT_FRIGATE: 'is not known to Frigate as "{place}"; check the name at the end of its URL',
+    FailureKind.OFFLINE_AT_FRIGATE: "is offline at Frigate; look at the camera there",
+    FailureKind.NO_FRIGATE: (
+        'waits for Frigate, which says nothing on "{place}"; check that mqtt: in its configuration names the'
+        " same broker, and FACEREC_FRIGATE__TOPIC_PREFIX"
+    ),
+    FailureKind.FRIGATE_STOPPED: "gets no pictures: Frigate is not running",
+    FailureKind.NO_BROKER: "gets no pictures: there is no connection to the broker",
+    FailureKind.TOPIC_DENIED: 'gets no pictures: the broker does not let us read "{place}"; allow it there',
+    FailureKind.NEEDS_SERVICE: (
+        "has its pictures by MQTT, which only the running service gets; take them with the page or with the"
+        " command capture"
+    ),
     FailureKind.NO_PROCESS: "cannot be read: no process can be started ({detail})",
     FailureKind.READER_EXITED: "cannot be read: the reader exited unexpectedly; check available memory",
     FailureKind.READER_INVALID: "cannot be read: the reader sent an invalid message ({detail})",
@@ -166,6 +193,10 @@ _NEED_ACTION = frozenset(
     (
         FailureKind.LOGIN_MISSING,
         FailureKind.UNAUTHORIZED,
+        FailureKind.TOKEN_REFUSED,
+        FailureKind.TOPIC_DENIED,
+        FailureKind.NOT_AT_FRIGATE,
+        FailureKind.NO_FRIGATE,
         FailureKind.LOGIN_KIND,
         FailureKind.NOT_FOUND,
         FailureKind.UNTRUSTED,
@@ -179,7 +210,7 @@ _NEED_ACTION = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ReaderRequest:
-    """One connection to one camera: the one message to a reader, on standard input. A secret."""
+    """One connection to one camera: the first message to a reader, on standard input. A secret."""
 
     TYPE: ClassVar[str] = "read"
     kind: str
@@ -190,6 +221,7 @@ class ReaderRequest:
     """With them, percent-encoded."""
     username: str | None = field(repr=False)
     password: str | None = field(repr=False)
+    token: str | None = field(repr=False)
     fps: float
     """Frames a second to deliver, at most."""
     timeout_s: float
@@ -204,11 +236,52 @@ class ReaderRequest:
     """SHA-256 of the only certificate to trust, in hexadecimal digits."""
 
 
+HANDED = frozenset(("mqtt", "frigate"))
+"""Kinds of camera to whose reader the service hands something."""
+LONGEST_HANDED = 16 * 2**20
+"""Bytes of a picture that is handed to a reader; of a longer one, one more is handed over."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandedPicture:
+    """The bytes of a picture file, which may be anything."""
+
+    came_at_s: float
+    """When the service got it, in seconds of `time.monotonic`."""
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFollows:
+    """To a reader that was started for it, again and again: so many bytes of a picture file follow."""
+
+    TYPE: ClassVar[str] = "picture"
+    came_at_s: float
+    """In seconds of `time.monotonic`."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """To a reader that fetches its pictures only while they are wanted; until the first, they are."""
+
+    TYPE: ClassVar[str] = "want"
+    until_s: float
+    """Pictures are wanted until this moment of `time.monotonic`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alive:
     """Something came from the camera, or nothing is due yet."""
 
     TYPE: ClassVar[str] = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The camera is there, and gives pictures only when something happens."""
+
+    TYPE: ClassVar[str] = "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +326,6 @@ class Failed:
         return CameraFailure(self.kind, self.status, self.place, self.detail, self.seconds)
 
 
-Status = Alive | Opened | FrameWritten | Failed
+Status = Alive | Ready | Opened | FrameWritten | Failed
 """What a reader sends, on the pipe that it is started with."""
-STATUSES: tuple[type[Status], ...] = (Alive, Opened, FrameWritten, Failed)
+STATUSES: tuple[type[Status], ...] = (Alive, Ready, Opened, FrameWritten, Failed)

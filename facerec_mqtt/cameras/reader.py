@@ -1,6 +1,7 @@
 """The process that reads one camera: `python -m facerec_mqtt.cameras.reader STATUS_FD FRAME_FD NAME`.
 
-Its request comes on standard input, and when that ends, so does the process: it never outlives the service.
+Its request comes on standard input, as do pictures that the service hands to it; when that ends, so does the
+process: it never outlives the service.
 The name is there for `ps` only. It puts pictures into the shared frame and sends a message for each thing
 that happens; see `protocol`.
 """
@@ -15,6 +16,7 @@ from typing import Never
 import numpy as np
 
 from facerec_mqtt.cameras.protocol import (
+    HANDED,
     Alive,
     CameraFailedError,
     CameraFailure,
@@ -23,6 +25,7 @@ from facerec_mqtt.cameras.protocol import (
     FrameWritten,
     Opened,
     ReaderRequest,
+    Ready,
     Status,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
@@ -59,6 +62,8 @@ def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame) -> None
     """
     opened = False
     source = open_source(request, status.alive)
+    if source.is_prompted:
+        status.send(Ready())
     for shot in source.shots:
         # Turned clockwise; a view, which is copied once, into the shared frame.
         image = np.rot90(shot.image, -request.rotate // 90) if request.rotate else shot.image
@@ -85,7 +90,8 @@ def serve(status_descriptor: int, frame_descriptor: int) -> Never:
     """Read one camera, as the request on standard input says, and end the process."""
     status, frame = StatusPipe(status_descriptor), SharedFrame(frame_descriptor)
     request = from_line(sys.stdin.buffer.readline(), ReaderRequest)
-    when_input_ends(lambda: os._exit(0))
+    if request.kind not in HANDED:  # there the pictures come on it
+        when_input_ends(lambda: os._exit(0))
     try:
         read(request, status, frame)
     except CameraFailedError as error:

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 
 from facerec_mqtt.cameras.launching import Child, Launch, launch_alone
 from facerec_mqtt.cameras.protocol import (
+    LONGEST_HANDED,
     STATUSES,
     CameraFailedError,
     CameraFailure,
     Failed,
     FailureKind,
+    HandedPicture,
     Opened,
+    PictureFollows,
     ReaderRequest,
     Status,
+    Want,
     failed,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
@@ -72,6 +76,7 @@ class ReaderProcess:
             CameraFailedError: the system gives no process.
         """
         password = None if settings.password is None else settings.password.get_secret_value()
+        token = None if settings.token is None else settings.token.get_secret_value()
         line = to_line(
             ReaderRequest(
                 kind=settings.kind,
@@ -79,6 +84,7 @@ class ReaderProcess:
                 address=settings.address() if settings.kind in ("rtsp", "http") else settings.url,
                 username=settings.username,
                 password=password,
+                token=token,
                 fps=settings.fps,
                 timeout_s=settings.read_timeout_s,
                 open_timeout_s=_OPEN_FACTOR * settings.read_timeout_s,
@@ -135,6 +141,18 @@ class ReaderProcess:
                 return [_message(line) for line in lines]
         return []
 
+    def hand(self, handed: HandedPicture | Want) -> None:
+        """Hand it a picture, or whether it is to fetch some; waits until it has taken it, or has ended."""
+        if isinstance(handed, Want):
+            message = to_line(handed)
+        else:
+            data = handed.data[: LONGEST_HANDED + 1]
+            message = to_line(PictureFollows(handed.came_at_s, len(data))) + data
+        # A reader that is just being closed shows by the end of its messages.
+        with contextlib.suppress(OSError, ValueError):
+            self._stdin.write(message)
+            self._stdin.flush()
+
     def kill(self) -> None:
         """End the process, whatever it is doing."""
         self._child.kill()
@@ -160,17 +178,25 @@ def open_within_s(settings: CameraSettings) -> float:
     return _START_WITHIN_S + 2 * _OPEN_FACTOR * settings.read_timeout_s
 
 
-def probe(settings: CameraSettings) -> CameraFacts:
+def probe(settings: CameraSettings, picture: HandedPicture | None = None) -> CameraFacts:
     """Open a camera, take one picture and close it again.
+
+    Args:
+        settings: which camera.
+        picture: what to hand to the reader of a camera that does not fetch its pictures.
 
     Raises:
         CameraFailedError: there is no picture; why, and what to do.
     """
     try:
+        if picture is None and settings.kind == "mqtt":
+            raise failed(FailureKind.NEEDS_SERVICE)
         frame = SharedFrame.create()
         try:
             reader = ReaderProcess.start(settings, frame)
             try:
+                if picture is not None:
+                    reader.hand(picture)
                 return _first_facts(reader, open_within_s(settings))
             finally:
                 reader.close()

@@ -17,7 +17,6 @@ import numpy as np
 from facerec_mqtt.cameras.network import Address, Login, Relay, ask_rtsp, connect
 from facerec_mqtt.cameras.pacing import Backlog, Pacer
 from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, failed
-from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.records import Image
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from facerec_mqtt.cameras.http_source import Body
 Alive = Callable[[], None]
 _USUAL_FPS = 25.0
-_PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
 _MOST_BAD_PACKETS = 200
 # Each packet is a whole picture: those that are not wanted need not be decoded.
 _WHOLE_PICTURES = frozenset(("mjpeg",))
@@ -55,6 +53,8 @@ class Source:
     """Frames a second that it has to give, of which those wanted are taken."""
     shots: Iterator[Shot]
     """Its pictures, endlessly; ends by `CameraFailedError`."""
+    is_prompted: bool = False
+    """Whether it gives pictures only when something happens."""
 
 
 def open_source(request: ReaderRequest, alive: Alive) -> Source:
@@ -72,8 +72,18 @@ def open_source(request: ReaderRequest, alive: Alive) -> Source:
             return _live(_open_rtsp(request), request, alive)
         case "http":
             return _open_http(request, alive)
+        case "frigate":
+            from facerec_mqtt.cameras.pictures.frigate import open_frigate
+
+            return open_frigate(request, alive)
+        case "mqtt":
+            from facerec_mqtt.cameras.pictures.handed import open_handed
+
+            return open_handed(request, alive)
         case "folder":
-            return Source(request.fps, _poll(_Folder(Path(request.url)).take, request.fps, alive))
+            from facerec_mqtt.cameras.pictures.folder import Folder
+
+            return Source(request.fps, poll(Folder(Path(request.url)).take, request.fps, alive))
         case "device":
             return _live(_open_device(int(request.url)), request, alive)
         case _:
@@ -116,12 +126,14 @@ def _open_rtsp(request: ReaderRequest) -> "InputContainer":
 
 
 def _open_http(request: ReaderRequest, alive: Alive) -> Source:
-    from facerec_mqtt.cameras.http_source import HttpCamera, HttpKind, Snapshots, kind_of, multipart_shots
+    from facerec_mqtt.cameras.http_source import HttpCamera, HttpKind, Snapshots, kind_of
 
     camera = HttpCamera(request)
     body = camera.open(request.open_timeout_s)
     match kind_of(body):
         case HttpKind.MULTIPART:
+            from facerec_mqtt.cameras.pictures.multipart import multipart_shots
+
             return Source(request.fps, multipart_shots(body, request.fps, alive))
         case HttpKind.STREAM:
             return _live(_open_examined(body, request, None), request, alive)
@@ -133,8 +145,8 @@ def _open_http(request: ReaderRequest, alive: Alive) -> Source:
             container = _open_examined(request.address, request, "hls")
             return Source(_fps_of(_video_of(container)), _play(container, request.fps, alive, None))
         case HttpKind.PICTURE:
-            snapshots = Snapshots(camera, body, request.timeout_s)
-            return Source(request.fps, _poll(snapshots.take, request.fps, alive))
+            snapshots = Snapshots(camera.picture, request.timeout_s, body)
+            return Source(request.fps, poll(snapshots.take, request.fps, alive))
 
 
 def _open_examined(file: "str | Body", request: ReaderRequest, format_name: str | None) -> "InputContainer":
@@ -259,7 +271,7 @@ def _play(
                     continue
                 for frame in frames:
                     has_given = True
-                    _sleep_until(due_s, alive)
+                    sleep_until(due_s, alive)
                     now_s = time.monotonic()
                     # After a pause of the whole process it goes on from here, it does not catch up.
                     due_s = max(due_s, now_s - 1.0) + interval_s
@@ -302,12 +314,12 @@ def _fps_of(video: "VideoStream") -> float:
 # --- Pictures
 
 
-def _poll(take: Callable[[], Image], fps: float, alive: Alive) -> Iterator[Shot]:
+def poll(take: Callable[[], Image], fps: float, alive: Alive) -> Iterator[Shot]:
     """Take a picture whenever one is due."""
     pacer = Pacer(fps)
     while True:
         if pacer.due_s is not None:
-            _sleep_until(pacer.due_s, alive)
+            sleep_until(pacer.due_s, alive)
         image = take()
         now_s = time.monotonic()
         alive()
@@ -315,36 +327,8 @@ def _poll(take: Callable[[], Image], fps: float, alive: Alive) -> Iterator[Shot]
         yield Shot(now_s, image)
 
 
-class _Folder:
-    """Pictures of a folder in the order of their names, over and over."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._last = ""
-
-    def take(self) -> Image:
-        """The next picture; what cannot be read is skipped."""
-        from facerec_mqtt.core.images import read_picture
-
-        names = self._names()
-        later = [name for name in names if name > self._last]
-        for name in later + names[: len(names) - len(later)]:
-            try:
-                image = read_picture(self._folder / name)
-            except PictureError:
-                continue
-            self._last = name
-            return image
-        raise failed(FailureKind.EMPTY_FOLDER, place=self._folder)
-
-    def _names(self) -> list[str]:
-        try:
-            return sorted(entry.name for entry in self._folder.iterdir() if entry.suffix.lower() in _PICTURES)
-        except OSError as error:
-            raise failed(FailureKind.UNREADABLE_FOLDER, place=self._folder, detail=error.strerror) from error
-
-
-def _sleep_until(due_s: float, alive: Alive) -> None:
+def sleep_until(due_s: float, alive: Alive) -> None:
+    """Wait until this moment of `time.monotonic`, alive."""
     while (left_s := due_s - time.monotonic()) > 0:
         alive()
         time.sleep(min(left_s, 0.25))

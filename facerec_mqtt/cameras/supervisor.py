@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 from facerec_mqtt.cameras.launching import Launch, launch_alone
 from facerec_mqtt.cameras.pacing import RateMeter, backoff_s
 from facerec_mqtt.cameras.protocol import (
+    HANDED,
     CameraFailedError,
     CameraFailure,
     Failed,
     FailureKind,
     FrameWritten,
+    HandedPicture,
     Opened,
+    Ready,
+    Want,
 )
 from facerec_mqtt.cameras.reader_process import READER_EXITED, ReaderProcess, open_within_s
 from facerec_mqtt.cameras.shared_frame import SharedFrame
@@ -33,6 +37,8 @@ OnStatus = Callable[[str, bool, CameraFailure | None], None]
 # A camera that has given pictures for so long works again; one that falls silent sooner, time after time, is
 # asked less and less often.
 _WELL_AFTER_S = 30.0
+# So long nothing came of a camera that gives pictures only when something happens: perhaps it never will.
+_UNHEARD_S = 600.0
 _STOP_WITHIN_S = 1.8
 
 
@@ -77,6 +83,10 @@ class Camera:
         self._news = threading.Condition()
         self._frame: SharedFrame | None = None
         self._reader: ReaderProcess | None = None
+        self._handed: HandedPicture | Want | None = None
+        self._want: Want | None = None
+        self._may_read = True
+        self._held: CameraFailure | None = None
         self._newest_s = -math.inf
         self._frames = 0
         self._reconnects = 0
@@ -120,6 +130,42 @@ class Camera:
         self._frame = SharedFrame.create()
         self._thread = threading.Thread(target=self._run, name=f"camera-{self._settings.slug}", daemon=True)
         self._thread.start()
+        if self._settings.kind in HANDED:
+            threading.Thread(target=self._hand_over, name="hand over", daemon=True).start()
+
+    def hand(self, data: bytes) -> None:
+        """Give it a picture that it does not fetch itself; one that is not read yet is replaced.
+
+        Args:
+            data: of a picture file, which may be anything.
+        """
+        with self._news:
+            self._handed = HandedPicture(time.monotonic(), data)
+            self._news.notify_all()
+
+    def want(self, seconds: float) -> None:
+        """Have its pictures fetched for so long from now on; 0 to have none."""
+        with self._news:
+            self._want = self._handed = Want(time.monotonic() + seconds)
+            self._news.notify_all()
+
+    def wait_for_release(self) -> None:
+        """Read nothing before `hold` was called; to be called before `start`."""
+        self._may_read = False
+
+    def hold(self, failure: CameraFailure | None) -> None:
+        """Read or do not read, where something else than the camera decides it.
+
+        Args:
+            failure: why no picture can come; `None` when they can.
+        """
+        with self._news:
+            self._held, self._may_read = failure, True
+            if failure is not None:
+                self._handed = None
+                if self._reader is not None:
+                    self._reader.kill()
+            self._news.notify_all()
 
     def stop(self) -> None:
         """End reading, within two seconds; `on_status` is not called any more."""
@@ -166,6 +212,9 @@ class Camera:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            if (held := self._wait_until_readable()) is not None:
+                self._report_lost(held)
+                continue
             began_s = time.monotonic()
             frames_before = self._frames
             failure = self._read_or_fail()
@@ -173,8 +222,30 @@ class Camera:
             failures = 1 if is_well else failures + 1
             if self._stopping.is_set():
                 return
+            if self._held is not None:
+                continue  # that is why it has ended
             self._report_lost(failure)
             self._stopping.wait(backoff_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
+
+    def _wait_until_readable(self) -> CameraFailure | None:
+        """Wait while the camera is held; returns why, where that has not been reported yet."""
+        with self._news:
+            while not self._stopping.is_set() and (self._held is not None or not self._may_read):
+                if self._held not in (None, self._failure):
+                    return self._held
+                self._news.wait()
+        return None
+
+    def _hand_over(self) -> None:
+        """Hand over to whichever reader there is, in a thread of its own: a reader may be slow."""
+        while not self._stopping.is_set():
+            with self._news:
+                reader, handed = self._reader, self._handed
+                if reader is None or handed is None:
+                    self._news.wait()
+                    continue
+                self._handed = None
+            reader.hand(handed)
 
     def _read_or_fail(self) -> CameraFailure:
         """Read until it ends; returns why it has ended."""
@@ -194,7 +265,7 @@ class Camera:
         # Not under the lock: whoever asks for the newest frame must not wait for a process to start.
         reader = ReaderProcess.start(self._settings, frame, self._launch)
         with self._news:
-            self._reader = reader
+            self._reader, self._handed = reader, self._want or self._handed
             if self._stopping.is_set():
                 reader.kill()
         try:
@@ -208,7 +279,16 @@ class Camera:
     def _listen_to(self, reader: ReaderProcess) -> CameraFailure:
         # Until its first picture the reader itself knows how long each step may take.
         timeout_s = open_within_s(self._settings)
+        ready_s = math.inf
         while True:
+            if time.monotonic() - ready_s > _UNHEARD_S:
+                ready_s = math.inf
+                _log.log(
+                    self._levels[0],
+                    'Camera "%s" has given no picture for %.0f minutes; if it should have, check its URL',
+                    self._settings.name,
+                    _UNHEARD_S / 60,
+                )
             messages = reader.listen(timeout_s)
             if messages is None:
                 return READER_EXITED
@@ -220,8 +300,13 @@ class Camera:
                         return message.failure
                     case FrameWritten():
                         self._on_frame(message.captured_at_s)
+                    case Ready():
+                        timeout_s, ready_s = self._settings.read_timeout_s, time.monotonic()
+                        # Where what came was no picture, the next may be none either.
+                        if self._failure is None or not self._failure.is_of_picture:
+                            self._report_online(None)
                     case Opened():
-                        timeout_s = self._settings.read_timeout_s
+                        timeout_s, ready_s = self._settings.read_timeout_s, math.inf
                         self._report_online(message)
 
     def _on_frame(self, captured_at_s: float) -> None:
@@ -231,11 +316,13 @@ class Camera:
             self._rate.add(captured_at_s)
             self._news.notify_all()
 
-    def _report_online(self, opened: Opened) -> None:
+    def _report_online(self, opened: Opened | None) -> None:
         if self._online or self._stopping.is_set():
             return
         name = self._settings.name
-        if self._online is None:
+        if self._online is None and opened is None:
+            _log.log(self._levels[0], 'Camera "%s" is online: it gives pictures when something happens', name)
+        elif self._online is None and opened is not None:
             size = opened.width_px, opened.height_px
             _log.log(self._levels[0], 'Camera "%s" is online: %dx%d pixels', name, *size)
         else:

@@ -54,7 +54,7 @@ from facerec_mqtt.mqtt.home_assistant import (
 )
 from facerec_mqtt.mqtt.outbox import Outbox
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
-from facerec_mqtt.mqtt.subscriptions import Access, Subscription, Subscriptions
+from facerec_mqtt.mqtt.subscriptions import Access, Subscription, Subscriptions, listen_once
 from facerec_mqtt.mqtt.topics import Topics
 
 __all__ = [
@@ -94,6 +94,7 @@ __all__ = [
     "connection",
     "discovery_payload",
     "known_camera",
+    "listen_once",
     "person_keys",
     "remove_person_from_broker",
     "well_formed",

@@ -1,6 +1,9 @@
 """What the service listens to on the broker for others than itself: cameras, neighbours."""
 
 import logging
+import queue
+import secrets
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,9 @@ from enum import Enum, auto
 
 from paho.mqtt.client import Client, MQTTMessage
 
-from facerec_mqtt.mqtt.connection import Received
+from facerec_mqtt.mqtt.connection import Lost, Received, Subscribed, connection
+from facerec_mqtt.mqtt.failures import ConnectionFailedError
+from facerec_mqtt.settings import MqttSettings
 
 _log = logging.getLogger(__name__)
 
@@ -98,3 +103,32 @@ def _taker(subscriptions: Sequence[Subscription]) -> Callable[[Client, object, M
                 _log.exception('Unexpected error in a message on "%s"', message.topic)
 
     return take
+
+
+def listen_once(settings: MqttSettings, topic_filter: str, timeout_s: float) -> Received | Access:
+    """Listen on a connection of its own until a message comes; a running service is not disturbed.
+
+    Returns:
+        The message, whole; whether we may read there, where none came in time.
+
+    Raises:
+        ConnectionFailedError: there is no connection, and why.
+    """
+    until_s = time.monotonic() + timeout_s
+    with connection(settings, f"facerec-check-{secrets.token_hex(4)}", timeout_s=timeout_s) as opened:
+        subscriptions = Subscriptions()
+        subscriptions.add(Subscription(topic_filter, opened.signals.put))
+        subscriptions.opened(opened.client)
+        while (left_s := until_s - time.monotonic()) > 0:
+            try:
+                signal = opened.signals.get(timeout=left_s)
+            except queue.Empty:
+                break
+            match signal:
+                case Received():
+                    return signal
+                case Subscribed(refused=True):
+                    return Access.DENIED
+                case Lost(outage):
+                    raise ConnectionFailedError(outage, settings)
+    return Access.OPEN

@@ -24,6 +24,7 @@ from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild, discovery_payload
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits, announcement
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.broker.camera_topics import listen_for_cameras
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
 from facerec_mqtt.service.model_manager import ModelManager
@@ -66,6 +67,8 @@ class Service:
             camera.slug: WatchedCamera.of(camera, settings.recognition, self._on_camera_status, launch)
             for camera in settings.cameras
         }
+        cameras = [(each.settings, each.camera) for each in self._cameras.values()]
+        listen_for_cameras(publisher, settings.frigate, cameras)
         self._models = ModelManager(settings, recognizer)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings, clock)

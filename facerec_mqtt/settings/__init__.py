@@ -1,5 +1,6 @@
 """The settings: what they are, where they come from, and what is wrong with one."""
 
+from facerec_mqtt.settings.cameras import CameraSettings, FrigateSettings
 from facerec_mqtt.settings.choices import Choices, PicturesChoice, read_choices, write_choices
 from facerec_mqtt.settings.env_file import can_be_replaced, setting_in, settings_bytes
 from facerec_mqtt.settings.loading import (
@@ -14,7 +15,6 @@ from facerec_mqtt.settings.logs import configure_logging
 from facerec_mqtt.settings.messages import reason
 from facerec_mqtt.settings.schema import (
     PREFIX,
-    CameraSettings,
     HistorySettings,
     MqttSettings,
     PrivacySettings,
@@ -30,6 +30,7 @@ __all__ = [
     "PREFIX",
     "CameraSettings",
     "Choices",
+    "FrigateSettings",
     "HistorySettings",
     "MqttSettings",
     "PicturesChoice",

@@ -48,7 +48,8 @@ def configure_logging(settings: Settings) -> None:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """All passwords in the settings."""
+    """All passwords and tokens in the settings."""
     holders: tuple[MqttSettings | CameraSettings | WebSettings, ...]
     holders = (settings.mqtt, settings.web, *settings.cameras)
-    return tuple(holder.password.get_secret_value() for holder in holders if holder.password is not None)
+    secrets = [*(holder.password for holder in holders), *(camera.token for camera in settings.cameras)]
+    return tuple(secret.get_secret_value() for secret in secrets if secret is not None)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+_SECRET = frozenset(("password", "username", "token", "url", "main_url"))
+
 
 def nearest(name: str, known: Collection[str]) -> str:
     """The one of the known names that is most like a misspelt one."""
@@ -27,7 +29,9 @@ def describe_error(error: Any, prefix: str, known: Collection[str], known_of_cam
         known_of_camera: the names of one camera's.
     """
     location = list(error["loc"])
-    if location and location[0] == "cameras":
+    if not location:  # settings that do not go together
+        return f"{reason(error)}."
+    if location[0] == "cameras":
         place = f"{prefix}CAMERAS"
         if len(location) > 1:
             place += f", camera {int(location[1]) + 1}"
@@ -42,7 +46,7 @@ def describe_error(error: Any, prefix: str, known: Collection[str], known_of_cam
         return f"{place} is unknown; did you mean {meant}?"
     value = error.get("input")
     whole_camera = location[0] == "cameras" and len(location) < 3
-    secret = whole_camera or any(part in ("password", "username", "url", "main_url") for part in location)
+    secret = whole_camera or not _SECRET.isdisjoint(location)
     secret = secret or "@" in str(value)  # an address with a login
     shown = f" is {value!r}" if isinstance(value, str | int | float) and not secret else ""
     message = reason(error)

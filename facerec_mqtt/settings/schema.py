@@ -1,147 +1,18 @@
 """The settings: what they are, their defaults and their limits, in groups."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import quote, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.core.slugs import slug
+from facerec_mqtt.settings.cameras import CameraSettings as CameraSettings
+from facerec_mqtt.settings.cameras import Fraction, FrigateSettings
 from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
 from facerec_mqtt.settings.web import WebSettings
 
 PREFIX = "FACEREC_"
-SourceKind = Literal["rtsp", "http", "file", "folder", "device"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 TopicPath = Annotated[str, Field(pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=200)]
-
-
-class CameraSettings(Group):
-    """One camera; an element of the JSON list `FACEREC_CAMERAS`."""
-
-    name: str
-    """What it is called in topics and in Home Assistant: "front_door", "Front door"."""
-    url: str
-    """`rtsp://host:554/path`, `http://host/path` of snapshots or of a stream (multipart JPEG, FLV, HLS,
-    MPEG-TS), a video file, a folder of pictures, or a device number; without user and password, which have
-    settings of their own."""
-    main_url: OptionalText = None
-    """Its main stream, where `url` is the smaller sub-stream: opened while a face without a name is too small
-    in the sub-stream, and closed again soon after."""
-    username: OptionalText = None
-    """Login of the camera."""
-    password: OptionalSecret = None
-    """Its password, as it is: nothing needs to be escaped."""
-    password_file: OptionalPath = None
-    """File that holds the password instead, alone, as a Docker secret does."""
-    fps: float = Field(default=5.0, gt=0, le=60)
-    """Pictures a second that are looked at, at most."""
-    min_face_px: float = Field(default=40.0, ge=16, le=1000)
-    """Narrower faces, in pixels of the camera's picture, are not given a name."""
-    region: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
-    """Part of the picture to look at: left, top, right, bottom as fractions, `[0, 0.2, 0.7, 1]`."""
-    read_timeout_s: float = Field(default=10.0, ge=1, le=300)
-    """A camera that is silent for this long is opened again; more than it pauses between pictures. Until its
-    first picture it may take three times as long."""
-    transport: Literal["auto", "tcp", "udp"] = "auto"
-    """How RTSP sends the stream: by TCP, by UDP, or by UDP where the camera refuses TCP."""
-    rotate: Literal[0, 90, 180, 270] = 0
-    """By how many degrees clockwise the picture is turned before it is looked at."""
-    tls_fingerprint: OptionalText = None
-    """SHA-256 of the camera's own certificate in hexadecimal, for https:// and rtsps://; no other is
-    accepted."""
-
-    @field_validator("name")
-    @classmethod
-    def _name_makes_a_slug(cls, name: str) -> str:
-        try:
-            slug(name)
-        except FacerecError as error:
-            raise ValueError(str(error)) from None
-        return name
-
-    @field_validator("url", mode="before")
-    @classmethod
-    def _device_number_is_text(cls, url: object) -> object:
-        return str(url) if isinstance(url, int) else url
-
-    @field_validator("url", "main_url")
-    @classmethod
-    def _url_is_known_and_bare(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        if "://" not in url:
-            if not url:
-                raise ValueError(
-                    "is empty; give an rtsp:// or http:// URL, a file, a folder or a device number"
-                )
-            return url
-        parts = urlsplit(url)
-        if parts.scheme not in ("rtsp", "rtsps", "http", "https"):
-            raise ValueError(f'has the scheme "{parts.scheme}"; rtsp, rtsps, http and https are known')
-        if "@" in parts.netloc:
-            raise ValueError('holds a user or password; put them into "username" and "password"')
-        if not parts.hostname:
-            raise ValueError("names no host; write it as rtsp://host:554/path")
-        try:
-            _ = parts.port
-        except ValueError:
-            raise ValueError("has a port that is not a number from 0 to 65535") from None
-        return url
-
-    @field_validator("tls_fingerprint")
-    @classmethod
-    def _fingerprint_is_a_hash(cls, fingerprint: str | None) -> str | None:
-        if fingerprint is None:
-            return None
-        digits = fingerprint.replace(":", "").replace(" ", "").lower()
-        if not re.fullmatch("[0-9a-f]{64}", digits):
-            raise ValueError('is no SHA-256 in hexadecimal; "facerec-mqtt check" prints that of the camera')
-        return digits
-
-    @model_validator(mode="after")
-    def _region_has_an_inside(self) -> Self:
-        if self.region is not None:
-            left, top, right, bottom = self.region
-            if right - left < 0.05 or bottom - top < 0.05:
-                raise ValueError(
-                    "region is left, top, right, bottom as fractions, each side at least 0.05 long"
-                )
-        return self
-
-    @property
-    def slug(self) -> str:
-        """The name as it stands in topics: `[a-z0-9_]+`."""
-        return slug(self.name)
-
-    @property
-    def kind(self) -> SourceKind:
-        """How the camera is read, by its URL."""
-        if self.url.startswith(("rtsp://", "rtsps://")):
-            return "rtsp"
-        if "://" in self.url:
-            return "http"
-        if self.url.isdecimal():
-            return "device"
-        # Unlike Path.is_dir, this takes a share that has dropped for what is not there.
-        return "folder" if os.path.isdir(self.url) else "file"  # noqa: PTH112
-
-    def of_main_stream(self) -> Self:
-        """The same camera with the main stream in place of the other."""
-        return self.model_copy(update={"url": self.main_url, "main_url": None})
-
-    def address(self) -> str:
-        """The URL with user and password in it, percent-encoded once. A secret: never log it."""
-        if self.username is None and self.password is None:
-            return self.url
-        login = quote(self.username or "", safe="")
-        if self.password is not None:
-            login += ":" + quote(self.password.get_secret_value(), safe="")
-        scheme, rest = self.url.split("://", 1)
-        return f"{scheme}://{login}@{rest}"
 
 
 class MqttSettings(Group):
@@ -302,6 +173,7 @@ class Settings(Group):
     heartbeat_file: OptionalPath = None
     """Touched every few seconds while the service runs normally; for health checks."""
     mqtt: MqttSettings = MqttSettings()
+    frigate: FrigateSettings = FrigateSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
     review: ReviewSettings = ReviewSettings()
@@ -322,3 +194,14 @@ class Settings(Group):
                 )
             seen[camera.slug] = camera.name
         return cameras
+
+    @model_validator(mode="after")
+    def _no_camera_shows_our_own_pictures(self) -> Self:
+        ours = self.mqtt.base_topic
+        for camera in self.cameras:
+            if camera.kind == "mqtt" and f"{camera.topic}/".startswith(f"{ours}/"):
+                raise ValueError(
+                    f'FACEREC_CAMERAS: camera "{camera.name}" has a topic below "{ours}", where the service '
+                    "itself publishes; give the topic of a camera"
+                )
+        return self

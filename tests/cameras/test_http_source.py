@@ -191,7 +191,7 @@ def test_a_folder_is_shown_in_the_order_of_names_over_and_over(tmp_path: Path) -
     (tmp_path / "b2.jpg").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture either")
     request = ReaderRequest(
-        "folder", str(tmp_path), str(tmp_path), None, None, 60.0, 5.0, 15.0, "auto", 0, None
+        "folder", str(tmp_path), str(tmp_path), None, None, None, 60.0, 5.0, 15.0, "auto", 0, None
     )
     shots = islice(open_source(request, lambda: None).shots, 7)
     assert [number_of(shot.image) for shot in shots] == [0, 1, 2, 0, 1, 2, 0]

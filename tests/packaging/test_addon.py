@@ -215,7 +215,10 @@ def test_the_schema_the_script_and_the_settings_know_the_same_names() -> None:
     assert set(names) | {"cameras", "other_settings"} == set(CONFIG["schema"])
     assert set(names.values()) <= set(setting_names())
     # The supervisor keeps passwords itself.
-    assert set(CONFIG["schema"]["cameras"][0]) == set(CameraSettings.model_fields) - {"password_file"}
+    assert set(CONFIG["schema"]["cameras"][0]) == set(CameraSettings.model_fields) - {
+        "password_file",
+        "token_file",
+    }
     assert set(CONFIG["options"]) <= set(CONFIG["schema"])
     translations = yaml.safe_load((ADDON / "translations" / "en.yaml").read_text(encoding="utf-8"))
     assert set(translations["configuration"]) == set(CONFIG["schema"])

@@ -63,6 +63,21 @@ def test_cameras_have_logins_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     assert [camera.kind for camera in cameras] == ["rtsp", "device"]
 
 
+@pytest.mark.parametrize(
+    ("url", "topic"),
+    [
+        ("mqtt://frigate/front/person/snapshot", "frigate/front/person/snapshot"),
+        ("mqtt:///frigate/front", "frigate/front"),
+        ("mqtt:////with/a/slash", "/with/a/slash"),
+        ("mqtt:///10.0.0.2:1883/a", "10.0.0.2:1883/a"),
+        ("mqtt://facerecognition/door 1?x", "facerecognition/door 1?x"),
+    ],
+)
+def test_a_topic_is_taken_as_it_stands(monkeypatch: pytest.MonkeyPatch, url: str, topic: str) -> None:
+    (camera,) = read(monkeypatch, FACEREC_CAMERAS=f'[{{"name":"a","url":"{url}"}}]').cameras
+    assert (camera.kind, camera.topic) == ("mqtt", topic)
+
+
 def test_a_password_is_encoded_once() -> None:
     camera = CameraSettings(
         name="a", url="rtsp://h:554/sub?x=1", username="u@x", password=SecretStr("p@ss:w/rd#%?")
@@ -76,7 +91,8 @@ def test_no_representation_holds_a_password(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch,
         FACEREC_MQTT__USERNAME="u",
         FACEREC_MQTT__PASSWORD=CANARY,
-        FACEREC_CAMERAS=f'[{{"name":"a","url":"rtsp://h/","password":"{CANARY}"}}]',
+        FACEREC_CAMERAS=f'[{{"name":"a","url":"rtsp://h/","password":"{CANARY}"}},'
+        f'{{"name":"b","url":"http://h/","token":"{CANARY}"}}]',
     )
     assert CANARY not in f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
 
@@ -88,6 +104,9 @@ def test_no_representation_holds_a_password(monkeypatch: pytest.MonkeyPatch) -> 
         f'[{{"name":"a","url":"rtsp://u:{CANARY}@h/"}}]',
         f'[{{"name":"a","url":"rtsp://h/","main_url":"rtsp://u:{CANARY}@h/"}}]',
         f'[{{"name":"a","url":"rtsp://h/","pasword":"{CANARY}"}}]',
+        f'[{{"name":"a","url":"http://h/","token":"{CANARY} "}}]',
+        f'[{{"name":"a","url":"http://h/","username":"u","token":"{CANARY}"}}]',
+        f'[{{"name":"a","url":"mqtt://u:{CANARY}@h/topic"}}]',
         f'[{{"name":"a","url":"rtsp://h/","fps":0,"password":"{CANARY}"}}]',
         f'{{"name":"a","url":"rtsp://h/","password":"{CANARY}"}}',
         f'["{CANARY}"]',
@@ -162,12 +181,18 @@ def test_names_and_addresses_of_brokers_are_taken(monkeypatch: pytest.MonkeyPatc
         ({"FACEREC_CAMERAS": '["rtsp://h/"]'}, "camera 1: input should be a JSON object"),
         ({"FACEREC_CAMERAS": '[{"name":"a"}]'}, 'camera 1, "url": field required'),
         ({"FACEREC_CAMERAS": '[{"name":"\N{FOX FACE}","url":"0"}]'}, "no letter or digit"),
-        ({"FACEREC_CAMERAS": '[{"name":"a","url":"ftp://h"}]'}, "rtsp, rtsps, http and https"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"ftp://h"}]'}, "rtsp, rtsps, http, https"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"rtsp://h:99999/"}]'}, "port"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","region":[0.5,0,0.5,1]}]'}, "region"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","rotate":45}]'}, "rotate"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","transport":"http"}]'}, "transport"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","tls_fingerprint":"ab:cd"}]'}, "SHA-256"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"mqtt://"}]'}, "names no topic"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"mqtt://a/+/b"}]'}, "wildcard"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"mqtt://10.0.0.2:1883/a"}]'}, "FACEREC_MQTT__HOST"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"mqtt://facerec/camera/b/face"}]'}, "service itself"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"0","main_url":"mqtt://a"}]'}, "give a stream"),
+        ({"FACEREC_CAMERAS": '[{"name":"a","url":"rtsp://h/","token":"x"}]'}, "token is for"),
         ({"FACEREC_CAMERAS": '[{"name":"a b","url":"0"},{"name":"A-B","url":"1"}]'}, '"a b" and "A-B"'),
     ],
 )

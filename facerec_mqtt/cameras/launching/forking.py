@@ -29,7 +29,12 @@ from facerec_mqtt.core.child_process import from_line, to_line
 _PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _DESCRIPTORS = 3
 _LIBRARY = "av"
-_LIBRARIES = {"http": "facerec_mqtt.cameras.http_source", "folder": "facerec_mqtt.core.images"}
+_LIBRARIES = {
+    "http": "facerec_mqtt.cameras.http_source",
+    "frigate": "facerec_mqtt.cameras.pictures.frigate",
+    "mqtt": "facerec_mqtt.cameras.pictures.handed",
+    "folder": "facerec_mqtt.core.images",
+}
 
 
 class _Server:

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facerec_mqtt.cameras import probe
+from facerec_mqtt.cameras import CameraFailedError, CameraFailure, FailureKind, HandedPicture, probe
 from facerec_mqtt.core.errors import FacerecError, SettingsError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Frame, Image
@@ -28,7 +28,7 @@ from facerec_mqtt.maintenance.checks import (
     check_writable,
 )
 from facerec_mqtt.monitoring import require_client
-from facerec_mqtt.mqtt import check_login
+from facerec_mqtt.mqtt import Access, check_login, listen_once
 from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare
 from facerec_mqtt.settings import CameraSettings, Settings
 
@@ -81,10 +81,10 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Check]]:
     if settings.metrics.prometheus_port is not None:
         yield "Prometheus", lambda: _check_prometheus(settings)
     for camera in settings.cameras:
-        yield f"camera {camera.name}", lambda camera=camera: _check_camera(camera)  # type: ignore[misc]
+        yield f"camera {camera.name}", lambda camera=camera: _check_camera(settings, camera)  # type: ignore[misc]
         if camera.main_url is not None:
             main = camera.of_main_stream()
-            yield f"main stream of {camera.name}", lambda main=main: _check_camera(main)  # type: ignore[misc]
+            yield f"main stream of {camera.name}", lambda main=main: _check_camera(settings, main)  # type: ignore[misc]
 
 
 def _describe(settings: Settings) -> str:
@@ -120,9 +120,31 @@ def _require_cameras() -> str:
     raise SettingsError("none is set; set FACEREC_CAMERAS, see config.example.env.")
 
 
-def _check_camera(camera: CameraSettings) -> str:
+def _check_camera(settings: Settings, camera: CameraSettings) -> str:
+    if camera.kind == "mqtt":
+        return _check_topic(settings, camera)
     facts = probe(camera)
+    if camera.kind == "frigate":
+        topic = f"{settings.frigate.topic_prefix}/available"
+        came = listen_once(settings.mqtt, topic, _TIMEOUT_S)
+        if isinstance(came, Access) or came.payload != b"online":
+            raise CameraFailedError(CameraFailure(FailureKind.NO_FRIGATE, place=topic), camera.name)
+        return f"{facts.width}x{facts.height}, fetched while Frigate tracks a person"
     return f"{facts.width}x{facts.height} at {facts.fps:.1f} frames a second"
+
+
+def _check_topic(settings: Settings, camera: CameraSettings) -> str:
+    came = listen_once(settings.mqtt, camera.topic, _TIMEOUT_S)
+    if came is Access.DENIED:
+        raise CameraFailedError(CameraFailure(FailureKind.TOPIC_DENIED, place=camera.topic), camera.name)
+    if isinstance(came, Access):
+        return (
+            f'no picture came on "{camera.topic}" within {_TIMEOUT_S:.0f} s, which is no fault where one '
+            "comes only when something happens"
+        )
+    facts = probe(camera, HandedPicture(time.monotonic(), came.payload))
+    kept = ", kept by the broker; the service waits for the next one" if came.retained else ""
+    return f'{facts.width}x{facts.height}, a picture on "{camera.topic}"{kept}'
 
 
 def bench(settings: Settings, picture: Path | None, repeat: int, *, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 Whoever publishes hands over to the outbox and never waits; `broker_link` holds the connection.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -62,6 +62,7 @@ class Publisher:
         self._topics = Topics.of(settings)
         self._trackers = Trackers(settings.tracker_hours * 3600) if settings.trackers else None
         kept = privacy.publish_images and privacy.retain_images
+        self._listeners: list[Callable[[PresenceChange, str | None], None]] = []
         self._link = BrokerLink(settings, cameras, retained_faces=kept)
         self._outbox = self._link.outbox
         self._announcer = self._link.announcer
@@ -99,6 +100,10 @@ class Publisher:
         """Listen to a topic for somebody; only before `start`."""
         self._link.subscriptions.add(subscription)
 
+    def on_change(self, listener: Callable[[PresenceChange, str | None], None]) -> None:
+        """Have somebody told of each event too, with the display name; it must not wait for anything."""
+        self._listeners.append(listener)
+
     def start(self) -> None:
         """Connect, and go on trying indefinitely."""
         self._link.start()
@@ -134,6 +139,8 @@ class Publisher:
         self._outbox.enqueue(self._topics.camera(change.camera, "event"), make)
         if self.audience is not None:
             self.audience.publish_event(payload)
+        for listener in self._listeners:
+            listener(change, name)
 
     def publish_face(self, camera: str, jpeg: bytes, person: str | None = None) -> None:
         """Publish the picture of the face that decided an event, if privacy allows.
