@@ -49,6 +49,7 @@ from facerec_mqtt.mqtt.home_assistant import (
     Trackers,
     awaits_removal,
     discovery_payload,
+    house_discovery_payload,
     person_keys,
     well_formed,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "check_login",
     "connection",
     "discovery_payload",
+    "house_discovery_payload",
     "known_camera",
     "listen_once",
     "person_keys",

@@ -6,11 +6,13 @@ is `None` for a face that did not pass the threshold.
 
 import json
 from collections.abc import Mapping
+from typing import Literal
 
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import (
     CameraState,
     CaptureState,
+    Departure,
     ModelState,
     PersonState,
     PresenceChange,
@@ -83,6 +85,49 @@ def person_state(state: PersonState, clock: Clock) -> dict[str, object]:
         "camera": state.camera,
         "last_seen": None if state.last_seen_s is None else clock.iso(state.last_seen_s),
         "score": None if state.score is None else round(float(state.score), 3),
+    }
+
+
+def house_person_state(state: PersonState, visit_id: str | None, clock: Clock) -> dict[str, object]:
+    """Make the payload of a person's state in a house of several boxes.
+
+    Args:
+        state: by all boxes.
+        visit_id: of the visit by which the person arrived; `None` while they are not here.
+        clock: the wall clock.
+    """
+    return {**person_state(state, clock), "visit_id": visit_id}
+
+
+def house_event(
+    kind: Literal["arrived", "departed"],
+    state: PersonState,
+    *,
+    visit_id: str | None,
+    at_s: float,
+    reason: Departure | None,
+    clock: Clock,
+) -> dict[str, object]:
+    """Make the payload of an arrival at or a departure from a house of several boxes.
+
+    Args:
+        kind: which of the two.
+        state: of the person, by all boxes.
+        visit_id: of the visit by which the person arrived.
+        at_s: when, in seconds of `time.monotonic`.
+        reason: why the last visit has ended; `None` for an arrival.
+        clock: the wall clock.
+    """
+    return {
+        "event_type": kind,
+        "reason": reason,
+        "person": state.person.slug,
+        "name": state.person.name,
+        "camera": state.camera,
+        "score": None if state.score is None else round(float(state.score), 3),
+        "visit_id": visit_id,
+        "time": clock.iso(at_s, "milliseconds"),
+        "epoch": clock.epoch(at_s),
     }
 
 

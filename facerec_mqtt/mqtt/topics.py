@@ -1,7 +1,11 @@
-"""The MQTT topics of one service; docs/MQTT.md lists them for users."""
+"""The MQTT topics of one service; docs/MQTT.md lists them for users.
+
+In a house of several boxes cameras and people are the house's; status, model, counts and commands are below
+`box/<node>`, and `own` is that.
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from paho.mqtt.client import topic_matches_sub
@@ -9,6 +13,8 @@ from paho.mqtt.client import topic_matches_sub
 from facerec_mqtt.settings import MqttSettings
 
 _SWITCH = re.compile(r"/camera/([^/]*)/enabled/set")
+_BOX = re.compile(r"/box/([a-zA-Z0-9_-]{1,64})/([a-z]+)")
+_PERSON = re.compile(r"/person/([a-z0-9_]+)/state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +26,43 @@ class Topics:
     discovery_prefix: str = "homeassistant"
     birth: str = "homeassistant/status"
     """Where Home Assistant says that it has started."""
+    house: str | None = None
+    """Name of the house where this service is one of several boxes; `None` where it is alone."""
 
     @classmethod
-    def of(cls, settings: MqttSettings) -> Self:
-        """Make the topics of a service with these settings."""
-        return cls(settings.base_topic, settings.node_id, settings.discovery_prefix, settings.birth_topic)
+    def of(cls, settings: MqttSettings, house: str | None = None) -> Self:
+        """Make the topics of a service with these settings, in a house where it has others."""
+        return cls(
+            settings.base_topic, settings.node_id, settings.discovery_prefix, settings.birth_topic, house
+        )
+
+    @property
+    def own(self) -> str:
+        """What this service's own topics begin with."""
+        return self.base if self.house is None else self.box(self.node_id)
+
+    def box(self, node: str, leaf: str = "") -> str:
+        """A box's "status", "claims" or "model"; without one, what its own topics begin with."""
+        return f"{self.base}/box/{node}" + (f"/{leaf}" if leaf else "")
+
+    def box_of(self, topic: str) -> tuple[str, str] | None:
+        """The node id and the last part of a box's topic; `None` for other topics."""
+        match = _BOX.fullmatch(topic, len(self.base)) if topic.startswith(self.base) else None
+        return None if match is None else (match[1], match[2])
+
+    def person_of(self, topic: str) -> str | None:
+        """The person, by slug, whose state a topic is; `None` for other topics."""
+        match = _PERSON.fullmatch(topic, len(self.base)) if topic.startswith(self.base) else None
+        return None if match is None else match[1]
+
+    def of_house(self) -> Self:
+        """The topics by which the house appears in Home Assistant, as a service without cameras."""
+        return self if self.house is None else replace(self, node_id=self.house, house=None)
+
+    @property
+    def of_box_alone(self) -> tuple[str, ...]:
+        """The retained topics that a service has where it is alone, and a box of a house has elsewhere."""
+        return tuple(f"{self.base}/{each}" for each in ("status", "model/state", "capture/state", "metrics"))
 
     @property
     def all(self) -> str:
@@ -34,37 +72,37 @@ class Topics:
     @property
     def status(self) -> str:
         """Whether the service runs; also the will."""
-        return f"{self.base}/status"
+        return f"{self.own}/status"
 
     @property
     def model_state(self) -> str:
         """State of the model."""
-        return f"{self.base}/model/state"
+        return f"{self.own}/model/state"
 
     @property
     def capture_state(self) -> str:
         """Progress of the taking of enrollment pictures."""
-        return f"{self.base}/capture/state"
+        return f"{self.own}/capture/state"
 
     @property
     def metrics(self) -> str:
         """Counts of what the service does."""
-        return f"{self.base}/metrics"
+        return f"{self.own}/metrics"
 
     @property
     def rebuild_command(self) -> str:
         """Where a rebuild is asked for."""
-        return f"{self.base}/command/rebuild"
+        return f"{self.own}/command/rebuild"
 
     @property
     def capture_command(self) -> str:
         """Where enrollment pictures are asked for."""
-        return f"{self.base}/command/capture"
+        return f"{self.own}/command/capture"
 
     @property
     def assign_command(self) -> str:
         """Where it is said who a visit or a stranger was."""
-        return f"{self.base}/command/assign"
+        return f"{self.own}/command/assign"
 
     @property
     def all_switches(self) -> str:
@@ -74,12 +112,17 @@ class Topics:
     @property
     def command_result(self) -> str:
         """Answers to commands."""
-        return f"{self.base}/command/result"
+        return f"{self.own}/command/result"
 
     @property
     def all_events(self) -> str:
         """Filter for the events of all cameras."""
         return self.camera("+", "event")
+
+    @property
+    def all_events_of_people(self) -> str:
+        """Filter for the events of all people, which a house of several boxes has."""
+        return self.person("+", "event")
 
     @property
     def all_faces(self) -> str:
@@ -110,7 +153,7 @@ class Topics:
         return f"{self.base}/camera/{camera}/{leaf}"
 
     def person(self, person: str, leaf: str = "state") -> str:
-        """A person's "state", "face" or "tracker"."""
+        """A person's "state", "face" or "tracker"; in a house of several boxes, also "event"."""
         return f"{self.base}/person/{person}/{leaf}"
 
     def switched_camera(self, topic: str) -> str | None:

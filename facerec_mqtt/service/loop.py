@@ -21,12 +21,13 @@ from facerec_mqtt.enrollment.changes import AssignmentController
 from facerec_mqtt.faces import face_jpeg
 from facerec_mqtt.history import FILE, HistoryWriter, StrangerGroups, VisitRecorder
 from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
-from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild, discovery_payload
+from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits, announcement
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.camera_topics import listen_for_cameras
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
+from facerec_mqtt.service.house.presence import HousePresence
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.page_feed import PageFeed
 from facerec_mqtt.service.persistence import Persistence
@@ -70,6 +71,7 @@ class Service:
         cameras = [(each.settings, each.camera) for each in self._cameras.values()]
         listen_for_cameras(publisher, settings.frigate, cameras)
         self._models = ModelManager(settings, recognizer)
+        self._house = HousePresence.of(settings, publisher, __version__)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings, clock)
         history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
@@ -78,13 +80,8 @@ class Service:
         )
         groups = StrangerGroups(recognizer.shipped_normaliser, recognizer.network)
         self._history = VisitRecorder(history, settings.mqtt.node_id, groups)
-        self._persistence = Persistence(
-            StateFile(settings.model_dir, settings.mqtt.node_id),
-            self._cameras,
-            publisher,
-            self._presence,
-            self._visits,
-        )
+        saved = StateFile(settings.model_dir, settings.mqtt.node_id)
+        self._persistence = Persistence(saved, self._cameras, publisher, self._presence, self._visits)
         self._page = publisher.audience = PageFeed(settings, self._cameras, self._names, clock, restart)
         metrics = Metrics(self._cameras, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
@@ -121,7 +118,7 @@ class Service:
                 self._settings.model_dir,
             )
         self._restore_state()
-        self._publish_model_state()
+        self._publisher.publish_state(self._models.state())
         self._publisher.publish_state(CaptureState())
         self._publish_discovery()
         for slug, watched in self._cameras.items():
@@ -185,6 +182,9 @@ class Service:
             self._history.began(change, name, clock, stranger)
         visits = self._visits.open_visits()
         self._presence.visits(visits)
+        if self._house is not None:
+            self._house.observe(self._presence.people, visits, changes, clock)
+            self._house.step(clock, time.monotonic())
         self._history.update(visits, clock, time.monotonic())
         if changes:
             self._metrics.count_changes(changes)
@@ -216,7 +216,7 @@ class Service:
         for watched in self._cameras.values():
             watched.close_idle(now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
-            self._publish_model_state()
+            self._publisher.publish_state(self._models.state())
             self._publish_discovery()
         self._publish_changes(self._visits.end_overdue(now_s))
         kept = self._review.write_finished(now_s, self._visits.followed())
@@ -331,23 +331,17 @@ class Service:
 
     def _watch_rebuild(self) -> None:
         if self._models.has_moved():
-            self._publish_model_state()
+            self._publisher.publish_state(self._models.state())
         result = self._models.ended()
         if result is None:
             return
         self._reload_model()
         message = self._models.settle(result)
-        self._publish_model_state()
+        self._publisher.publish_state(self._models.state())
         self._publish_discovery()
         self._publisher.publish_result("rebuild", ok=result.ok, message=message)
 
-    def _publish_model_state(self) -> None:
-        self._publisher.publish_state(self._models.state())
-
     def _publish_discovery(self) -> None:
         self._save_state()
-        if self._settings.mqtt.discovery:
-            cameras = [(slug, watch.settings.name) for slug, watch in self._cameras.items()]
-            people, images = self._persistence.people, self._settings.privacy.publish_images
-            _, message = discovery_payload(self._settings.mqtt, cameras, people, __version__, images=images)
-            self._publisher.publish_discovery(message)
+        cameras = [(slug, watch.settings.name) for slug, watch in self._cameras.items()]
+        self._publisher.announce(cameras, self._persistence.people, __version__)

@@ -48,7 +48,9 @@ def run_service(settings: Settings, origin: SettingsOrigin, *, explain: bool = F
     recognizer = Recognizer.from_settings(settings.recognition)
     clock = WallClock(zone_or_machines(os.environ))
     slugs = [camera.slug for camera in settings.cameras]
-    publisher = Publisher(settings.mqtt, settings.privacy, cameras=slugs, clock=clock)
+    publisher = Publisher(
+        settings.mqtt, settings.privacy, cameras=slugs, clock=clock, house=settings.house.name
+    )
     names = ", ".join(camera.name for camera in settings.cameras)
     _log.info("facerec-mqtt %s watches %s", __version__, names)
     restart = Restart(origin, stop)

@@ -3,6 +3,7 @@
 from facerec_mqtt.settings.cameras import CameraSettings, FrigateSettings
 from facerec_mqtt.settings.choices import Choices, PicturesChoice, read_choices, write_choices
 from facerec_mqtt.settings.env_file import can_be_replaced, setting_in, settings_bytes
+from facerec_mqtt.settings.house import HouseSettings
 from facerec_mqtt.settings.loading import (
     CAMERAS,
     SettingsOrigin,
@@ -12,7 +13,7 @@ from facerec_mqtt.settings.loading import (
     settings_origin,
 )
 from facerec_mqtt.settings.logs import configure_logging
-from facerec_mqtt.settings.messages import reason
+from facerec_mqtt.settings.messages import Slug, first_problem, reason
 from facerec_mqtt.settings.schema import (
     PREFIX,
     HistorySettings,
@@ -22,7 +23,6 @@ from facerec_mqtt.settings.schema import (
     ReviewSettings,
     Settings,
 )
-from facerec_mqtt.settings.validation import Slug, first_problem
 from facerec_mqtt.settings.web import WebSettings, is_loopback
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Choices",
     "FrigateSettings",
     "HistorySettings",
+    "HouseSettings",
     "MqttSettings",
     "PicturesChoice",
     "PrivacySettings",

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from facerec_mqtt.settings.cameras import CameraSettings as CameraSettings
 from facerec_mqtt.settings.cameras import Fraction, FrigateSettings
 from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
+from facerec_mqtt.settings.house import HouseSettings
 from facerec_mqtt.settings.web import WebSettings
 
 PREFIX = "FACEREC_"
@@ -45,7 +46,7 @@ class MqttSettings(Group):
     keepalive_s: int = Field(default=30, ge=5, le=3600)
     """The broker notices within one and a half times this that we are gone."""
     base_topic: TopicPath = "facerec"
-    """All our topics begin with this. Two services on one broker need two."""
+    """All our topics begin with this. Two services on one broker need two, but for boxes of one house."""
     node_id: str = Field(default="home", pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     """Names this service in Home Assistant. Two services on one broker need two."""
     discovery: bool = True
@@ -174,6 +175,7 @@ class Settings(Group):
     """Touched every few seconds while the service runs normally; for health checks."""
     mqtt: MqttSettings = MqttSettings()
     frigate: FrigateSettings = FrigateSettings()
+    house: HouseSettings = HouseSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     privacy: PrivacySettings = PrivacySettings()
     review: ReviewSettings = ReviewSettings()
@@ -204,4 +206,13 @@ class Settings(Group):
                     f'FACEREC_CAMERAS: camera "{camera.name}" has a topic below "{ours}", where the service '
                     "itself publishes; give the topic of a camera"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _house_and_box_are_told_apart(self) -> Self:
+        if self.house.name is not None and self.house.name.lower() == self.mqtt.node_id.lower():
+            raise ValueError(
+                f'FACEREC_HOUSE__NAME and FACEREC_MQTT__NODE_ID are both "{self.house.name}"; give each box'
+                " of the house a node id of its own"
+            )
         return self

@@ -6,7 +6,7 @@ from typing import Any
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.mqtt.commands import CommandIntake
-from facerec_mqtt.mqtt.home_assistant import discovery_payload, person_keys
+from facerec_mqtt.mqtt.home_assistant import discovery_payload, house_discovery_payload, person_keys
 from facerec_mqtt.mqtt.topics import Topics
 from facerec_mqtt.settings.schema import MqttSettings
 
@@ -158,3 +158,30 @@ def test_a_home_without_anybody_and_without_cameras_can_be_announced() -> None:
     parts = discovery_payload(MqttSettings(), [], [], "1.2.3")[1]["components"]
     assert isinstance(parts, dict)
     assert set(parts) == {"rebuild", "model_status", "rebuild_progress", "enrolled_people", "stranger_seen"}
+
+
+def test_boxes_of_a_house_share_its_people_and_nothing_else() -> None:
+    settings = [MqttSettings(node_id=node) for node in ("hall", "barn")]
+    hall, barn = (
+        discovery_payload(each, CAMERAS[number : number + 1], (), "1", house="villa")[1]
+        for number, each in enumerate(settings)
+    )
+    topics = Topics.of(settings[0], "villa")
+    house = house_discovery_payload(topics, CAMERAS, PEOPLE, ["barn", "hall"], "1", trackers=True)
+    devices = [each["device"] for each in (house, hall, barn)]
+    assert [device["identifiers"] for device in devices] == [  # type: ignore[index]
+        ["facerec_villa"],
+        ["facerec_hall"],
+        ["facerec_barn"],
+    ]
+    assert [device.get("via_device") for device in devices] == [None, "facerec_villa", "facerec_villa"]  # type: ignore[attr-defined]
+    identifiers = [set(strings(each, "unique_id")) for each in (house, hall, barn)]
+    assert sum(map(len, identifiers)) == len(set.union(*identifiers))
+    assert not any("person" in key for key in [*hall["components"], *barn["components"]])  # type: ignore[misc]
+    parts = house["components"]
+    assert isinstance(parts, dict)
+    assert set(person_keys("anna")) <= set(parts)
+    assert parts["person_anna_event"]["state_topic"] == parts["person_anna_arrived"]["topic"]
+    assert parts["person_anna_event"]["state_topic"] == "facerec/person/+/event"
+    assert hall["availability"] == [{"topic": "facerec/box/hall/status"}]
+    assert "facerec/box/hall/model/state" in strings(hall, "state_topic")

@@ -20,6 +20,7 @@ from facerec_mqtt.core.records import (
     StrangerSeen,
 )
 from facerec_mqtt.mqtt import payloads
+from tests.support.paths import ROOT
 
 # At 100 s of the monotonic clock it is 18:02:11.412 in Berlin.
 EPOCH = datetime(2026, 11, 23, 17, 2, 11, 412_000, tzinfo=UTC).timestamp()
@@ -140,3 +141,15 @@ def test_numpy_numbers_do_not_get_in_the_way() -> None:
     shown = Sighting(seen.camera, seen.captured_at_s, seen.detection, near, seen.face)
     change = PresenceChange("door", "anna", "arrived", 100.0, "V", 3, 3, shown)
     assert json.loads(payloads.encode(payloads.event(change, name="Anna", model=None, clock=BERLIN)))
+
+
+def test_an_event_of_a_house_has_the_keys_that_the_document_has() -> None:
+    text = (ROOT / "docs" / "MQTT.md").read_text(encoding="utf-8").split("```json house_event\n")[1]
+    state = PersonState(Person("anna", "Anna"), True, "front_door", 10.0, 0.97)
+    payload = payloads.house_event(
+        "arrived", state, visit_id="V1", at_s=5.0, reason=None, clock=Clock(1_000.0)
+    )
+    assert set(payload) == set(json.loads(text.split("```")[0]))
+    assert payload["epoch"] == 1005.0
+    kept = payloads.house_person_state(state, "V1", Clock(1_000.0))
+    assert kept == payloads.person_state(state, Clock(1_000.0)) | {"visit_id": "V1"}

@@ -38,3 +38,31 @@ def test_a_discovery_message_and_its_parts_are_distinguished_from_others() -> No
     assert not topics.is_discovery("homeassistant/device/barn/config")
     assert topics.is_face("facerec/camera/garden/face")
     assert not topics.is_face("facerec/camera/garden/status")
+
+
+def test_in_a_house_what_is_a_boxs_own_is_below_its_node_id_and_what_is_the_houses_is_not() -> None:
+    topics = Topics.of(MqttSettings(node_id="barn"), "villa")
+    assert topics.status == "facerec/box/barn/status"
+    assert topics.rebuild_command == "facerec/box/barn/command/rebuild"
+    assert topics.discovery == "homeassistant/device/barn/config"
+    assert topics.of_house().discovery == "homeassistant/device/villa/config"
+    assert topics.camera("front_door", "event") == "facerec/camera/front_door/event"
+    assert topics.person("anna") == "facerec/person/anna/state"
+
+
+@pytest.mark.parametrize(
+    ("topic", "box", "person"),
+    [
+        ("facerec/box/barn/claims", ("barn", "claims"), None),
+        ("facerec/box/barn/model/state", None, None),
+        ("facerec/box/b%2F/claims", None, None),
+        ("other/box/barn/claims", None, None),
+        ("facerec/person/anna/state", None, "anna"),
+        ("facerec/person/An+na/state", None, None),
+    ],
+)
+def test_whose_a_topic_of_a_house_is_can_be_read_from_it(
+    topic: str, box: tuple[str, str] | None, person: str | None
+) -> None:
+    topics = Topics(house="villa")
+    assert (topics.box_of(topic), topics.person_of(topic)) == (box, person)

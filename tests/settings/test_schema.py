@@ -379,3 +379,9 @@ def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPa
 
 def test_the_pages_certificate_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tls_key" in message_for(monkeypatch, FACEREC_WEB__TLS_CERTIFICATE="page.pem")
+
+
+def test_a_house_and_its_box_are_called_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, FACEREC_HOUSE__NAME="villa").house.name == "villa"
+    assert "FACEREC_MQTT__NODE_ID" in message_for(monkeypatch, FACEREC_HOUSE__NAME="Home")
+    assert "FACEREC_HOUSE__NAME" in message_for(monkeypatch, FACEREC_HOUSE__NAME="my villa")

@@ -49,7 +49,7 @@ class CommandIntake:
             What to do or to answer; `None` for what is no command, or has been answered already.
         """
         name = self._name(topic)
-        if name is None:
+        if name is None or self._is_of_another_box(topic):
             return None
         limit = self._limits[self._limited(topic)]
         if retained:
@@ -82,6 +82,11 @@ class CommandIntake:
             return of_service[topic]
         camera = self._topics.switched_camera(topic)
         return None if camera is None else switch_name(camera)
+
+    def _is_of_another_box(self, topic: str) -> bool:
+        """Whether a switch is of a camera that another box of the house may have."""
+        camera = self._topics.switched_camera(topic)
+        return self._topics.house is not None and camera is not None and camera not in self._cameras
 
     def _limited(self, topic: str) -> str:
         """What a topic shares its limit with: all cameras that there are not are one."""

@@ -14,7 +14,7 @@ from facerec_mqtt.mqtt.home_assistant.announcements import (
     well_formed,
 )
 from facerec_mqtt.mqtt.home_assistant.announcer import Announcer
-from facerec_mqtt.mqtt.home_assistant.discovery import discovery_payload
+from facerec_mqtt.mqtt.home_assistant.discovery import discovery_payload, house_discovery_payload
 from facerec_mqtt.mqtt.home_assistant.entities import Component, person_keys
 from facerec_mqtt.mqtt.home_assistant.trackers import Trackers
 
@@ -26,6 +26,7 @@ __all__ = [
     "awaits_removal",
     "components_of",
     "discovery_payload",
+    "house_discovery_payload",
     "person_keys",
     "well_formed",
 ]

@@ -12,7 +12,7 @@ not known to have been there the first time.
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from facerec_mqtt.mqtt import payloads
 from facerec_mqtt.mqtt.home_assistant.announcements import (
@@ -39,12 +39,21 @@ class Announcer:
         outbox: to publish with.
         topics: ours.
         allowed: whether entities are announced at all.
+        owns: whether a retained topic is to be emptied once nothing that is announced reads it.
     """
 
-    def __init__(self, outbox: Outbox, topics: Topics, *, allowed: bool) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        topics: Topics,
+        *,
+        allowed: bool,
+        owns: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._outbox = outbox
         self._topics = topics
         self._allowed = allowed
+        self._owns = owns
         self._lock = threading.Lock()
         self._announcements = Announcements(topics.base)
         self._layout: set[str] = set()
@@ -83,6 +92,14 @@ class Announcer:
                 self._announcements.announce(message)
                 self._announce()
 
+    def resign(self) -> None:
+        """Another service announces these entities from now on; what is announced stays."""
+        with self._lock:
+            self._outbox.discard(self._layout | self._left)
+            self._announcements = Announcements(self._topics.base)
+            self._layout, self._left = set(), set()
+            self._removing = self._taking_over = False
+
     def remove(self) -> set[str]:
         """Remove what has gone from Home Assistant.
 
@@ -93,7 +110,7 @@ class Announcer:
             self._removing = False
             for message in (self._announcements.removal(), self._announcements.present()):
                 self._publish(message)
-            orphans = self._announcements.orphans()
+            orphans = {topic for topic in self._announcements.orphans() if self._owns(topic)}
             self._announcements.removed(confirmed=self._there)
             return orphans
 

@@ -5,7 +5,7 @@ since everything that users built on an entity would be lost.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import slug
@@ -27,6 +27,7 @@ def discovery_payload(
     version: str,
     *,
     images: bool = True,
+    house: str | None = None,
 ) -> tuple[str, dict[str, object]]:
     """Make the discovery message of our device.
 
@@ -36,33 +37,80 @@ def discovery_payload(
         people: everybody the model knows.
         version: of this program.
         images: whether pictures of faces are published.
+        house: its name, where this is one of several boxes, and the people are announced for all of them.
 
     Returns:
         The topic, and the payload for JSON.
     """
-    topics, node = Topics.of(settings), settings.node_id
+    topics = Topics.of(settings, house)
     parts = of_service(topics)
     names = {camera: _shown(name) for camera, name in cameras}
     for camera, name in names.items():
         parts |= of_camera(topics, camera, name, images=images)
     for person in people:
         parts |= of_person(topics, person, names, images=images, tracker=settings.trackers)
-    parts |= trigger(topics, "stranger_seen", "stranger", "seen", "stranger None")
-    device = "Face recognition" if node == "home" else f"Face recognition {node}"
-    payload: dict[str, object] = {
-        "device": {
-            "identifiers": [f"facerec_{node}"],
-            "name": device,
-            "manufacturer": "facerec-mqtt",
-            "model": "Face recognition over MQTT",
-            "sw_version": version,
-        },
-        "origin": {"name": "facerec-mqtt", "sw_version": version},
-        "availability": [{"topic": topics.status}],
-        "qos": 1,
-        "components": {key: _identified(part, key, node, device) for key, part in parts.items()},
+    parts |= trigger(topics.all_events, "stranger_seen", "stranger", "seen", "stranger None")
+    via = None if house is None else _identifier(house)
+    return topics.discovery, _message(topics, version, parts, [topics.status], via=via)
+
+
+def house_discovery_payload(
+    topics: Topics,
+    cameras: Sequence[tuple[str, str]],
+    people: Sequence[Person],
+    boxes: Sequence[str],
+    version: str,
+    *,
+    images: bool = True,
+    trackers: bool = False,
+) -> dict[str, object]:
+    """Make the discovery message of a house of several boxes: a device with all of its people.
+
+    Args:
+        topics: of one of the boxes.
+        cameras: slug and display name of each camera of all boxes.
+        people: everybody the boxes know.
+        boxes: node ids of all boxes; the entities are available while one of them is there.
+        version: of this program.
+        images: whether pictures of faces are published.
+        trackers: whether each person has a device tracker.
+    """
+    names = {camera: _shown(name) for camera, name in cameras}
+    parts: dict[str, Component] = {}
+    for person in people:
+        parts |= of_person(topics, person, names, images=images, tracker=trackers)
+    statuses = [topics.box(node, "status") for node in boxes]
+    return _message(topics.of_house(), version, parts, statuses) | {"availability_mode": "any"}
+
+
+def _message(
+    topics: Topics,
+    version: str,
+    parts: Mapping[str, Component],
+    statuses: Sequence[str],
+    via: str | None = None,
+) -> dict[str, object]:
+    """Make the message of one device."""
+    node = topics.node_id
+    name = "Face recognition" if node == "home" else f"Face recognition {node}"
+    device: dict[str, object] = {
+        "identifiers": [_identifier(node)],
+        "name": name,
+        "manufacturer": "facerec-mqtt",
+        "model": "Face recognition over MQTT",
+        "sw_version": version,
     }
-    return topics.discovery, payload
+    return {
+        "device": device if via is None else device | {"via_device": via},
+        "origin": {"name": "facerec-mqtt", "sw_version": version},
+        "availability": [{"topic": status} for status in statuses],
+        "qos": 1,
+        "components": {key: _identified(part, key, node, name) for key, part in parts.items()},
+    }
+
+
+def _identifier(node: str) -> str:
+    return f"facerec_{node}"
 
 
 def _identified(part: Component, key: str, node: str, device: str) -> Component:

@@ -156,6 +156,8 @@ def of_person(
         tracker: whether there is a device tracker.
     """
     state = topics.person(person.slug)
+    # In a house of several boxes an arrival is one, however many boxes see it.
+    events = topics.all_events if topics.house is None else topics.all_events_of_people
     key = f"person_{person.slug}"
     names = json.dumps(dict(sorted(cameras.items())), ensure_ascii=False)
     parts: dict[str, Component] = {
@@ -184,14 +186,14 @@ def of_person(
         f"{key}_event": {
             "platform": "event",
             "name": f"{person.name} visit",
-            "state_topic": topics.all_events,
+            "state_topic": events,
             # Home Assistant ignores what renders as nothing: the visits of all others.
             "value_template": f"{{{{ value if value_json.person == '{person.slug}' }}}}",
             "event_types": ["arrived", "departed"],
             "icon": "mdi:face-recognition",
         },
-        **trigger(topics, f"{key}_arrived", person.name, "arrived", f"arrived {person.slug}"),
-        **trigger(topics, f"{key}_departed", person.name, "departed", f"departed {person.slug}"),
+        **trigger(events, f"{key}_arrived", person.name, "arrived", f"arrived {person.slug}"),
+        **trigger(events, f"{key}_departed", person.name, "departed", f"departed {person.slug}"),
     }
     if images:
         parts[f"{key}_face"] = {
@@ -217,15 +219,15 @@ def of_person(
     return parts
 
 
-def trigger(topics: Topics, key: str, subject: str, verb: str, payload: str) -> dict[str, Component]:
-    """A device trigger, at whatever camera: Home Assistant shows it as `"Anna" arrived`."""
+def trigger(events: str, key: str, subject: str, verb: str, payload: str) -> dict[str, Component]:
+    """A device trigger, for the events on a topic: Home Assistant shows it as `"Anna" arrived`."""
     return {
         key: {
             "platform": "device_automation",
             "automation_type": "trigger",
             "type": verb,
             "subtype": subject,
-            "topic": topics.all_events,
+            "topic": events,
             "value_template": "{{ value_json.event_type ~ ' ' ~ value_json.person }}",
             "payload": payload,
         }

@@ -29,7 +29,6 @@ from facerec_mqtt.mqtt import (
     Outbox,
     Received,
     Refused,
-    Rejection,
     Signal,
     Signals,
     Stop,
@@ -42,10 +41,10 @@ from facerec_mqtt.mqtt import (
     payloads,
 )
 from facerec_mqtt.service.broker.reconnect import ReconnectPolicy
+from facerec_mqtt.service.broker.rejections import Rejections
 from facerec_mqtt.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
-MAX_TOPICS_NAMED = 4
 MAX_WAITING_MESSAGES = 1000
 REJECTIONS_DELAY_S = 1.0
 """Where the broker rejects one topic it rejects many; they are named together after this time."""
@@ -57,63 +56,6 @@ BIRTH_DELAY_S = (0.3, 1.5)
 """Home Assistant asks for a short random delay, so that not everything answers it in one moment."""
 
 
-class Rejections:
-    """Logs what the broker does not allow us, once for each topic and many topics in one line.
-
-    Args:
-        where: what the broker is called in sentences.
-    """
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._known: set[str] = set()
-        self._waiting: list[tuple[str, Rejection]] = []
-        self._reading_logged = False
-        self.count = 0
-        """Messages that it rejected so far."""
-
-    def add(self, topic: str | None, rejection: Rejection | None) -> bool:
-        """Take in the broker's answer to a message.
-
-        Args:
-            topic: of the message; `None` for one that is not known any more.
-            rejection: why the broker rejects it; `None` when it does not.
-
-        Returns:
-            Whether there is something to `log` in a moment.
-        """
-        if rejection is None:
-            return False
-        self.count += 1
-        if topic is None or topic in self._known:
-            return False
-        self._known.add(topic)
-        self._waiting.append((topic, rejection))
-        return True
-
-    def log(self) -> None:
-        """Name the topics that we may not write to; all of them in one line."""
-        others = len(self._waiting) - MAX_TOPICS_NAMED
-        logger.warning(
-            "%s refuses what we publish on %s%s (%s); allow us to write there.",
-            self._where,
-            ", ".join(topic for topic, _ in self._waiting[:MAX_TOPICS_NAMED]),
-            f" and {others} more" if others > 0 else "",
-            self._waiting[0][1].words,
-        )
-        self._waiting.clear()
-
-    def log_denied_subscription(self) -> None:
-        """Log once that we may not read something."""
-        if not self._reading_logged:
-            self._reading_logged = True
-            logger.warning(
-                "%s does not let us read a topic, possibly one of commands; "
-                "allow those that docs/MQTT.md lists under Connection.",
-                self._where,
-            )
-
-
 class BrokerLink:
     """The connection to the broker, as long as the service runs.
 
@@ -121,17 +63,38 @@ class BrokerLink:
         settings: the broker, and our topics on it.
         cameras: slugs of the cameras that there are.
         retained_faces: whether the broker may keep pictures.
+        house: its name, where this is one of several boxes.
     """
 
-    def __init__(self, settings: MqttSettings, cameras: Collection[str], *, retained_faces: bool) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        cameras: Collection[str],
+        *,
+        retained_faces: bool,
+        house: str | None = None,
+    ) -> None:
         self.commands = CommandQueue()
         """Commands that passed every check."""
         self._settings = settings
         self._retained_faces = retained_faces
-        self._topics = Topics.of(settings)
+        self._topics = Topics.of(settings, house)
         where = failures.address(settings)
         self.outbox = Outbox(where, self._topics.status, f"{settings.discovery_prefix}/")
-        self.announcer = Announcer(self.outbox, self._topics, allowed=settings.discovery)
+        of_people = f"{self._topics.base}/person/"
+        self.announcer = Announcer(
+            self.outbox,
+            self._topics,
+            allowed=settings.discovery,
+            owns=lambda topic: house is None or not topic.startswith(of_people),
+        )
+        self.house_announcer = Announcer(
+            self.outbox,
+            self._topics.of_house(),
+            allowed=settings.discovery and house is not None,
+            owns=lambda topic: topic.startswith(of_people),
+        )
+        """Announces the people, while this box speaks for a house of several."""
         self.rejections = Rejections(where)
         self.subscriptions = Subscriptions()
         """What others listen to; to be added to before `start`."""
@@ -147,6 +110,10 @@ class BrokerLink:
         """The subscription that the broker may deny."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def _announcers(self) -> tuple[Announcer, Announcer]:
+        return self.announcer, self.house_announcer
 
     @property
     def failure(self) -> str | None:
@@ -172,6 +139,12 @@ class BrokerLink:
     def wake(self) -> None:
         """Have entities and topics removed in a moment; a connection that is being made does so anyway."""
         self._signals.put(Wake())
+
+    def read_house_again(self) -> None:
+        """Have the broker send what it retains of the house's announcement once more."""
+        client = self.outbox.client
+        if client is not None:
+            client.subscribe(self._topics.of_house().discovery, 1)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -212,10 +185,12 @@ class BrokerLink:
         self.connections += 1
         self._subscribe(opened.client)
         self.outbox.set_limit(opened.max_packet_bytes)
-        self.announcer.connecting()
+        for announcer in self._announcers:
+            announcer.connecting()
         if not self._stopping.is_set():
             self.outbox.open(opened.client)
-        self.announcer.connected()
+        for announcer in self._announcers:
+            announcer.connected()
         self._set_tidy()
         steady_s = self._policy.connected(time.monotonic())
         if steady_s is not None:
@@ -224,6 +199,8 @@ class BrokerLink:
     def _subscribe(self, client: Client) -> None:
         topics = self._topics
         filters = [*self._intake.filters, topics.discovery]
+        if topics.house is not None:
+            filters.append(topics.of_house().discovery)
         if self._settings.discovery:
             filters.append(topics.birth)
         # Only a broker with a limit on messages ever has something there.
@@ -274,7 +251,8 @@ class BrokerLink:
         topic, payload, retained = message.topic, message.payload, message.retained
         if topic == self._topics.birth:
             if not retained:
-                self.announcer.home_assistant_is(there=payload == b"online")
+                for announcer in self._announcers:
+                    announcer.home_assistant_is(there=payload == b"online")
                 if payload == b"online":
                     self._timers.set(self._on_birth, time.monotonic() + random.uniform(*BIRTH_DELAY_S))  # noqa: S311
         elif self._topics.is_face(topic) or self._topics.is_face_of_person(topic):
@@ -283,6 +261,10 @@ class BrokerLink:
         elif self._topics.is_discovery(topic):
             if retained:
                 self.announcer.read_back(topic, payload)
+                self._set_tidy()
+        elif topic == self._topics.of_house().discovery:
+            if retained:
+                self.house_announcer.read_back(topic, payload)
                 self._set_tidy()
         else:
             self._take_command(message)
@@ -299,7 +281,7 @@ class BrokerLink:
 
     def _set_tidy(self) -> None:
         now_s = time.monotonic()
-        if self.announcer.removing:
+        if any(announcer.removing for announcer in self._announcers):
             self._timers.set(self._on_removal, now_s + REMOVAL_DELAY_S)
         # Whatever reads a topic goes before the topic does.
         self._timers.set(
@@ -307,15 +289,19 @@ class BrokerLink:
         )
 
     def _on_removal(self) -> None:
-        self.outbox.retire(self.announcer.remove())
+        for announcer in self._announcers:
+            if announcer.removing:
+                self.outbox.retire(announcer.remove())
         self._set_tidy()
 
     def _on_tidy(self) -> None:
-        self.announcer.tidy()
+        for announcer in self._announcers:
+            announcer.tidy()
         self.outbox.empty_retired()
 
     def _on_birth(self) -> None:
-        self.announcer.announce_again()
+        for announcer in self._announcers:
+            announcer.announce_again()
         self.outbox.send_states()
         self._set_tidy()
 

@@ -12,12 +12,21 @@ from facerec_mqtt.core.records import (
     CameraState,
     CaptureState,
     ModelState,
+    Person,
     PersonState,
     PresenceChange,
     StrangerSeen,
 )
 from facerec_mqtt.monitoring import BrokerCounts, Snapshot
-from facerec_mqtt.mqtt import CommandQueue, Component, Subscription, Topics, Trackers, payloads
+from facerec_mqtt.mqtt import (
+    CommandQueue,
+    Component,
+    Subscription,
+    Topics,
+    Trackers,
+    discovery_payload,
+    payloads,
+)
 from facerec_mqtt.service.broker.broker_link import BrokerLink
 from facerec_mqtt.settings import MqttSettings, PrivacySettings
 
@@ -43,6 +52,7 @@ class Publisher:
         privacy: whether pictures are published, and kept by the broker.
         cameras: slugs of the cameras that there are.
         clock: the wall clock.
+        house: its name, where this is one of several boxes.
     """
 
     audience: Audience | None = None
@@ -55,15 +65,19 @@ class Publisher:
         *,
         cameras: Collection[str],
         clock: WallClock | None = None,
+        house: str | None = None,
     ) -> None:
+        self._settings = settings
         self._privacy = privacy
         self._clock = clock or WallClock()
         self._cameras = tuple(cameras)
-        self._topics = Topics.of(settings)
-        self._trackers = Trackers(settings.tracker_hours * 3600) if settings.trackers else None
+        self.topics = Topics.of(settings, house)
+        """All that it publishes on."""
+        tracks = settings.trackers and house is None
+        self._trackers = Trackers(settings.tracker_hours * 3600) if tracks else None
         kept = privacy.publish_images and privacy.retain_images
         self._listeners: list[Callable[[PresenceChange, str | None], None]] = []
-        self._link = BrokerLink(settings, cameras, retained_faces=kept)
+        self._link = BrokerLink(settings, cameras, retained_faces=kept, house=house)
         self._outbox = self._link.outbox
         self._announcer = self._link.announcer
 
@@ -136,7 +150,7 @@ class Publisher:
             latency_ms = None if captured_s is None else round((now_s - captured_s) * 1000)
             return payloads.encode(payload | {"latency_ms": latency_ms})
 
-        self._outbox.enqueue(self._topics.camera(change.camera, "event"), make)
+        self._outbox.enqueue(self.topics.camera(change.camera, "event"), make)
         if self.audience is not None:
             self.audience.publish_event(payload)
         for listener in self._listeners:
@@ -152,8 +166,8 @@ class Publisher:
         """
         if not self._privacy.publish_images:
             return
-        of_person = [] if person is None else [self._topics.person(person, "face")]
-        for topic in [self._topics.camera(camera, "face"), *of_person]:
+        of_person = [] if person is None else [self.topics.person(person, "face")]
+        for topic in [self.topics.camera(camera, "face"), *of_person]:
             if self._privacy.retain_images:
                 self._outbox.keep(topic, jpeg)
             else:
@@ -162,36 +176,70 @@ class Publisher:
     def publish_camera_status(self, camera: str, online: bool) -> None:
         """Publish whether a camera, given by slug, delivers pictures."""
         self._outbox.keep(
-            self._topics.camera(camera, "status"), (payloads.ONLINE if online else payloads.OFFLINE).encode()
+            self.topics.camera(camera, "status"), (payloads.ONLINE if online else payloads.OFFLINE).encode()
         )
 
     def publish_camera_enabled(self, camera: str, enabled: bool) -> None:
         """Publish whether recognition at a camera, given by slug, is switched on."""
         self._outbox.keep(
-            self._topics.camera(camera, "enabled/state"), (payloads.ON if enabled else payloads.OFF).encode()
+            self.topics.camera(camera, "enabled/state"), (payloads.ON if enabled else payloads.OFF).encode()
         )
 
     def publish_state(self, state: CameraState | PersonState | ModelState | CaptureState) -> None:
-        """Publish the state of a camera, a person, the model or a capture."""
+        """Publish the state of a camera, a person, the model or a capture; not of a person of a house."""
         if self.audience is not None and isinstance(state, ModelState | CaptureState):
             self.audience.publish_state(state)
         match state:
             case CameraState():
-                topic = self._topics.camera(state.camera, "state")
+                topic = self.topics.camera(state.camera, "state")
                 content = payloads.camera_state(state, self._clock.now())
+            case PersonState() if self.topics.house is not None:
+                return
             case PersonState():
-                topic = self._topics.person(state.person.slug)
+                topic = self.topics.person(state.person.slug)
                 content = payloads.person_state(state, self._clock.now())
             case ModelState():
                 # The report is the largest part of it, and may be left out.
                 shorter = payloads.encode(payloads.model_state(replace(state, report=None)))
                 payload = payloads.encode(payloads.model_state(state))
-                self._outbox.keep(self._topics.model_state, payload, shorter)
+                self._outbox.keep(self.topics.model_state, payload, shorter)
                 return
             case CaptureState():
-                topic = self._topics.capture_state
+                topic = self.topics.capture_state
                 content = payloads.capture_state(state)
         self._outbox.keep(topic, payloads.encode(content))
+
+    def keep(self, topic: str, payload: bytes) -> None:
+        """Have the broker retain something, at each connection anew."""
+        self._outbox.keep(topic, payload)
+
+    def retire(self, topics: Iterable[str]) -> None:
+        """Have retained topics emptied."""
+        self._retire(topics)
+
+    def send_for_house(self, topic: str, content: Mapping[str, object] | None, *, retain: bool) -> None:
+        """Publish something for the house that this box speaks for: now, or never without a connection.
+
+        Args:
+            topic: where.
+            content: the payload; `None` for an empty one.
+            retain: whether the broker is to retain it.
+        """
+        payload = b"" if content is None else payloads.encode(content)
+        self._outbox.send_now(topic, payload, retain=retain)
+
+    def announce_house(self, payload: Mapping[str, object]) -> None:
+        """Announce the house's people to Home Assistant, unless that is switched off."""
+        self._link.house_announcer.announce(payload)
+        self._link.wake()
+
+    def begin_for_house(self) -> None:
+        """This box speaks for the house from now on: see what the one before has announced."""
+        self._link.read_house_again()
+
+    def end_for_house(self) -> None:
+        """Another box speaks for the house from now on."""
+        self._link.house_announcer.resign()
 
     def publish_trackers(self, people: Sequence[PersonState], now_s: float) -> None:
         """Publish who begins or ceases to count as at home, where that is wanted.
@@ -203,12 +251,27 @@ class Publisher:
         if self._trackers is not None:
             for person, home in self._trackers.changed(people, now_s):
                 self._outbox.keep(
-                    self._topics.person(person, "tracker"), payloads.encode(payloads.tracker(home))
+                    self.topics.person(person, "tracker"), payloads.encode(payloads.tracker(home))
                 )
 
     def publish_metrics(self, snapshot: Snapshot) -> None:
         """Publish what was counted."""
-        self._outbox.keep(self._topics.metrics, payloads.encode(snapshot.as_json()))
+        self._outbox.keep(self.topics.metrics, payloads.encode(snapshot.as_json()))
+
+    def announce(self, cameras: Sequence[tuple[str, str]], people: Sequence[Person], version: str) -> None:
+        """Announce our entities to Home Assistant; those of the people are the house's where it has others.
+
+        Args:
+            cameras: slug and display name of each camera.
+            people: everybody the model knows.
+            version: of this program.
+        """
+        if self._settings.discovery:
+            house, images = self.topics.house, self._privacy.publish_images
+            _, message = discovery_payload(
+                self._settings, cameras, () if house else people, version, images=images, house=house
+            )
+            self.publish_discovery(message)
 
     def publish_discovery(self, payload: Mapping[str, object]) -> None:
         """Announce our entities to Home Assistant, unless that is switched off.
@@ -225,18 +288,19 @@ class Publisher:
             self.audience.publish_result(command, ok, message)
 
     def remove_person(self, person: str) -> None:
-        """Empty the retained topics of a person, given by slug."""
-        self._retire(self._topics.person(person, leaf) for leaf in ("state", "face", "tracker"))
+        """Empty the retained topics of a person, given by slug; a house's are emptied for all boxes."""
+        leaves = ("state", "face", "tracker") if self.topics.house is None else ("face",)
+        self._retire(self.topics.person(person, leaf) for leaf in leaves)
 
     def remove_camera(self, camera: str) -> None:
         """Empty the retained topics of a camera, given by slug."""
         leaves = ("status", "state", "face", "enabled/state")
-        self._retire(self._topics.camera(camera, leaf) for leaf in leaves)
+        self._retire(self.topics.camera(camera, leaf) for leaf in leaves)
 
     def remove_faces(self) -> None:
         """Empty the retained faces of all cameras, since they bear no name and may be of somebody removed."""
         if self._privacy.retain_images:
-            self._retire(self._topics.camera(camera, "face") for camera in self._cameras)
+            self._retire(self.topics.camera(camera, "face") for camera in self._cameras)
 
     def _retire(self, topics: Iterable[str]) -> None:
         self._outbox.retire(topics)

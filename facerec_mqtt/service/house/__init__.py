@@ -1,0 +1,1 @@
+"""What a box has in common with the others of its house: who is there."""
