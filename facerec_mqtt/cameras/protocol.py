@@ -120,7 +120,7 @@ def failed(
 
 
 _SENTENCES = {
-    FailureKind.LOGIN_MISSING: "asks for a login ({status}); set username and password",
+    FailureKind.LOGIN_MISSING: "asks for a login ({status}); set username and password, or a token",
     FailureKind.UNAUTHORIZED: "refuses the login ({status}); check username and password",
     FailureKind.TOKEN_REFUSED: "refuses the token ({status}); make a new one there, and set it as token",
     FailureKind.LOGIN_KIND: (
