@@ -153,7 +153,7 @@ def _remove_visits(places: Places, person: Person) -> None:
         EnrollmentError: they cannot be removed.
     """
     try:
-        forget_visits(places.models, person)
+        forget_visits(places.models, person, places.review)
         left = find_remaining_visits(places, person)
     except HistoryError as error:
         raise EnrollmentError(

@@ -10,7 +10,7 @@ from facerec_mqtt.history.errors import (
     history_errors,
 )
 from facerec_mqtt.history.recorder import VisitRecorder
-from facerec_mqtt.history.records import VisitFacts, VisitFilter, VisitKind, VisitRecord
+from facerec_mqtt.history.records import Looks, VisitFacts, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.removal import (
     forget_strangers,
     forget_visits,
@@ -44,6 +44,7 @@ __all__ = [
     "HistoryError",
     "HistoryWriter",
     "LockedHistoryError",
+    "Looks",
     "MissingHistoryError",
     "NewerHistoryError",
     "StrangerGroup",

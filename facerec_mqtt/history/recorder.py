@@ -2,14 +2,15 @@
 
 import math
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import OpenVisit, PooledEmbedding, PresenceChange, StrangerSeen
-from facerec_mqtt.history.records import VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.history.records import Looks, VisitFacts, VisitKind, VisitRecord
 from facerec_mqtt.history.strangers import StrangerGroups
 from facerec_mqtt.history.writer import HistoryWriter
-from facerec_mqtt.presence import Explanation, ReviewPicture, new_visit_id
+from facerec_mqtt.presence import Explanation, KeptLooks, new_visit_id
 
 _KINDS = {"arrived": VisitKind.FAMILY, "visitor": VisitKind.VISITOR, "stranger": VisitKind.STRANGER}
 _SEEN_EVERY_S = 60.0
@@ -139,32 +140,39 @@ class VisitRecorder:
             self._prune_due_s = now_s + _PRUNE_EVERY_S
             self._writer.prune(clock.epoch(now_s))
 
-    def pictured(self, pictures: Iterable[tuple[ReviewPicture, str | None]], clock: Clock) -> None:
-        """Record the pictures of strangers' visits, and doubtful visits with theirs.
+    def looked(
+        self, kept: Iterable[KeptLooks], clock: Clock, discard: Callable[[tuple[str, ...]], None]
+    ) -> None:
+        """Record scores and pictures of visits, and doubtful visits with theirs.
 
         Args:
-            pictures: each with its path below the review folder; `None` where it could not be written.
+            kept: what there is of each.
             clock: the wall clock.
+            discard: deletes pictures of a visit that is not in the history any more.
         """
-        for picture, path in pictures:
-            if picture.visit_id is not None and path is not None:
-                self._writer.set_picture(picture.visit_id, path)
-            if (unnamed := picture.unnamed) is not None:
+        for each in kept:
+            looks, pictures = each.looks, each.pictures
+            visit_id = looks.visit_id or new_visit_id()
+            if (unnamed := looks.unnamed) is not None:
                 self._put(
                     VisitRecord(
-                        visit_id=new_visit_id(),
+                        visit_id=visit_id,
                         kind=VisitKind.DOUBTFUL,
                         person=None,
                         name=None,
-                        camera=picture.camera,
+                        camera=looks.camera,
                         began=clock.epoch(unnamed.began_s),
                         ended=clock.epoch(unnamed.ended_s),
                         score=float(unnamed.why.best_score),
-                        picture=path,
                         why=VisitFacts.of(unnamed.why, 0),
                         service=self._service,
                     )
                 )
+            self._writer.set_looks(
+                visit_id,
+                Looks(looks.person, looks.scores, pictures, each.removed),
+                rejected=partial(discard, pictures),
+            )
 
     def set_people(self, people: Collection[str]) -> None:
         """Another model is in use: what is not written yet of others, given by slug, never is."""

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facerec_mqtt.core.records import Refusal
-from facerec_mqtt.presence import Explanation
+from facerec_mqtt.presence import Explanation, ScorePoint
 
 
 class VisitFacts(BaseModel):
@@ -90,13 +90,29 @@ class VisitRecord:
     score: float
     """Of the frame that decided, [0, 1]; 0.5 is the threshold."""
     picture: str | None = None
-    """File below the review folder; `None` where none is kept."""
+    """The best one, a file below the review folder; `None` where none is kept."""
     stranger_id: str | None = None
     """Which group of strangers it belongs to."""
     why: VisitFacts = field(default_factory=VisitFacts)
     """Facts behind the decision."""
     service: str = ""
     """Node id of the service that saw it: two may share a model folder."""
+    more_pictures: tuple[str, ...] = ()
+    """Other files below the review folder, the better first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What there is of a visit so far."""
+
+    person: str | None
+    """Slug of who it was taken for."""
+    scores: tuple[ScorePoint, ...]
+    """Over time, the earliest first."""
+    pictures: tuple[str, ...] = ()
+    """Files below the review folder, the best first."""
+    removed: tuple[str, ...] = ()
+    """Those that better ones have taken the place of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,27 +15,32 @@ from facerec_mqtt.history.errors import (
 )
 from facerec_mqtt.history.records import VisitFilter
 from facerec_mqtt.history.store import FILE, History
+from facerec_mqtt.presence import picture_path
 
 _WAIT_S = 30.0
 _AGAIN_S = 0.1
 
 
-def forget_visits(folder: Path, person: Person, *, wait_s: float = _WAIT_S) -> None:
-    """Delete all visits of a person, also while a service writes others.
+def forget_visits(folder: Path, person: Person, review: Path, *, wait_s: float = _WAIT_S) -> None:
+    """Delete all visits of a person with their pictures, also while a service writes others.
 
     A damaged history is deleted whole: what it holds of whom, nobody can tell.
 
     Args:
         folder: that the history is in.
         person: who.
+        review: the folder with pictures of visits.
         wait_s: for how long to try, where somebody else has it locked.
 
     Raises:
-        HistoryError: it stays locked, a newer version has made it, or it cannot be written.
+        HistoryError: it stays locked, a newer version has made it, or it or a picture cannot be written.
     """
     path = folder / FILE
 
     def forget(history: History) -> None:
+        for name in history.pictures(person.slug):
+            if (picture := picture_path(review, name)) is not None:
+                picture.unlink(missing_ok=True)
         history.forget(person.slug)
 
     _change(path, forget, wait_s)
@@ -86,7 +91,7 @@ def has_visits(folder: Path, person: Person) -> bool:
     path = folder / FILE
     try:
         with history_errors(path), closing(History.open(path, read_only=True)) as history:
-            return history.count(VisitFilter(person=person.slug)) > 0
+            return history.count(VisitFilter(person=person.slug)) > 0 or history.scores.names(person.slug)
     except MissingHistoryError:
         return False
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facerec_mqtt.history.errors import HistoryError, NewerHistoryError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _MIGRATIONS = (
     # From version 0, an empty file, to 1.
@@ -48,6 +48,17 @@ _MIGRATIONS = (
         stranger_id TEXT PRIMARY KEY,
         into_id TEXT NOT NULL
     ) WITHOUT ROWID;
+    """,
+    # From 2 to 3: a visit's other pictures and its scores over time, as JSON: paths; seconds, score and slug.
+    """
+    ALTER TABLE visits ADD COLUMN more_pictures TEXT;
+    CREATE TABLE scores (
+        visit_id TEXT PRIMARY KEY,
+        points TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TRIGGER visit_with_scores_deleted AFTER DELETE ON visits BEGIN
+        DELETE FROM scores WHERE visit_id = OLD.visit_id;
+    END;
     """,
 )
 

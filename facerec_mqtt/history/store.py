@@ -11,18 +11,22 @@ from pathlib import Path
 
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.history.errors import MissingHistoryError, history_errors
-from facerec_mqtt.history.records import VisitFilter, VisitKind, VisitRecord
+from facerec_mqtt.history.records import Looks, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.rows import (
     BEST_SCORE,
     INTO,
     SELECT,
+    Scores,
     conditions_of,
     parse_cursor,
+    pictures_of,
+    pictures_text,
     values_of,
     visit_of,
 )
 from facerec_mqtt.history.schema import prepare
 from facerec_mqtt.history.strangers import Embedding, Strangers
+from facerec_mqtt.presence.review import MOST_SCORES
 
 FILE = "history.db"
 MAX_PAGE = 500
@@ -40,6 +44,7 @@ class History:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.strangers = Strangers(connection)
+        self.scores = Scores(connection)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> "History":
@@ -145,10 +150,33 @@ class History:
                 [(seconds, visit_id) for visit_id in visits],
             )
 
-    def set_picture(self, visit_id: str, picture: str) -> None:
-        """Note a visit's picture, a path below the review folder; an unknown visit is ignored."""
+    def set_looks(self, visit_id: str, looks: Looks) -> bool:
+        """Note what there is of a visit so far: its pictures, and its scores over time.
+
+        Args:
+            visit_id: which.
+            looks: of it.
+
+        Returns:
+            Whether there is such a visit of that person: it may be deleted or somebody else's by now.
+        """
         with self._connection:
-            self._connection.execute("UPDATE visits SET picture = ? WHERE visit_id = ?", (picture, visit_id))
+            row = self._connection.execute(
+                "SELECT picture, more_pictures FROM visits WHERE visit_id = ? AND person IS ?",
+                (visit_id, looks.person),
+            ).fetchone()
+            if row is None:
+                return False
+            # Those of a run before stay.
+            before = [] if row[0] is None else [row[0], *pictures_of(row[1])]
+            pictures = list(looks.pictures)
+            pictures += [each for each in before if each not in {*looks.removed, *pictures}]
+            self._connection.execute(
+                "UPDATE visits SET picture = ?, more_pictures = ? WHERE visit_id = ?",
+                (pictures[0] if pictures else None, pictures_text(pictures[1:]), visit_id),
+            )
+            self.scores.add(visit_id, looks.scores, MOST_SCORES)
+            return True
 
     def get(self, visit_id: str) -> VisitRecord | None:
         """One visit, or `None`."""
@@ -180,6 +208,7 @@ class History:
             self._connection.executemany("DELETE FROM embeddings WHERE visit_id = ?", chosen)
             return self._connection.executemany(
                 "UPDATE visits SET kind = ?1, person = ?2, name = ?3, stranger_id = NULL, picture = NULL,"
+                " more_pictures = NULL,"
                 " why = CASE WHEN json_valid(why) AND person IS NOT NULL AND person IS NOT ?2"
                 " THEN json_set(why, '$.corrected', json('true')) ELSE why END WHERE visit_id = ?4",
                 [(kind.value, person, name, *visit) for visit in chosen],
@@ -250,6 +279,13 @@ class History:
         )
         return tuple((str(person), str(name)) for person, name in found)
 
+    def pictures(self, person: str) -> tuple[str, ...]:
+        """The pictures of all visits of a person, given by slug: paths below the review folder."""
+        found = self._connection.execute(
+            "SELECT picture, more_pictures FROM visits WHERE person = ? AND picture IS NOT NULL", (person,)
+        )
+        return tuple(each for picture, more in found for each in (picture, *pictures_of(more)))
+
     def forget(self, person: str) -> int:
         """Delete all visits of a person, given by slug; how many. Nothing of them stays in the file.
 
@@ -258,6 +294,7 @@ class History:
         """
         with self._connection:
             count = self._connection.execute("DELETE FROM visits WHERE person = ?", (person,)).rowcount
+            self.scores.forget(person)
         self._write_again()
         return count
 

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from facerec_mqtt.history.errors import (
@@ -20,8 +21,9 @@ from facerec_mqtt.history.errors import (
     NewerHistoryError,
     history_errors,
 )
-from facerec_mqtt.history.records import VisitRecord
+from facerec_mqtt.history.records import Looks, VisitRecord
 from facerec_mqtt.history.removal import damaged_copies, delete_history
+from facerec_mqtt.history.rows import without_others
 from facerec_mqtt.history.store import History
 from facerec_mqtt.history.strangers import Embedding, StrangerGroups
 
@@ -54,6 +56,7 @@ class HistoryWriter:
         self._fault = ""
         self._loaded_version: int | None = None
         self._is_loading = False
+        self._people: frozenset[str] | None = None
 
     @property
     def is_on(self) -> bool:
@@ -118,6 +121,7 @@ class HistoryWriter:
 
     def keep_only(self, people: Collection[str]) -> None:
         """Drop what is not written yet of anybody but these, given by slug: they may be forgotten."""
+        self._people = frozenset(people)
         for number, visit in list(self._waiting.items()):
             if visit.person is not None and visit.person not in people:
                 self._waiting.pop(number, None)
@@ -164,9 +168,22 @@ class HistoryWriter:
         if not self._is_loading:
             self._is_loading = self._enqueue(load)
 
-    def set_picture(self, visit_id: str, picture: str) -> None:
-        """Note the picture of a visit, a path below the review folder."""
-        self._enqueue(lambda history: history.set_picture(visit_id, picture))
+    def set_looks(self, visit_id: str, looks: Looks, rejected: Callable[[], None] = lambda: None) -> None:
+        """Note what there is of a visit so far.
+
+        Args:
+            visit_id: which.
+            looks: of it; whoever is not known any more when it is written came nearest nowhere.
+            rejected: called, from any thread, where there is no such visit of that person any more.
+        """
+
+        def write(history: History) -> None:
+            known = self._people
+            scores = looks.scores if known is None else without_others(looks.scores, known.__contains__)
+            if not history.set_looks(visit_id, replace(looks, scores=tuple(scores))):
+                rejected()
+
+        self._enqueue(write)
 
     def prune(self, now: float) -> None:
         """Delete what is too old, also files that were damaged.

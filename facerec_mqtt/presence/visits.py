@@ -207,6 +207,10 @@ class Visits:
             for visit in state.visits
         )
 
+    def open_ids(self) -> frozenset[str]:
+        """Ids of the visits that have not ended."""
+        return frozenset(visit.visit_id for state in self._cameras.values() for visit in state.visits)
+
     # --- Beginnings
 
     def _decide(
@@ -294,9 +298,9 @@ class Visits:
         )
 
     def _extend(self, state: CameraView, track: Track, at_s: float) -> None:
-        visit = state.visit_of_track(track)
-        if visit is not None:
-            visit.seen(at_s)
+        track.visit = state.visit_of_track(track)
+        if track.visit is not None:
+            track.visit.seen(at_s)
 
     # --- Ends
 

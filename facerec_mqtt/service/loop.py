@@ -149,7 +149,7 @@ class Service:
         self._save_state(emptied=online)
         self._captures.stop()
         clock = self._current_clock()
-        self._history.pictured(self._review.stop(time.monotonic()), clock)
+        self._history.looked(self._review.stop(), clock, self._review.discard)
         self._history.stop(clock)
         with ThreadPoolExecutor(len(self._cameras) + 3) as pool:
             if self._endpoint is not None:
@@ -219,8 +219,8 @@ class Service:
             self._publisher.publish_state(self._models.state())
             self._publish_discovery()
         self._publish_changes(self._visits.end_overdue(now_s))
-        kept = self._review.write_finished(now_s, self._visits.followed())
-        self._history.pictured(kept, self._current_clock())
+        kept = self._review.update(now_s, self._visits.followed(), self._visits.open_ids())
+        self._history.looked(kept, self._current_clock(), self._review.discard)
         for state in self._presence.take_unpublished(now_s):
             self._publisher.publish_state(state)
         self._publisher.publish_trackers(self._presence.people, now_s)
@@ -322,6 +322,7 @@ class Service:
         self._models.use(newer)
         self._persistence.enrol(people)
         self._history.set_people(slugs)
+        self._review.set_people(slugs)
         if self._models.version is None:
             _log.info("The last person was forgotten: there is no model, and all are strangers")
         else:

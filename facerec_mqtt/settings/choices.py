@@ -19,7 +19,7 @@ class Choices(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     keeps_pictures: bool | None = None
-    """Whether pictures of strangers and of doubtful visits are kept; `None` where nobody was asked yet."""
+    """Whether pictures of visits are kept; `None` where nobody was asked yet."""
 
 
 def read_choices(model_dir: Path) -> Choices:

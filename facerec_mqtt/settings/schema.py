@@ -125,14 +125,16 @@ class PrivacySettings(Group):
 
 
 class ReviewSettings(Group):
-    """Pictures of strangers and of doubtful visits, for the owner to look at. They stay on this machine."""
+    """Pictures of visits, for the owner to look at. They stay on this machine."""
 
     enabled: bool = False
-    """Keep the best picture of each stranger's and of each doubtful visit."""
+    """Keep up to four pictures of each visit, the best ones; by default the page asks whether to."""
     folder: Path = Path("review")
     """Where: in a folder for each day."""
-    max_pictures: int = Field(default=500, ge=1, le=100_000)
-    """The oldest are deleted when there are more."""
+    max_pictures: int = Field(default=1000, ge=1, le=100_000)
+    """Of strangers and of doubtful visits; the oldest are deleted when there are more."""
+    max_family_pictures: int = Field(default=1000, ge=0, le=100_000)
+    """Of the family and of known visitors, as above; 0 keeps none of them."""
     max_days: int = Field(default=30, ge=1, le=3650)
     """Older ones are deleted."""
 

@@ -147,13 +147,13 @@ def visit(request: Request, context: PageContext, visit_id: str) -> HTMLResponse
         context,
         "visit.html",
         visit=found,
-        pictures=found.pictures or ([found.picture] if found.picture else []),
+        pictures=found.pictures,
         facts=words.facts(found),
-        scores=words.curve(found.scores),
+        curve=words.curve(found),
         people=everybody,
         portrait=next((each.picture for each in everybody if each.person == found.person), None),
         to_rebuild=_to_rebuild(context),
-        keeps_pictures=context.request.folders.keeps_pictures,
+        keeps_pictures=context.household.choices().keeps_pictures,
     )
 
 

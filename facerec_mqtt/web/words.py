@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from facerec_mqtt.core.rejections import RejectionCode
-from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit
+from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
 
 _KINDS: Mapping[str, str] = {
     "family": "Family",
@@ -15,11 +16,11 @@ _KINDS: Mapping[str, str] = {
     "doubtful": "Doubtful",
 }
 _REFUSED: Mapping[str, str] = {
-    "no model": "Seen without a model",
-    "below threshold": "Below the threshold",
+    "no model": "Seen before there was a model",
+    "below threshold": "Not alike enough for a name",
     "ambiguous": "Between two people",
-    "face too small": "Too small",
-    "blurred": "Blurred",
+    "face too small": "Face too small",
+    "blurred": "Face too blurred",
 }
 _LIKE_ANOTHER: Mapping[str, str] = {
     RejectionCode.DUPLICATE_OF: "It is almost the same as another photo, which is used.",
@@ -28,6 +29,8 @@ _LIKE_ANOTHER: Mapping[str, str] = {
     ),
 }
 _WEEK_DAYS = 6
+THRESHOLD = 0.5
+"""Score from which on a name is given."""
 
 
 def local_now() -> datetime:
@@ -178,15 +181,41 @@ def bounds(text: str) -> tuple[float | None, float | None]:
     return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
 
 
-def curve(scores: Sequence[tuple[float, float]]) -> list[tuple[float, float, bool]]:
-    """Points of a drawing of 320 x 120, with whether each is below the threshold; of one score, none."""
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Scores over time as a drawing of 320 x 140."""
+
+    points: Sequence[tuple[float, float, bool]]
+    """x and y of each, and whether a name would be given."""
+    decided: float | None
+    """x of the moment that decided; `None` where that is not in the drawing."""
+    lasted: str
+    """The time from its left to its right side."""
+    text: str
+    """What it shows, for whoever cannot see it."""
+    rows: Sequence[tuple[str, str, str]]
+    """The same as a table: time, score, who came nearest."""
+
+
+def curve(visit: VisitDetail) -> Curve | None:
+    """The scores of a visit as a drawing; of fewer than two, none."""
+    scores = visit.scores
     if len(scores) < 2:
-        return []
-    begin, length = scores[0][0], max(0.1, scores[-1][0] - scores[0][0])
-    return [
-        (round(4 + 312 * (at - begin) / length, 1), round(116 - 112 * score, 1), score < 0.5)
-        for at, score in scores
-    ]
+        return None
+    begin, length = scores[0].seconds, max(0.1, scores[-1].seconds - scores[0].seconds)
+
+    def x(seconds: float) -> float:
+        return round(6 + 308 * (seconds - begin) / length, 1)
+
+    low, high = (f"{extreme(each.score for each in scores):.2f}" for extreme in (min, max))
+    is_there = visit.kind in ("family", "visitor", "stranger") and begin <= 0 <= begin + length
+    return Curve(
+        [(x(each.seconds), round(112 - 104 * each.score, 1), each.score >= THRESHOLD) for each in scores],
+        x(0.0) if is_there else None,
+        span(length),
+        f"{len(scores)} scores in {span(length)}, between {low} and {high}; a name is given from 0.50.",
+        [(f"{each.seconds - begin:.1f} s", f"{each.score:.2f}", each.nearest or "nobody") for each in scores],
+    )
 
 
 def facts(visit: Visit) -> list[tuple[str, str]]:
@@ -195,7 +224,7 @@ def facts(visit: Visit) -> list[tuple[str, str]]:
     if frames := _number(visit.why.get("frames")):
         pairs.append(("Pictures of the face", f"{frames:.0f}"))
     if otherwise := _number(visit.why.get("named_otherwise")):
-        pairs.append(("Named otherwise", f"{otherwise:.0f}"))
+        pairs.append(("Given another name", f"{otherwise:.0f}"))
     refused = visit.why.get("refused")
     if isinstance(refused, Mapping):
         pairs += [(_REFUSED.get(reason, reason), str(count)) for reason, count in refused.items()]

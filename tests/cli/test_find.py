@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from facerec_mqtt.presence.review import ReviewFolder, ReviewPicture, kept_pictures
+from facerec_mqtt.presence.review import ReviewFolder, kept_pictures
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, Identity, render_photo
 from facerec_mqtt.settings.schema import ReviewSettings
 from tests.support.service import run_program
@@ -33,8 +33,7 @@ def review(tmp_path: Path) -> Path:
     ]
     for number, (who, camera, day) in enumerate(visits):
         jpeg = write(tmp_path / "visit.jpg", who, 100 + number).read_bytes()
-        picture = ReviewPicture("stranger", camera, 0.0, jpeg)
-        folder.add(picture, datetime(2026, 11, day, 18, 2, 11, 412000))
+        folder.add("stranger", camera, datetime(2026, 11, day, 18, 2, 11, 412000), jpeg)
     return tmp_path / "review"
 
 

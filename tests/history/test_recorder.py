@@ -16,13 +16,15 @@ from facerec_mqtt.history import (
     HistoryWriter,
     StrangerGroups,
     VisitFacts,
+    VisitFilter,
     VisitKind,
     VisitRecorder,
 )
 from facerec_mqtt.presence import Visits
-from facerec_mqtt.presence.review import ReviewCollector, ReviewPicture
+from facerec_mqtt.presence.review import KeptLooks, VisitCollector
 from facerec_mqtt.recognition import Normaliser
 from facerec_mqtt.settings.schema import RecognitionSettings
+from tests.support.broker import PATIENCE_S
 from tests.support.sightings import face
 from tests.support.visits import NOON, read
 
@@ -61,7 +63,8 @@ class Home:
         self.visits = Visits(SETTINGS, explain=self.recorder.explained)
         self.visits.set_people([*NAMES, "postman"], 0.0, visitors=["postman"])
         self.strangers: list[StrangerSeen] = []
-        self.review = ReviewCollector(10.0)
+        self.review = VisitCollector(10.0)
+        self.discarded: list[str] = []
         self.recorder.start((), NAMES, self.clock.now())
 
     def _reading(self) -> Reading:
@@ -89,10 +92,13 @@ class Home:
         self.visits.observe(DOOR, self.now_s, [])
         self.visits.end_overdue(self.now_s)
         self.recorder.update(self.visits.open_visits(), self.clock.now(), self.now_s)
-        finished = self.review.take_finished(self.now_s, self.visits.followed())
-        self.recorder.pictured(
-            [(picture, f"day/{picture.kind}.jpg") for picture in finished], self.clock.now()
-        )
+        return self.look()
+
+    def look(self, *, written: bool = True) -> "Home":
+        """The pictures of visits are written, or cannot be."""
+        due = self.review.take_due(self.now_s, self.visits.followed(), self.visits.open_ids())
+        kept = [KeptLooks(looks, (f"day/{looks.kind}.jpg",) if written else ()) for looks in due]
+        self.recorder.looked(kept, self.clock.now(), self.discarded.extend)
         return self
 
     def set_clock(self, step_s: float) -> "Home":
@@ -113,7 +119,7 @@ def test_a_visit_has_a_beginning_an_end_and_its_facts(tmp_path: Path) -> None:
     assert (visit.kind, visit.person, visit.name, visit.camera) == (VisitKind.FAMILY, "anna", "Anna", DOOR)
     assert visit.began == pytest.approx(NOON + 4 * STEP_S)
     assert visit.ended == pytest.approx(NOON + 21 * STEP_S)
-    assert (visit.score, visit.service, visit.picture) == (0.9, "home", None)
+    assert (visit.score, visit.service, visit.picture) == (0.9, "home", "day/family.jpg")
     assert visit.why == VisitFacts(votes=3, frames=4, named=3, refused={"below threshold": 1}, best_score=0.9)
 
 
@@ -137,7 +143,7 @@ def test_whoever_was_nearly_named_is_a_doubtful_visit_without_a_name(tmp_path: P
     assert visit.why == VisitFacts(
         frames=12, named_otherwise=2, refused={"below threshold": 10}, best_score=0.9
     )
-    assert b"anna" not in (tmp_path / FILE).read_bytes()
+    assert "anna" not in visit.why.model_dump_json()
 
 
 def test_whoever_was_named_in_the_end_has_one_visit_and_no_doubtful_one(tmp_path: Path) -> None:
@@ -149,11 +155,33 @@ def test_a_doubtful_visit_whose_picture_cannot_be_written_is_recorded(tmp_path: 
     home = Home(tmp_path)
     home.visits = Visits(SETTINGS.model_copy(update={"stranger_votes": 100}))
     home.show(None, 10, 0.42)
-    finished: tuple[ReviewPicture, ...] = home.review.take_finished(float("inf"), ())
-    home.recorder.pictured([(picture, None) for picture in finished], home.clock.now())
-    home.stop()
+    home.now_s += 60
+    home.visits.observe(DOOR, home.now_s, [])
+    home.look(written=False).stop()
     [visit] = read(tmp_path / FILE)
     assert (visit.kind, visit.picture) == (VisitKind.DOUBTFUL, None)
+
+
+def test_the_scores_of_a_visit_are_kept_over_time_with_who_came_nearest(tmp_path: Path) -> None:
+    Home(tmp_path).show(None, 3, 0.4).show("anna", 20).wait(30).stop()
+    with closing(History.open(tmp_path / FILE)) as history:
+        [visit] = history.find(VisitFilter())[0]
+        points = history.scores.of(visit.visit_id)
+    assert points[0].seconds < 0.0 < points[-1].seconds
+    assert (points[0].score, points[-1].score) == (0.4, 0.9)
+    assert points[-1].nearest == "anna"
+
+
+def test_whoever_is_not_known_any_more_came_nearest_nowhere_and_has_no_picture(tmp_path: Path) -> None:
+    home = Home(tmp_path).show("anna", 5).wait(5)
+    assert home.writer.is_up_to_date(PATIENCE_S)
+    home.writer.keep_only(["tom"])
+    with closing(History.open(tmp_path / FILE)) as history:
+        assert history.forget("anna") == 1
+    home.show("anna", 5).wait(30).stop()
+    assert home.discarded == ["day/family.jpg"]
+    assert read(tmp_path / FILE) == []
+    assert b"anna" not in (tmp_path / FILE).read_bytes()
 
 
 def test_once_the_clock_is_right_so_are_the_times_of_visits_before(tmp_path: Path) -> None:

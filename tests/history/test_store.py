@@ -1,6 +1,7 @@
 """The database of visits."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from facerec_mqtt.history import (
     SCHEMA_VERSION,
     DamagedHistoryError,
     History,
+    Looks,
     MissingHistoryError,
     NewerHistoryError,
     VisitFacts,
     VisitFilter,
     VisitKind,
 )
+from facerec_mqtt.presence import ScorePoint
 from tests.support.visits import ANNA, NOON, STRANGER, filled, read
 
 
@@ -92,11 +95,55 @@ def test_of_many_visits_nothing_of_a_forgotten_person_stays_in_any_byte(tmp_path
     history = filled(tmp_path / "history.db", *visits)
     for number in range(0, 2000, 5):
         history.end(f"{number:05d}", NOON + 3000)
-        history.set_picture(f"{number:05d}", "2026-11-29/" + "x" * (number % 90))
+        person = "unmistakable" if number % 3 else None
+        points = (ScorePoint(0.0, 0.4, "unmistakable"), ScorePoint(1.0, 0.2, "tom"))
+        looks = Looks(person, points, ("2026-11-29/" + "x" * (number % 90),))
+        assert history.set_looks(f"{number:05d}", looks)
     assert b"nmistakable" in b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert history.forget("unmistakable") == 1333
     assert history.count(VisitFilter()) == 667
     assert b"nmistakable" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert [point.nearest for point in history.scores.of("00000")] == [None, "tom"]
+
+
+def test_looks_of_a_visit_are_added_to_those_of_the_run_before_and_go_with_it(tmp_path: Path) -> None:
+    history = filled(tmp_path / "history.db", ANNA)
+    early = (ScorePoint(-1.0, 0.4, None), ScorePoint(0.0, 0.9, "anna"))
+    assert history.set_looks("01A", Looks("anna", early, ("1.jpg", "2.jpg")))
+    late = (ScorePoint(60.0, 0.8, "anna"), ScorePoint(61.0, 0.7, "anna"))
+    assert history.set_looks("01A", Looks("anna", late[:1], ("3.jpg",)))
+    assert history.set_looks("01A", Looks("anna", late, ("4.jpg",), ("3.jpg",)))
+    assert history.scores.of("01A") == (*early, *late)
+    visit = history.get("01A")
+    assert visit is not None
+    assert (visit.picture, visit.more_pictures) == ("4.jpg", ("1.jpg", "2.jpg"))
+    assert history.pictures("anna") == ("4.jpg", "1.jpg", "2.jpg")
+    history.delete("01A")
+    assert history.scores.of("01A") == ()
+
+
+def test_looks_of_a_visit_that_is_gone_or_is_somebody_elses_by_now_are_rejected(tmp_path: Path) -> None:
+    history = filled(tmp_path / "history.db", ANNA)
+    looks = Looks("anna", (ScorePoint(0.0, 0.9, "anna"),), ("1.jpg",))
+    assert not history.set_looks("01X", looks)
+    history.assign(["01A"], VisitKind.FAMILY, "tom", "Tom")
+    assert not history.set_looks("01A", looks)
+    assert history.scores.of("01A") == ()
+    assert history.pictures("tom") == ()
+
+
+def test_a_history_without_scores_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    filled(path, ANNA, STRANGER).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP TABLE scores; DROP TRIGGER visit_with_scores_deleted;"
+            " ALTER TABLE visits DROP COLUMN more_pictures; PRAGMA user_version = 2;"
+        )
+    with closing(History.open(path)) as history:
+        assert [history.get("01A"), history.get("01B")] == [ANNA, STRANGER]
+        assert history.set_looks("01A", Looks("anna", (ScorePoint(0.0, 0.9, "anna"),)))
+        assert history.scores.of("01A")
 
 
 def test_who_has_visits(tmp_path: Path) -> None:

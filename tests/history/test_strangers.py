@@ -101,6 +101,8 @@ def test_a_history_without_groups_is_brought_up_to_date(history: History, tmp_pa
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TABLE embeddings; DROP TABLE merged; DROP VIEW grouped; DROP TRIGGER visit_deleted;"
+            " DROP TABLE scores; DROP TRIGGER visit_with_scores_deleted;"
+            " ALTER TABLE visits DROP COLUMN more_pictures;"
             " PRAGMA user_version = 1;"
         )
     with closing(History.open(path)) as opened:

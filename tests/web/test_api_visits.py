@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from facerec_mqtt.history import FILE, VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.history import FILE, History, Looks, VisitFacts, VisitKind, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.presence import ScorePoint
 from facerec_mqtt.settings import PicturesChoice
 from tests.support.page import Page, folders_in, page_request, running_page
 from tests.support.visits import NOON, filled
@@ -165,6 +166,43 @@ def test_a_deleted_visit_is_gone_with_its_picture(page: Page, folders: PageFolde
         ("GET", "/visits/0102/picture.jpg"),
     ):
         assert ask(page, method, path)[0] == 404
+
+
+def test_a_visit_opens_to_its_pictures_and_scores_and_all_pictures_move_when_it_was_another(
+    page: Page, folders: PageFolders
+) -> None:
+    names = ("2026-11-29/120300-123_front_door_family.jpg", "2026-11-29/120301-123_front_door_family.jpg")
+    for number, name in enumerate(names):
+        (folders.review_dir / name).write_bytes(b"%d" % number)
+    scores = (ScorePoint(-0.4, 0.31, "tom"), ScorePoint(0.0, 0.9, "anna"))
+    with closing(History.open(folders.model_dir / FILE)) as history:
+        assert history.set_looks("0103", Looks("anna", scores, names))
+    _, opened = ask(page, "GET", "/visits/0103")
+    assert opened["picture"] == opened["pictures"][0]
+    assert [page.client.get(url).content for url in opened["pictures"]] == [b"0", b"1"]
+    assert opened["scores"] == [
+        {"seconds": -0.4, "score": 0.31, "nearest": "Tom"},
+        {"seconds": 0.0, "score": 0.9, "nearest": "Anna"},
+    ]
+    assert ask(page, "GET", "/visits/0103/pictures/2.jpg")[0] == 404
+    status, _ = ask(page, "POST", "/visits/0103/assign", json={"person": "tom"})
+    assert status == 200
+    moved = sorted(path.name for path in (folders.enrollment_dir / "Tom").iterdir())
+    assert moved == [f"20261129-12030{number}-123_front_door_0103.jpg" for number in range(2)]
+    assert not any((folders.review_dir / name).exists() for name in names)
+    assert len(ask(page, "GET", "/visits/0103")[1]["pictures"]) == 2
+    assert ask(page, "DELETE", "/visits/0103")[0] == 204
+    assert len(list((folders.enrollment_dir / "Tom").iterdir())) == 2
+
+
+def test_a_deleted_visit_takes_all_its_pictures_with_it(page: Page, folders: PageFolders) -> None:
+    names = tuple(f"2026-11-29/12030{number}-123_front_door_family.jpg" for number in range(3))
+    for name in names:
+        (folders.review_dir / name).write_bytes(b"jpeg")
+    with closing(History.open(folders.model_dir / FILE)) as history:
+        assert history.set_looks("0103", Looks("anna", (), names))
+    assert ask(page, "DELETE", "/visits/0103")[0] == 204
+    assert [path.name for path in folders.review_dir.glob("*/*")] == [Path(PICTURE).name]
 
 
 @pytest.mark.parametrize("picture", ["../secret.jpg", "/etc/hostname", "link.jpg"])

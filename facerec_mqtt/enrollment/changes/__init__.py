@@ -4,6 +4,7 @@ from facerec_mqtt.enrollment.changes.assignment import (
     UnknownPersonError,
     Whose,
     assign_visits,
+    pictures_for_review,
     pictures_of_visits,
 )
 from facerec_mqtt.enrollment.changes.command import AssignmentController, UnknownVisitError
@@ -30,6 +31,7 @@ __all__ = [
     "listed_photos",
     "move_photo",
     "photo_name",
+    "pictures_for_review",
     "pictures_of_visits",
     "rename_in_model",
     "rename_person",

@@ -19,10 +19,10 @@ from facerec_mqtt.enrollment.album import photo_folder
 from facerec_mqtt.enrollment.changes.photos import move_photo
 from facerec_mqtt.enrollment.owners import STRANGERS, everybody_in
 from facerec_mqtt.history import History, VisitKind, VisitRecord
+from facerec_mqtt.presence import picture_path
 
 _OF_VISIT = re.compile(r".+_([0-9A-Za-z]{1,40})(-\d+)?\.jpg")
-_REVIEW_FILE = re.compile(r"(\d{4}-\d{2}-\d{2}/)?[\w-]+\.jpg")
-_IN_REVIEW = re.compile(r"(\d{4})-(\d{2})-(\d{2})/(\d{6}-\d{3}_\w+)_(stranger|doubtful)\.jpg")
+_IN_REVIEW = re.compile(r"(\d{4})-(\d{2})-(\d{2})/(\d{6}-\d{3}_\w+)_(family|visitor|stranger|doubtful)\.jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,10 @@ def _assign(
 ) -> Person | None:
     folder, person = _target(enrollment_dir, whose)
     pictures = pictures_of_visits(enrollment_dir, review_dir, visits)
-    for visit_id, path in pictures.items():
-        if path.parent != folder:
-            move_photo(path, folder, _name_of(path, visit_id))
+    for visit_id, paths in pictures.items():
+        for path in paths:
+            if path.parent != folder:
+                move_photo(path, folder, _name_of(path, visit_id))
     kind = VisitKind.STRANGER if person is None else VisitKind(person.kind.value)
     key, name = (None, None) if person is None else (person.slug, person.name)
     history.assign([visit.visit_id for visit in visits], kind, key, name)
@@ -103,8 +104,8 @@ def _assign(
 
 def pictures_of_visits(
     enrollment_dir: Path, review_dir: Path, visits: Iterable[VisitRecord]
-) -> Mapping[str, Path]:
-    """Where the pictures of visits are: in the review folder, or in the folder of who it was said to be.
+) -> Mapping[str, tuple[Path, ...]]:
+    """Where the pictures of visits are: in the review folder, and in the folder of who it was said to be.
 
     Args:
         enrollment_dir: the enrollment folder.
@@ -112,23 +113,27 @@ def pictures_of_visits(
         visits: as the history has them.
 
     Returns:
-        The file by the visit's id; those of which none is kept are missing.
+        The files by the visit's id, the best first; those of which none is kept are missing.
     """
     folders: dict[str | None, list[Path]] = {None: [enrollment_dir / STRANGERS]}
     for folder, owner in everybody_in(enrollment_dir).items():
         folders.setdefault(owner.slug, []).append(folder)
-    assigned: dict[str | None, dict[str, Path]] = {}
-    pictures: dict[str, Path] = {}
+    assigned: dict[str | None, dict[str, list[Path]]] = {}
+    pictures: dict[str, tuple[Path, ...]] = {}
     for visit in visits:
-        if visit.picture is not None and _REVIEW_FILE.fullmatch(visit.picture):
-            path = review_dir / visit.picture
-        else:
-            if visit.person not in assigned:
-                assigned[visit.person] = _by_visit(folders.get(visit.person, ()))
-            path = assigned[visit.person].get(visit.visit_id, Path())
-        if _is_plain(path):
-            pictures[visit.visit_id] = path
+        if visit.person not in assigned:
+            assigned[visit.person] = _by_visit(folders.get(visit.person, ()))
+        moved = [path for path in assigned[visit.person].get(visit.visit_id, ()) if _is_plain(path)]
+        if found := (*pictures_for_review(review_dir, visit), *moved):
+            pictures[visit.visit_id] = found
     return pictures
+
+
+def pictures_for_review(review_dir: Path, visit: VisitRecord) -> tuple[Path, ...]:
+    """The pictures of a visit that are in the review folder, the best first."""
+    names = () if visit.picture is None else (visit.picture, *visit.more_pictures)
+    paths = (picture_path(review_dir, name) for name in names)
+    return tuple(path for path in paths if path is not None)
 
 
 def _target(enrollment_dir: Path, whose: Whose) -> tuple[Path, Person | None]:
@@ -159,13 +164,13 @@ def _name_of(path: Path, visit_id: str) -> str:
     return f"{year}{month}{day}-{rest}_{visit_id}.jpg"
 
 
-def _by_visit(folders: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _by_visit(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
     for folder in folders:
         with contextlib.suppress(OSError):
-            for path in folder.iterdir():
+            for path in sorted(folder.iterdir()):
                 if match := _OF_VISIT.fullmatch(path.name):
-                    found[match[1]] = path
+                    found.setdefault(match[1], []).append(path)
     return found
 
 

@@ -83,7 +83,8 @@ class AssignmentController:
         with history_errors(self._path), closing(History.open(self._path)) as history:
             visits = _meant(history, command)
             history.try_to_write()
-            pictures = len(pictures_of_visits(self._enrollment_dir, self._review_dir, visits))
+            found = pictures_of_visits(self._enrollment_dir, self._review_dir, visits)
+            pictures = sum(map(len, found.values()))
             whose = Whose(command.person, command.name, command.visitor)
             try:
                 person = assign_visits(history, self._enrollment_dir, self._review_dir, visits, whose)

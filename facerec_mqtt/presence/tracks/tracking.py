@@ -74,6 +74,8 @@ class Track:
     """Slug of the person it was taken for."""
     stranger: str | None = None
     """Visit id of the stranger it was taken for."""
+    visit: Visit | None = None
+    """The one that it belongs to."""
     announced: Literal["arrived", "visitor", "stranger"] | None = None
     """The last event that this face decided."""
     good_frames: int = 0
@@ -129,7 +131,7 @@ class CameraView:
             if track.stranger == visit.visit_id or (
                 track.person is not None and track.person == visit.person
             ):
-                track.person = track.stranger = None
+                track.person = track.stranger = track.visit = None
                 track.votes.clear()
 
     def somebody_is_hidden(self) -> bool:

@@ -75,8 +75,16 @@ def delete_visit(context: PageContext, visit_id: VisitPath) -> None:
 
 @router.get("/visits/{visit_id}/picture.jpg", response_class=FileResponse)
 def visit_picture(context: PageContext, visit_id: VisitPath) -> Response:
-    """The picture that decided a visit."""
+    """The best picture of a visit."""
     return picture_file(context.household.visit_picture(visit_id), "image/jpeg")
+
+
+@router.get("/visits/{visit_id}/pictures/{number}.jpg", response_class=FileResponse)
+def other_picture(
+    context: PageContext, visit_id: VisitPath, number: Annotated[int, Path(ge=0, le=99)]
+) -> Response:
+    """One of the pictures of a visit; the best is number 0."""
+    return picture_file(context.household.visit_picture(visit_id, number), "image/jpeg")
 
 
 @router.get("/strangers")

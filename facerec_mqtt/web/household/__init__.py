@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.enrollment.changes import Whose, assign_visits, empty_trash, rename_in_model
+from facerec_mqtt.enrollment.changes import (
+    Whose,
+    assign_visits,
+    empty_trash,
+    pictures_for_review,
+    rename_in_model,
+)
 from facerec_mqtt.history import VisitFilter, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.settings import Choices as KeptChoices
@@ -127,9 +133,9 @@ class Household:
         with self._changing:
             self._delete([self._visits.record(visit_id)])
 
-    def visit_picture(self, visit_id: str) -> Path:
-        """The JPEG file of the picture that decided a visit."""
-        return self._visits.picture(visit_id)
+    def visit_picture(self, visit_id: str, number: int = 0) -> Path:
+        """The JPEG file of one of a visit's pictures, the best of which is number 0."""
+        return self._visits.picture(visit_id, number)
 
     def quality(self, days: int) -> Quality:
         """Whether it works: the visits of the last days."""
@@ -307,10 +313,9 @@ class Household:
         with self._changing, self._visits.writing() as history:
             history.try_to_write()
             for visit in visits:
-                # One that was assigned is a photo of somebody by now, and stays.
-                picture = self._visits.picture_file(visit) if visit.picture is not None else None
+                # Those that were assigned are photos of somebody by now, and stay.
                 with household_errors():
-                    if picture is not None:
+                    for picture in pictures_for_review(self._folders.review_dir, visit):
                         picture.unlink(missing_ok=True)
             history.delete(*(visit.visit_id for visit in visits))
 

@@ -21,7 +21,7 @@ from facerec_mqtt.history import (
 )
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.web.household.errors import InvalidError, NotThereError, household_errors
-from facerec_mqtt.web.schemas import Quality, Visit, VisitDetail, Visits
+from facerec_mqtt.web.schemas import Quality, ScoreThen, Visit, VisitDetail, Visits
 
 Names = Callable[[], dict[str, str]]
 """Present display names of everybody enrolled, by slug."""
@@ -77,12 +77,21 @@ class HouseholdVisits:
             HouseholdError: there is none, or the history cannot be read.
         """
         visit = self.record(visit_id)
-        described = self._described(visit, self._names(), self.picture_file(visit) is not None)
-        picture = described["picture"]
+        names, pictures = self._names(), self.picture_files(visit)
+        described = self._described(visit, names, bool(pictures))
+        with self.reading() as history:
+            scores = history.scores.of(visit_id)
         return VisitDetail(
             **described,
-            pictures=[] if picture is None else [picture],
-            scores=[],
+            pictures=[picture_url(visit_id, number) for number in range(len(pictures))],
+            scores=[
+                ScoreThen(
+                    seconds=each.seconds,
+                    score=each.score,
+                    nearest=each.nearest and names.get(each.nearest, each.nearest),
+                )
+                for each in scores
+            ],
             sentence=sentence(visit, described["name"]),
         )
 
@@ -146,26 +155,26 @@ class HouseholdVisits:
             pass
         return found
 
-    def picture(self, visit_id: str) -> Path:
-        """The JPEG file of the picture that decided a visit.
+    def picture(self, visit_id: str, number: int) -> Path:
+        """The JPEG file of one of a visit's pictures, the best of which is number 0.
 
         Raises:
             HouseholdError: none is kept.
         """
-        path = self.picture_file(self.record(visit_id))
-        if path is None:
-            raise NotThereError("No picture of this visit is kept any more.")
-        return path
+        paths = self.picture_files(self.record(visit_id))
+        if number >= len(paths):
+            raise NotThereError("This picture of the visit is not kept any more.")
+        return paths[number]
 
-    def picture_file(self, visit: VisitRecord) -> Path | None:
-        """Where the picture of a visit is; `None` where none is kept."""
-        return self._pictures([visit]).get(visit.visit_id)
+    def picture_files(self, visit: VisitRecord) -> tuple[Path, ...]:
+        """Where the pictures of a visit are, the best first."""
+        return self._pictures([visit]).get(visit.visit_id, ())
 
     def with_pictures(self, visits: Sequence[VisitRecord]) -> Collection[str]:
         """Which of some visits have a picture, by id."""
         return self._pictures(visits).keys()
 
-    def _pictures(self, visits: Sequence[VisitRecord]) -> Mapping[str, Path]:
+    def _pictures(self, visits: Sequence[VisitRecord]) -> Mapping[str, tuple[Path, ...]]:
         return pictures_of_visits(self._folders.enrollment_dir, self._folders.review_dir, visits)
 
     @contextmanager
@@ -221,9 +230,10 @@ class HouseholdVisits:
         }
 
 
-def picture_url(visit_id: str) -> str:
-    """Where the picture of a visit is given out."""
-    return f"/api/v1/visits/{quote(visit_id, safe='')}/picture.jpg"
+def picture_url(visit_id: str, number: int = 0) -> str:
+    """Where a picture of a visit is given out; number 0 is the best one."""
+    file = f"pictures/{number}.jpg" if number else "picture.jpg"
+    return f"/api/v1/visits/{quote(visit_id, safe='')}/{file}"
 
 
 def _named_by_somebody(visit: VisitRecord) -> bool:

@@ -20,18 +20,29 @@ class Visit(Answer):
     ended: str | None
     score: float
     picture: str | None
-    """Address of the picture that decided; `null` where none is kept."""
+    """Address of the best picture; `null` where none is kept."""
     stranger_id: str | None
     why: dict[str, object]
+
+
+class ScoreThen(Answer):
+    """The score at one moment of a visit."""
+
+    seconds: float
+    """Since the visit began; below 0 before it was decided."""
+    score: float
+    """0.5 is the threshold."""
+    nearest: str | None
+    """Name of who came nearest, also where no name was given."""
 
 
 class VisitDetail(Visit):
     """One visit, with all that is kept of it."""
 
     pictures: list[str]
-    """Addresses, the one that decided first."""
-    scores: list[tuple[float, float]]
-    """Seconds since the visit began and the score then, where more than the decision is known."""
+    """Addresses, the best first."""
+    scores: list[ScoreThen]
+    """Over time, the earliest first."""
     sentence: str
     """Why it was named, doubted or refused."""
 
