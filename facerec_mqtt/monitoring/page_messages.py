@@ -47,9 +47,11 @@ class PageFolders(_Message):
     enrollment_dir: Path
     model_dir: Path
     review_dir: Path
-    """Of pictures of strangers and of doubtful visits."""
+    """Of pictures of visits."""
     keeps_pictures: bool = False
-    """Whether the service keeps pictures of visits."""
+    """Whether the settings have pictures of visits kept."""
+    pictures_days: int = 30
+    """For so many days."""
     history_days: int = 30
     """Visits are kept for so many days; 0 keeps none."""
 

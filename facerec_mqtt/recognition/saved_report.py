@@ -39,6 +39,7 @@ class SavedPhoto(_Saved):
     """`Anna`; older reports lack it."""
     reason: str | None = None
     reason_code: str | None = None
+    duplicate_of: str | None = None
     note: str | None = None
 
 

@@ -248,6 +248,7 @@ class PageFeed:
                 model_dir=settings.model_dir,
                 review_dir=settings.review.folder,
                 keeps_pictures=settings.review.enabled,
+                pictures_days=settings.review.max_days,
                 history_days=settings.history.days,
             ),
             cameras=cameras,

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
 from facerec_mqtt.web.context import PageContext, url_helper
-from facerec_mqtt.web.schemas import Assignment, NewName
+from facerec_mqtt.web.schemas import Assignment, NewChoices, NewName
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=1000)]
@@ -95,6 +95,13 @@ def rollback(request: Request, context: PageContext, version: Text) -> RedirectR
     """Use another version."""
     context.household.rollback(version)
     return back_to(request, "/model")
+
+
+@router.post("/choices")
+def choose(request: Request, context: PageContext, keep: Text, back: Text = "") -> RedirectResponse:
+    """Say whether pictures of visits are kept."""
+    context.household.choose(NewChoices(keeps_pictures=keep == "yes"))
+    return back_to(request, "/model#pictures" if back == "model" else "/")
 
 
 @router.post("/cameras/{camera}")

@@ -64,7 +64,8 @@ def render(request: Request, context: Context, template: str, **values: object) 
         name = names.get(camera, camera).replace("_", " ")
         return name[:1].upper() + name[1:]
 
-    return context.render(request, template, {"service": service, "place": place} | values)
+    shared = {"service": service, "place": place, "folders": context.request.folders}
+    return context.render(request, template, shared | values)
 
 
 @router.get("/")
@@ -86,6 +87,7 @@ def now(request: Request, context: PageContext) -> HTMLResponse:
         photos=sum(each.photos for each in people),
         visits=visits,
         portrait_of=_portraits(everybody),
+        choices=home.choices(),
     )
 
 
@@ -185,12 +187,14 @@ def person(request: Request, context: PageContext, person: str) -> HTMLResponse:
 
 
 def _person_page(request: Request, context: Context, person: str, **values: object) -> HTMLResponse:
+    found = context.household.photos(person)
     return render(
         request,
         context,
         "person.html",
         person=context.household.person(person),
-        photos=context.household.photos(person).photos,
+        photos=found.photos,
+        judging=found.judging,
         to_rebuild=_to_rebuild(context, person),
         **values,
     )
@@ -234,6 +238,7 @@ def _model_page(request: Request, context: Context, **values: object) -> HTMLRes
         refused=refused,
         photos=sum(each.photos for each in home.people().people),
         quality=[home.quality(days) for days in (7, 28)],
+        choices=home.choices(),
         **values,
     )
 

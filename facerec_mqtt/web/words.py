@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
 
 _KINDS: Mapping[str, str] = {
@@ -21,12 +20,6 @@ _REFUSED: Mapping[str, str] = {
     "ambiguous": "Between two people",
     "face too small": "Face too small",
     "blurred": "Face too blurred",
-}
-_LIKE_ANOTHER: Mapping[str, str] = {
-    RejectionCode.DUPLICATE_OF: "It is almost the same as another photo, which is used.",
-    RejectionCode.DUPLICATE_OF_MEMBER: (
-        "It is almost the same as a photo of somebody of the family, which is used; delete the wrong one."
-    ),
 }
 _WEEK_DAYS = 6
 THRESHOLD = 0.5
@@ -163,8 +156,8 @@ def found(face: FoundFace) -> str:
 
 
 def why_not(photo: Photo) -> str:
-    """What is worth knowing of a photo, without the names of files."""
-    return _LIKE_ANOTHER.get(photo.reason_code or "") or photo.reason or photo.note or ""
+    """What is worth knowing of a photo."""
+    return photo.reason or photo.note or ""
 
 
 def worse(reason: str) -> str:

@@ -10,8 +10,9 @@ import cv2
 import pytest
 
 from facerec_mqtt.core.records import Image
-from facerec_mqtt.history import FILE, VisitFacts, VisitKind, VisitRecord
+from facerec_mqtt.history import FILE, History, Looks, VisitFacts, VisitKind, VisitRecord
 from facerec_mqtt.monitoring.page_messages import PageFolders
+from facerec_mqtt.presence import ScorePoint
 from facerec_mqtt.rendering import FAMILY, UNSEEN_STRANGERS, render_photo
 from tests.support.page import Page, folders_in, page_request, running_page
 from tests.support.service import Home
@@ -20,6 +21,8 @@ from tests.support.visits import filled
 FAMILY_VISITS = 120
 DAY = "2026-11-23"
 """Of the pictures that are kept."""
+PICTURES = 3
+"""Of the latest visit of the family."""
 _EVERY = timedelta(minutes=47)
 STRANGER, DOUBTFUL, OTHER_STRANGER = "01W3", "01W2", "01W1"
 
@@ -74,7 +77,22 @@ def live_in(folders: PageFolders) -> None:
                 nobody,
             )
         )
-    filled(folders.model_dir / FILE, *visits).close()
+    history = filled(folders.model_dir / FILE, *visits)
+    keep_looks(history, review, visits[0])
+    history.close()
+
+
+def keep_looks(history: History, review: Path, visit: VisitRecord) -> None:
+    """Give a visit pictures and scores, as the service keeps them."""
+    names = [f"18030{number}-000_front_door_family.jpg" for number in range(PICTURES)]
+    for number, name in enumerate(names):
+        cv2.imwrite(str(review / name), face("Anna", seed=20 + number))
+    scores = [
+        ScorePoint(round(0.4 * number - 1.2, 1), score, "anna" if score > 0.3 else "tom")
+        for number, score in enumerate((0.22, 0.35, 0.48, 0.71, 0.86, 0.93, 0.97, 0.9, 0.44, 0.88, 0.95))
+    ]
+    looks = Looks(visit.person, tuple(scores), tuple(f"{DAY}/{name}" for name in names))
+    assert history.set_looks(visit.visit_id, looks)
 
 
 def household(rebuilt: Home, folder: Path) -> PageFolders:

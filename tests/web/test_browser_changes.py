@@ -6,14 +6,17 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
+from facerec_mqtt.enrollment.person_file import photos_to_use
 from facerec_mqtt.recognition.model_store import current_version, load_current, new_version, save_model
 from facerec_mqtt.rendering import FAMILY, render_photo
+from facerec_mqtt.settings import read_choices
 from tests.support.broker import wait_until
 from tests.support.browser import OpenTab, Tab
-from tests.support.lived_in import DOUBTFUL, OTHER_STRANGER, STRANGER, face, pictures_in
-from tests.support.page import Page
+from tests.support.lived_in import DOUBTFUL, OTHER_STRANGER, STRANGER, face, household, pictures_in
+from tests.support.page import Page, page_request, running_page
+from tests.support.service import Home
 
 SIZES = ["phone", "desk"]
 
@@ -164,6 +167,107 @@ def test_a_photo_is_moved_and_a_person_renamed_and_forgotten(to_change: Page, op
     assert pictures_in(enrollment / "Annabel") == 0
 
 
+def test_a_photo_that_was_set_aside_is_used_anyway(to_change: Page, open_tab: OpenTab) -> None:
+    model_dir = to_change.folders.model_dir
+    current = load_current(model_dir)
+    assert current is not None
+    first, other, *rest = current.report["photos"]
+    aside = first | {
+        "used": False,
+        "reason": f"It is a near-duplicate of {other['file']}, which is used.",
+        "reason_code": "duplicate_of",
+        "duplicate_of": other["file"],
+    }
+    made = datetime.now(UTC) + timedelta(minutes=5)
+    report = {**current.report, "photos": [aside, other, *rest]}
+    save_model(
+        model_dir, replace(current, version=new_version(made), created=made.isoformat(), report=report)
+    )
+    folder, file = Path(aside["file"]).parts
+    [told] = [
+        each
+        for each in to_change.client.get(f"/api/v1/people/{folder.lower()}/photos").json()["photos"]
+        if each["file"] == file
+    ]
+    assert (told["used"], told["duplicate_of"]) == (False, other["file"])
+    assert Path(other["file"]).name not in told["reason"]
+    tab = open_tab(to_change.address, "phone")
+    photo = tab.open(f"/people/{folder.lower()}").locator(f"[data-photo='{file}']")
+    photo.get_by_role("button", name="Use it anyway").click()
+    photo.get_by_role("button", name="Use it no longer").wait_for()
+    assert file in photos_to_use(to_change.folders.enrollment_dir / folder)
+
+
+def test_a_visit_of_somebody_else_is_taken_out_of_a_strangers_group(
+    to_change: Page, open_tab: OpenTab
+) -> None:
+    merge = {"from": f"S{OTHER_STRANGER}", "into": f"S{STRANGER}"}
+    assert to_change.client.post("/api/v1/strangers/merge", json=merge).status_code == 200
+    tab = open_tab(to_change.address, "phone")
+    tab.open("/strangers")
+    tab.click("Somebody who came 2 times", role="link")
+    row = tab.page.locator(f"[data-visit='{OTHER_STRANGER}']")
+    row.get_by_role("button", name="Somebody else").click()
+    tab.shows("The visit is taken out.")
+    expect(row).to_be_hidden()
+    tab.go("Strangers")
+    expect(tab.page.locator("[data-stranger]")).to_have_count(2)
+
+
+def test_photos_that_are_chosen_before_the_page_can_take_them_are_taken(
+    to_change: Page, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    photo = tmp_path / "several.jpg"
+    cv2.imwrite(str(photo), cv2.hconcat([face("Anna", seed=5), face("Tom", seed=5)]))
+    tab = open_tab(to_change.address, "desk")
+    held: list[Route] = []
+    tab.page.route("**/static/page.js*", held.append)
+    page = tab.page
+    page.goto(f"{to_change.address}/people/anna", wait_until="commit")
+    page.locator("#photos-anna").set_input_files(photo)
+
+    def is_held() -> bool:
+        page.wait_for_timeout(10)  # what the browser asks for is heard meanwhile
+        return bool(held)
+
+    wait_until(is_held)
+    held[0].continue_()
+    # Of two faces one is to be clicked; until then the photo is not shown a second time.
+    page.get_by_role("button", name="Face 2").wait_for()
+    listed = page.locator("[data-photo='several.jpg']")
+    expect(listed).to_be_hidden()
+    assert listed.count() == 1
+    page.get_by_role("button", name="Face 2").click()
+    expect(page.locator("[data-photo='several-face-2.jpg']")).to_be_visible()
+    expect(listed).to_have_count(0)
+
+
+def test_the_household_is_asked_once_whether_pictures_are_kept_and_may_change_its_mind(
+    rebuilt: Home, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    folders = household(rebuilt, tmp_path).model_copy(update={"keeps_pictures": False})
+
+    def keeps() -> bool | None:
+        return read_choices(folders.model_dir).keeps_pictures
+
+    with running_page(page_request(folders)) as running:
+        tab = open_tab(running.address, "phone", java_script_enabled=False)
+        page = tab.open()
+        assert keeps() is None
+        expect(page.locator("#may")).to_contain_text(str(folders.review_dir))
+        tab.click("Yes, keep pictures")
+        expect(page.get_by_text("May pictures of visits be kept?")).to_have_count(0)
+        assert keeps() is True
+        page = tab.open("/model")
+        tab.click("Keep no more pictures")
+        page.get_by_role("button", name="Keep pictures of visits").wait_for()
+        assert keeps() is False
+    with running_page(page_request(folders.model_copy(update={"keeps_pictures": True}))) as running:
+        tab = open_tab(running.address, "phone", java_script_enabled=False)
+        assert tab.open().get_by_text("May pictures of visits be kept?").count() == 0
+        expect(tab.open("/model").locator("#pictures")).to_contain_text("FACEREC_REVIEW__ENABLED")
+
+
 def test_a_picture_is_tried_and_a_damaged_one_answered_in_a_sentence(
     to_change: Page, open_tab: OpenTab, tmp_path: Path
 ) -> None:
@@ -226,6 +330,11 @@ def test_a_model_that_was_refused_is_said_until_it_is_used_all_the_same(
     expect(page.locator("#rebuild-title")).not_to_have_text(before)
     expect(page.locator("#rebuild .note")).to_have_count(0)
     assert current_version(model_dir) == worse.version
+    # And the way back, among the versions that are kept.
+    page.locator("#versions").get_by_role("button", name="Use this one").click()
+    page.locator("#sure-yes").click()
+    wait_until(lambda: current_version(model_dir) == current.version, "the model was not rolled back")
+    expect(page.locator("#rebuild-title")).to_have_text(before)
 
 
 def test_the_report_of_a_rebuild_is_shown_as_it_was_made(to_change: Page, open_tab: OpenTab) -> None:

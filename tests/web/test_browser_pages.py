@@ -6,9 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
+from tests.support.broker import wait_until
 from tests.support.browser import OpenTab, proxy_with_prefix
-from tests.support.lived_in import DOUBTFUL, FAMILY_VISITS, STRANGER
+from tests.support.lived_in import DOUBTFUL, FAMILY_VISITS, OTHER_STRANGER, PICTURES, STRANGER
 from tests.support.page import Page, page_request, running_page
 
 PAGES = (
@@ -75,6 +77,48 @@ def test_without_javascript_all_is_there_to_be_read_and_a_visit_can_be_named(
     page.locator("#photos-tom").set_input_files(nobody)
     tab.click("Upload")
     tab.shows("nobody.jpg: added, but not usable")
+
+
+def test_a_visit_opens_to_its_best_pictures_and_its_scores_over_time(
+    lived_in: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(lived_in.address, "phone")
+    page = tab.open(f"/visits/01F{FAMILY_VISITS:05}")
+    shown = page.locator("[data-shot] img")
+    first = shown.get_attribute("src")
+    buttons = page.locator("[data-show]")
+    expect(buttons).to_have_count(PICTURES)
+    buttons.nth(1).click()
+    expect(shown).not_to_have_attribute("src", first or "")
+    wait_until(lambda: shown.evaluate("image => image.naturalWidth > 0"), "there is no such picture")
+    scores = lived_in.client.get(f"/api/v1/visits/01F{FAMILY_VISITS:05}").json()["scores"]
+    expect(page.locator(".scores circle")).to_have_count(len(scores))
+    expect(page.locator(".scores .low")).to_have_count(sum(each["score"] < 0.5 for each in scores))
+    page.get_by_text("As a table").click()
+    expect(page.locator("details tbody tr")).to_have_count(len(scores))
+    # One of which nothing is kept has neither.
+    page = tab.open(f"/visits/{OTHER_STRANGER}")
+    expect(page.locator(".scores, .strip")).to_have_count(0)
+
+
+def test_no_name_in_a_live_picture_covers_another(lived_in: Page, open_tab: OpenTab) -> None:
+    page = open_tab(lived_in.address, "phone").open()
+    tops = page.evaluate(
+        """async () => {
+            const {keepApart} = await import('/static/cameras.js')
+            const view = document.createElement('div')
+            view.className = 'view'
+            const tag = (name) => `<span class="tag">${name}</span>`
+            view.innerHTML = `<div class="tags">${['Grandma Edith', 'Anna', 'Tom'].map(tag).join('')}</div>`
+            document.body.append(view)
+            const tags = [...view.querySelectorAll('.tag')]
+            tags.forEach((tag, at) => { tag.style.left = ['10%', '20%', '85%'][at]; tag.style.top = '50%' })
+            keepApart(tags)
+            return tags.map((tag) => tag.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])
+        }"""
+    )
+    assert tops[1][0] >= tops[0][1]
+    assert tops[2] == tops[0]
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facerec_mqtt.core.rejections import Rejection, Remark
+from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark
+
+_DUPLICATES = (RejectionCode.DUPLICATE_OF, RejectionCode.DUPLICATE_OF_MEMBER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class PhotoReport:
         return None if facts is None else facts.sentence
 
     def as_json(self) -> dict[str, Any]:
-        """As reports list it; the note only where there is one."""
+        """As reports list it; the note, and what it is a near-duplicate of, only where there are such."""
         rejection, remark = self.rejection, self.remark
         listed: dict[str, Any] = {
             "file": self.file,
@@ -44,6 +46,8 @@ class PhotoReport:
             "reason": None if rejection is None else rejection.sentence,
             "reason_code": None if rejection is None else rejection.code,
         }
+        if rejection is not None and rejection.code in _DUPLICATES:
+            listed["duplicate_of"] = rejection.file
         return listed if remark is None else listed | {"note": remark.sentence, "note_code": remark.code}
 
 

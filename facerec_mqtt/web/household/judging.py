@@ -165,6 +165,7 @@ class Judgement(BaseModel):
     used: bool
     reason: str | None = None
     reason_code: str | None = None
+    duplicate_of: str | None = None
     note: str | None = None
 
 
@@ -231,6 +232,11 @@ class Audit:
         if is_new:
             self.refresh()
         return found
+
+    @property
+    def is_running(self) -> bool:
+        """Whether photos are looked at, or will be soon."""
+        return self._running
 
     def refresh(self) -> None:
         """Look at all photos again, soon."""

@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,14 @@ _OF_THE_FACE = frozenset(
         RejectionCode.BLURRED,
     }
 )
+
+# Without the name of a file, which says nothing to who looks at the photos.
+_LIKE_ANOTHER: Mapping[str, str] = {
+    RejectionCode.DUPLICATE_OF: "It is almost the same as another photo, which is used.",
+    RejectionCode.DUPLICATE_OF_MEMBER: (
+        "It is almost the same as a photo of somebody of the family, which is used; delete the wrong one."
+    ),
+}
 
 
 class Upload(Protocol):
@@ -118,7 +126,8 @@ class HouseholdPhotos:
         files = sorted(self.files(person).items(), key=lambda each: _changed(each[1]), reverse=True)
         judged = self._audit.judgements(path for _, path in files)
         return Photos(
-            photos=[_photo(person, file, judged[path], used_anyway=file in marks) for file, path in files]
+            photos=[_photo(person, file, judged[path], used_anyway=file in marks) for file, path in files],
+            judging=self._audit.is_running,
         )
 
     def add(self, person: str, uploads: Sequence[Upload]) -> list[AddedPhoto]:
@@ -286,7 +295,7 @@ class HouseholdPhotos:
                 name=shown,
                 added=False,
                 file=same,
-                reason=f"{name} has this photo already: {same}.",
+                reason=f"{name} has this photo already.",
                 reason_code="same_photo",
                 url=photo_url(person, same),
             )
@@ -338,8 +347,9 @@ def _photo(person: str, file: str, judged: Judgement | None, *, used_anyway: boo
     return Photo(
         file=file,
         used=None if judged is None else judged.used,
-        reason=None if judged is None else judged.reason,
+        reason=None if judged is None else _LIKE_ANOTHER.get(code or "") or judged.reason,
         reason_code=code,
+        duplicate_of=None if judged is None else judged.duplicate_of,
         note=None if judged is None else judged.note,
         url=photo_url(person, file),
         can_be_used=code is not None and code not in _CANNOT_BE_USED,

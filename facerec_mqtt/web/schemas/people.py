@@ -47,6 +47,8 @@ class Photo(Answer):
     reason: str | None
     """Why it is not used, in one sentence; `null` when it is."""
     reason_code: str | None = None
+    duplicate_of: str | None = None
+    """File in the enrollment folder of the photo that it is a near-duplicate of."""
     note: str | None = None
     """What is worth knowing of one that is used."""
     url: str
@@ -90,6 +92,8 @@ class Photos(Answer):
     """A person's photos."""
 
     photos: list[Photo]
+    judging: bool = False
+    """Whether photos are being compared with each other, so that what became of them may still change."""
 
 
 class PhotoChange(Request):

@@ -86,8 +86,25 @@ function draw(view, seen) {
     tag.style.top = `${(100 * (face.box[1] < height * 0.1 ? face.box[3] : face.box[1])) / height}%`
     return tag
   }))
+  keepApart([...tags.children])
   const sentence = faces.filter((face) => !face.name && face.reason).map((face) => face.reason).join(' ')
   if (words && words.textContent !== sentence) words.textContent = sentence
+}
+
+/** Move a name down that would cover another. */
+export function keepApart(tags) {
+  const placed = []
+  for (const tag of tags) {
+    let { left, right, top, bottom } = tag.getBoundingClientRect()
+    const covered = () => placed.find((other) => left < other.right && other.left < right && top < other.bottom && other.top < bottom)
+    let moved = 0
+    for (let other = covered(); other; other = covered()) {
+      const by = other.bottom - top + 2
+      ;[moved, top, bottom] = [moved + by, top + by, bottom + by]
+    }
+    if (moved) tag.style.marginTop = `${moved}px`
+    placed.push({ left, right, top, bottom })
+  }
 }
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))

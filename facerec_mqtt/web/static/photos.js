@@ -3,9 +3,11 @@
 import { call, element, upload } from './net.js'
 import { chooseName } from './names.js'
 import { refresh } from './live.js'
-import { complain, undoable } from './undo.js'
+import { complain, isWaiting, undoable } from './undo.js'
 
 const AT_ONCE = 2
+const JUDGING_MS = 2000
+let waiting = null
 
 /** Call a function with the pictures that come to an element by drop, by paste or by its file inputs. */
 export function takeFiles(form, onFiles) {
@@ -14,7 +16,9 @@ export function takeFiles(form, onFiles) {
     if (pictures.length) onFiles(pictures)
   }
   for (const input of form.querySelectorAll('input[type=file]')) {
-    input.addEventListener('change', () => { take(input.files); input.value = '' })
+    const taken = () => { take(input.files); input.value = '' }
+    input.addEventListener('change', taken)
+    if (input.files.length) taken() // chosen before this was here
   }
   for (const type of ['dragover', 'dragleave', 'drop']) {
     document.addEventListener(type, (event) => {
@@ -32,6 +36,16 @@ export function wirePhotos() {
   takeFiles(form, (files) => send(form.dataset.upload, files))
   document.getElementById('photos').addEventListener('click', onClick)
   document.getElementById('photos').addEventListener('submit', onDelete)
+  document.addEventListener('refreshed', followPhotos)
+  followPhotos()
+}
+
+/** Show no photo twice, and read again soon what is about to be found out of them. */
+function followPhotos() {
+  const asked = new Set([...document.querySelectorAll('#sending [data-asks]')].map((card) => card.dataset.asks))
+  for (const photo of document.querySelectorAll('#photos [data-photo]')) if (asked.has(photo.dataset.photo)) photo.hidden = true
+  clearTimeout(waiting)
+  if (document.querySelector('[data-judging]')) waiting = setTimeout(() => (isWaiting() ? followPhotos() : refresh()), JUDGING_MS)
 }
 
 /** Send files; they are shown above the photos until these are read again, and what was wrong stays until it is closed. */
@@ -57,6 +71,7 @@ async function sendOne(person, { file, card }) {
     answered(card, result.added ? 'Added' : 'Not added', '', result.added ? '' : 'bad')
     if (result.faces.length) answered(card, 'Added', result.reason ?? '', 'stranger')
     else if (result.reason) keep(result.name, result.added, result.reason)
+    if (result.faces.length) card.dataset.asks = result.file
     if (result.faces.length) offerFaces(card, `/people/${person}/photos/${encodeURIComponent(result.file)}`, result.faces)
   } catch (error) {
     progress.remove()

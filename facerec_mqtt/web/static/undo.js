@@ -36,6 +36,9 @@ export function undoable(sentence, commit) {
   pending = { commit, leave, timer: setTimeout(settle, PATIENCE_MS) }
 }
 
+/** Whether a change waits to be made. */
+export const isWaiting = () => pending !== null
+
 /** Take the last change back, if it has not been made yet. */
 export function undo() {
   if (!pending) return false
