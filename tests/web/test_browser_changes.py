@@ -221,7 +221,7 @@ def test_photos_that_are_chosen_before_the_page_can_take_them_are_taken(
     cv2.imwrite(str(photo), cv2.hconcat([face("Anna", seed=5), face("Tom", seed=5)]))
     tab = open_tab(to_change.address, "desk")
     held: list[Route] = []
-    tab.page.route("**/static/page.js*", held.append)
+    tab.page.route("**/static/page.js*", lambda route: held.append(route))
     page = tab.page
     page.goto(f"{to_change.address}/people/anna", wait_until="commit")
     page.locator("#photos-anna").set_input_files(photo)
