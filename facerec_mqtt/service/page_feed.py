@@ -32,7 +32,7 @@ from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import WatchedCamera
 from facerec_mqtt.service.page_process import PageProcess, where_found
 from facerec_mqtt.service.restart import Restart
-from facerec_mqtt.settings import Settings
+from facerec_mqtt.settings import CameraSettings, Settings
 
 _log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 0.5
@@ -227,7 +227,7 @@ class PageFeed:
                 slug=slug,
                 name=watched.settings.name,
                 descriptor=watched.camera.frame_descriptor,
-                host=_host(watched.settings.url),
+                host=_host(watched.settings),
                 region=watched.settings.region,
                 min_face_px=watched.settings.min_face_px,
                 has_main_stream=watched.settings.main_url is not None,
@@ -276,9 +276,9 @@ def _camera(slug: str, watched: WatchedCamera) -> dict[str, Any]:
     }
 
 
-def _host(url: str) -> str | None:
-    """Where a camera is in the network; `None` for files and devices."""
-    return urlsplit(url).hostname if "://" in url else None
+def _host(camera: CameraSettings) -> str | None:
+    """Where a camera is in the network; `None` where it is not asked itself."""
+    return urlsplit(camera.url).hostname if camera.kind in ("rtsp", "http") else None
 
 
 def _face(sighting: Sighting, names: Mapping[str, str]) -> LiveFace:

@@ -8,7 +8,24 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from facerec_mqtt.core.errors import SettingsError
-from facerec_mqtt.settings import SettingsOrigin, load_settings
+from facerec_mqtt.settings import Settings, SettingsOrigin, load_settings
+
+
+def require_cameras(settings: Settings, origin: SettingsOrigin) -> None:
+    """See that there is a camera, or a page on which the first one can be set.
+
+    Args:
+        settings: all of them.
+        origin: where they have come from. Without a file it is more likely that they were not found.
+
+    Raises:
+        SettingsError: there is nothing to do.
+    """
+    if not settings.cameras and not (settings.web.enabled and (origin.file or settings.web.ingress)):
+        raise SettingsError(
+            "No camera is set; set FACEREC_CAMERAS, for example "
+            '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -28,10 +45,7 @@ class Restart:
         Raises:
             SettingsError: it would not start with them; it goes on as it is.
         """
-        if not load_settings(self.origin.given).cameras:
-            raise SettingsError(
-                "There is no camera in the settings any more; the service goes on with those it has."
-            )
+        require_cameras(load_settings(self.origin.given), self.origin)
         self.is_wanted = True
         self.stop.set()
 

@@ -8,11 +8,10 @@ import threading
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.clock import WallClock, zone_or_machines
-from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.loop import Service
-from facerec_mqtt.service.restart import Restart
+from facerec_mqtt.service.restart import Restart, require_cameras
 from facerec_mqtt.settings import Settings, SettingsOrigin
 
 _log = logging.getLogger(__name__)
@@ -27,13 +26,9 @@ def run_service(settings: Settings, origin: SettingsOrigin, *, explain: bool = F
         explain: log for each face why it was announced as it was, or why it was not.
 
     Raises:
-        FacerecError: no camera is set, or a shipped network cannot be loaded.
+        FacerecError: no camera is set, nor can one be set on the page; or a shipped network cannot be loaded.
     """
-    if not settings.cameras:
-        raise FacerecError(
-            "No camera is set; set FACEREC_CAMERAS, for example "
-            '[{"name":"front_door","url":"rtsp://10.0.0.7:554/sub","username":"cam","password":"..."}].'
-        )
+    require_cameras(settings, origin)
     # What it writes holds faces and embeddings, and a core file would hold passwords; children inherit both.
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -52,7 +47,9 @@ def run_service(settings: Settings, origin: SettingsOrigin, *, explain: bool = F
         settings.mqtt, settings.privacy, cameras=slugs, clock=clock, house=settings.house.name
     )
     names = ", ".join(camera.name for camera in settings.cameras)
-    _log.info("facerec-mqtt %s watches %s", __version__, names)
+    _log.info("facerec-mqtt %s watches %s", __version__, names or "nothing")
+    if not settings.cameras:
+        _log.warning("No camera is set yet; find one on the page, or set FACEREC_CAMERAS")
     restart = Restart(origin, stop)
     Service(settings, recognizer, publisher, clock, explain=explain, restart=restart).run(stop)
     if restart.is_wanted:

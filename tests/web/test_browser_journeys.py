@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tests.support.broker import Broker, wait_until
 from tests.support.browser import OpenTab
 from tests.support.lived_in import pictures_in
+from tests.support.onvif_camera import PASSWORD, USERNAME, OnvifCamera, onvif_camera
 from tests.support.service import Home, RunningService, write_film
 from tests.support.service_runs import REBUILD_PATIENCE_S, camera
 
@@ -34,10 +35,43 @@ def page_of_a_service(home: Home, broker: Broker, film: Path, log_folder: Path) 
         yield address
 
 
-def _answers(address: str) -> bool:
+def _answers(address: str, cameras: int = 1) -> bool:
     with suppress(httpx.TransportError):
-        return httpx.get(f"{address}/api/v1/status").json()["cameras"][0]["online"] is True
+        states = [each["online"] for each in httpx.get(f"{address}/api/v1/status").json()["cameras"]]
+        return states == [True] * cameras
     return False
+
+
+def test_the_first_camera_is_found_and_watched_by_clicks(
+    broker: Broker, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = broker.environment() | {"FACEREC_WEB__PORT": str(port), "FACEREC_WEB__ENABLED": "true"}
+    file = tmp_path / ".env"
+    file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    address = f"http://127.0.0.1:{port}"
+    with (
+        onvif_camera(OnvifCamera()) as there,
+        RunningService({"FACEREC_WEB__ENABLED": "true"}, tmp_path / "service.log"),
+    ):
+        wait_until(lambda: _answers(address, cameras=0), "the page does not answer")
+        tab = open_tab(address, "phone")
+        page = tab.open()
+        page.get_by_role("link", name="Find cameras").click()
+        tab.click("Find cameras")
+        page.get_by_label("User of the cameras").fill(USERNAME)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_label("Address").fill(there)
+        page.get_by_role("button", name="Find", exact=True).click()
+        page.get_by_role("textbox", name="Name of the camera").fill("Front door")
+        tab.click("Add")
+        tab.click("Restart now")
+        tab.shows("The service has started again.")
+        expect(page.locator("[data-camera=front_door]")).to_be_visible()
+        tab.problems.clear()  # that nobody was there for a while stands in the console, too
+        tab.page.close()
+    assert file.read_text().count("\n") == len(settings) + 1
 
 
 def test_the_first_visit_leads_from_nothing_to_an_arrival(

@@ -178,6 +178,7 @@ def test_a_camera_is_found_and_added(setup: SetupPage, open_tab: OpenTab, size: 
         tab.shows("It refuses this user or password")
         find(address, PASSWORD)
         page.get_by_role("radio", name="2560 × 1440").check()
+        page.get_by_text("As a line to copy").click()
         expect(page.locator("#found-cameras code")).to_contain_text("/main?x=1&y=2")
         expect(page.locator("#found-cameras code")).to_contain_text('"password":"PASSWORD"')
     assert tab.serious() == []

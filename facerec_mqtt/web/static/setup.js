@@ -57,12 +57,14 @@ function shown(camera, login) {
   })
   item.append(element('fieldset', { class: 'streams' }, element('legend', {}, 'Stream'), ...choices))
   const section = document.getElementById('finding')
-  if ('canSave' in section.dataset && !camera.known) item.append(adding(camera, () => chosen, login))
+  const saves = 'canSave' in section.dataset && !camera.known
+  if (saves) item.append(adding(camera, () => chosen, login))
   const copy = element('button', { type: 'button', class: 'round', 'aria-label': 'Copy the line' })
   copy.dataset.copy = ''
   copy.append(document.querySelector('#copy-icon').content.cloneNode(true))
-  item.append(element('div', { class: 'copy' }, code, copy))
-  if (login.username) item.append(element('p', { class: 'soft small' }, 'In the line, put the password in the place of PASSWORD.'))
+  const line = element('div', {}, element('div', { class: 'copy' }, code, copy))
+  if (login.username) line.append(element('p', { class: 'soft small' }, 'Put the password in the place of PASSWORD.'))
+  item.append(saves ? element('details', {}, element('summary', {}, 'As a line to copy'), line) : line)
   return item
 }
 
