@@ -2,9 +2,12 @@
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from functools import partial
 
 from facerec_mqtt.cli.output import progress_on_terminal
+from facerec_mqtt.core.clock import zone_or_machines
 from facerec_mqtt.core.errors import BrokerError, EnrollmentError, FacerecError, ModelError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.core.slugs import slug
@@ -19,10 +22,17 @@ from facerec_mqtt.enrollment import (
     require_nothing_left,
 )
 from facerec_mqtt.enrollment.changes import rename_in_model, rename_person
-from facerec_mqtt.enrollment.forget import forget
+from facerec_mqtt.enrollment.forget import Likeness, forget
 from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.faces import STILL_SIDE_PX
-from facerec_mqtt.history import HistoryError, forget_visits
+from facerec_mqtt.history import (
+    HistoryError,
+    VisitRecord,
+    forget_visits,
+    knows_strangers,
+    unnamed_that_go,
+    visits_to_forget,
+)
 from facerec_mqtt.mqtt import remove_person_from_broker
 from facerec_mqtt.presence import remove_person
 from facerec_mqtt.recognition import Recognizer
@@ -48,12 +58,13 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
     """
     places = Places(settings.enrollment_dir, settings.model_dir, settings.review.folder)
     traces = find_traces(places, name)
+    load_recognizer = partial(_load_recognizer, settings)
     if ask:
         if not sys.stdin.isatty():
             raise FacerecError(
                 f"Nothing was removed: {traces.person.name} is only forgotten after a question or with --yes."
             )
-        if not _is_wanted(traces):
+        if not _is_wanted(_summary(traces, *_visits_that_go(places, traces, load_recognizer))):
             print("Nothing was removed.")
             return 1
     if traces.in_use and traces.others:
@@ -72,9 +83,6 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
                 progress=progress,
             )
 
-    def load_recognizer() -> Recognizer:
-        return Recognizer.from_settings(settings.recognition, min_side_px=STILL_SIDE_PX)
-
     # By name: what was found before the question may be something else now.
     person = forget(places, traces.person.slug, make_model, load_recognizer)
     if at_broker:
@@ -86,6 +94,31 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
     _remove_visits(places, person)
     print(f"{person.name} is forgotten on this machine. {done}")
     return 0
+
+
+def show_what_would_go(settings: Settings, name: str) -> int:
+    """Print what `forget_person` would remove, with each visit that has no name.
+
+    Returns:
+        0.
+
+    Raises:
+        FacerecError: nobody is called that, or something cannot be read.
+    """
+    places = Places(settings.enrollment_dir, settings.model_dir, settings.review.folder)
+    traces = find_traces(places, name)
+    named, unnamed = _visits_that_go(places, traces, partial(_load_recognizer, settings))
+    print(_summary(traces, named, unnamed))
+    zone = zone_or_machines(os.environ)
+    for visit in unnamed:
+        began = datetime.fromtimestamp(visit.began, UTC).astimezone(zone)
+        print(f"  {visit.visit_id}  {began:%Y-%m-%d %H:%M:%S}  {visit.camera}")
+    print("Nothing was removed.")
+    return 0
+
+
+def _load_recognizer(settings: Settings) -> Recognizer:
+    return Recognizer.from_settings(settings.recognition, min_side_px=STILL_SIDE_PX)
 
 
 def rename(settings: Settings, old: str, new: str) -> int:
@@ -163,24 +196,44 @@ def _remove_visits(places: Places, person: Person) -> None:
     require_nothing_left(person, left)
 
 
-def _is_wanted(traces: Traces) -> bool:
+def _is_wanted(summary: str) -> bool:
     """Ask; the end of the input is a no."""
     try:
-        answer = input(f"{_summary(traces)} Type yes to remove all of it permanently: ")
+        answer = input(f"{summary} Type yes to remove all of it permanently: ")
     except EOFError:
         print()
         return False
     return answer.strip().lower() == "yes"
 
 
-def _summary(traces: Traces) -> str:
+def _summary(traces: Traces, named: int, unnamed: Sequence[VisitRecord]) -> str:
     photos = sum(len(files) for folder in traces.folders for _, _, files in os.walk(folder))
+    person = traces.person.name
     after = (
         f"{', '.join(traces.others)} stay enrolled."
         if traces.others
         else "Nobody else is enrolled: no model stays."
     )
     return (
-        f"{traces.person.name}: {photos} pictures in {len(traces.folders)} folders, {len(traces.versions)}"
-        f" versions of the model, and what was made of them. {after}"
+        f"{person}: {photos} pictures in {len(traces.folders)} folders, {len(traces.versions)} versions of"
+        f" the model, {named} visits, {unnamed_that_go(len(unnamed), person)}, and what was made"
+        f" of them. {after}"
     )
+
+
+def _visits_that_go(
+    places: Places, traces: Traces, load_recognizer: Callable[[], Recognizer]
+) -> tuple[int, tuple[VisitRecord, ...]]:
+    """How many visits have the name, and those without one that probably are the person's.
+
+    Raises:
+        EnrollmentError: the history cannot be read.
+    """
+    try:
+        known = knows_strangers(places.models)
+        looks = Likeness(places, traces, traces.folders, load_recognizer).looks if known else None
+        return visits_to_forget(places.models, traces.person.slug, looks)
+    except HistoryError as error:
+        raise EnrollmentError(
+            f"Nobody can tell which visits would go, and nothing was removed: {error}"
+        ) from error

@@ -173,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("name", metavar="NAME", help="the person's name")
     _add_folders(forget)
     forget.add_argument("--yes", action="store_true", help="do not ask")
+    forget.add_argument("--dry-run", action="store_true", help="show what would go, and remove nothing")
     # As the page's child, which does not know the broker: the service beside it does.
     forget.add_argument("--for-page", action="store_true", help=argparse.SUPPRESS)
     forget.set_defaults(command=_forget)
@@ -307,8 +308,10 @@ def _find(arguments: argparse.Namespace) -> int:
 
 
 def _forget(arguments: argparse.Namespace) -> int:
-    from facerec_mqtt.cli.forget import forget_person
+    from facerec_mqtt.cli.forget import forget_person, show_what_would_go
 
+    if arguments.dry_run:
+        return show_what_would_go(_settings(arguments), arguments.name)
     return forget_person(
         _settings(arguments), arguments.name, ask=not arguments.yes, at_broker=not arguments.for_page
     )

@@ -17,6 +17,7 @@ from facerec_mqtt.history.removal import (
     has_visits,
     knows_strangers,
     people_with_visits,
+    visits_to_forget,
 )
 from facerec_mqtt.history.schema import SCHEMA_VERSION
 from facerec_mqtt.history.store import FILE, MAX_PAGE, History
@@ -24,11 +25,14 @@ from facerec_mqtt.history.strangers import (
     SAME_PERSON,
     Embedding,
     GroupedEmbedding,
+    Resemblance,
     StrangerGroup,
     StrangerGroups,
     Strangers,
     Suggestion,
+    resemblance_to,
     suggest,
+    unnamed_that_go,
 )
 from facerec_mqtt.history.writer import HistoryWriter
 
@@ -47,6 +51,7 @@ __all__ = [
     "Looks",
     "MissingHistoryError",
     "NewerHistoryError",
+    "Resemblance",
     "StrangerGroup",
     "StrangerGroups",
     "Strangers",
@@ -66,5 +71,8 @@ __all__ = [
     "people_with_visits",
     "prepare_copy",
     "require_usable",
+    "resemblance_to",
     "suggest",
+    "unnamed_that_go",
+    "visits_to_forget",
 ]

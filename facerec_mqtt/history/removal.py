@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from facerec_mqtt.core.records import Person, Vectors
+from facerec_mqtt.core.records import Person
 from facerec_mqtt.history.errors import (
     DamagedHistoryError,
     HistoryError,
@@ -13,8 +13,9 @@ from facerec_mqtt.history.errors import (
     MissingHistoryError,
     history_errors,
 )
-from facerec_mqtt.history.records import VisitFilter
+from facerec_mqtt.history.records import VisitFilter, VisitRecord
 from facerec_mqtt.history.store import FILE, History
+from facerec_mqtt.history.strangers import Resemblance
 from facerec_mqtt.presence import picture_path
 
 _WAIT_S = 30.0
@@ -60,16 +61,39 @@ def knows_strangers(folder: Path) -> bool:
         return True
 
 
-def forget_strangers(
-    folder: Path, looks: Vectors, network: str, resembles: float, *, wait_s: float = _WAIT_S
-) -> None:
-    """Delete the visits of strangers who may be somebody, also while a service writes others.
+def visits_to_forget(
+    folder: Path, person: str, looks: Resemblance | None
+) -> tuple[int, tuple[VisitRecord, ...]]:
+    """Look for what would be deleted of somebody.
 
     Args:
         folder: that the history is in.
-        looks: (N, D) float32 unit embeddings of the person.
-        network: SHA-256 of the backbone that made them, in hex; what another has made goes, too.
-        resembles: cosine from which on a visit goes.
+        person: the slug.
+        looks: of the person; `None` where nothing is known of it.
+
+    Returns:
+        How many visits have the name, and those without a name that probably are the person's.
+
+    Raises:
+        HistoryError: the history cannot be read.
+    """
+    path = folder / FILE
+    try:
+        with history_errors(path), closing(History.open(path, read_only=True)) as history:
+            found = () if looks is None else history.resembling(looks)
+            visits = (history.get(visit_id) for visit_id in found)
+            named = history.count(VisitFilter(person=person))
+            return named, tuple(visit for visit in visits if visit is not None)
+    except MissingHistoryError:
+        return 0, ()
+
+
+def forget_strangers(folder: Path, looks: Resemblance, *, wait_s: float = _WAIT_S) -> None:
+    """Delete the visits without a name that probably are somebody's, also while a service writes others.
+
+    Args:
+        folder: that the history is in.
+        looks: of the person; embeddings that another network has made go, too.
         wait_s: for how long to try, where somebody else has it locked.
 
     Raises:
@@ -77,7 +101,7 @@ def forget_strangers(
     """
 
     def forget(history: History) -> None:
-        history.forget_strangers(looks, network, resembles)
+        history.forget_strangers(looks)
 
     _change(folder / FILE, forget, wait_s)
 

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from facerec_mqtt.core.records import Vectors
+import numpy as np
+
 from facerec_mqtt.history.errors import MissingHistoryError, history_errors
 from facerec_mqtt.history.records import Looks, VisitFilter, VisitKind, VisitRecord
 from facerec_mqtt.history.rows import (
@@ -25,7 +26,7 @@ from facerec_mqtt.history.rows import (
     visit_of,
 )
 from facerec_mqtt.history.schema import prepare
-from facerec_mqtt.history.strangers import Embedding, Strangers
+from facerec_mqtt.history.strangers import Embedding, Resemblance, Strangers
 from facerec_mqtt.presence.review import MOST_SCORES
 
 FILE = "history.db"
@@ -298,13 +299,19 @@ class History:
         self._write_again()
         return count
 
-    def forget_strangers(self, looks: Vectors, network: str, resembles: float) -> int:
-        """Delete the visits of strangers who may be somebody, and embeddings that cannot be compared.
+    def resembling(self, looks: Resemblance) -> tuple[str, ...]:
+        """Ids of the visits without a name that probably are somebody's, the first one first."""
+        kept = self.strangers.embeddings(looks.network)
+        if not kept:
+            return ()
+        fit = looks.fit(np.stack([each.vector for each in kept]))
+        return tuple(each.visit_id for each, fits in zip(kept, fit, strict=True) if fits)
+
+    def forget_strangers(self, looks: Resemblance) -> int:
+        """Delete the visits without a name that probably are somebody's, and embeddings of other networks.
 
         Args:
-            looks: (N, D) float32 unit embeddings of the person.
-            network: SHA-256 of the backbone that made them, in hex.
-            resembles: cosine from which on a visit goes.
+            looks: of the person.
 
         Returns:
             How many visits were deleted. Nothing of them stays in the file.
@@ -312,13 +319,9 @@ class History:
         Raises:
             sqlite3.OperationalError: somebody else has it locked, or reads it at the moment.
         """
-        doomed = [
-            each.visit_id
-            for each in self.strangers.embeddings(network)
-            if len(looks) and float((looks @ each.vector).max()) >= resembles
-        ]
+        doomed = self.resembling(looks)
         with self._connection:
-            self._connection.execute("DELETE FROM embeddings WHERE network <> ?", (network,))
+            self._connection.execute("DELETE FROM embeddings WHERE network <> ?", (looks.network,))
         count = self.delete(*doomed)
         self._write_again()
         return count

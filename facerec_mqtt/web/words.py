@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from facerec_mqtt.history import unnamed_that_go
 from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
 
 _KINDS: Mapping[str, str] = {
@@ -29,6 +30,24 @@ THRESHOLD = 0.5
 def local_now() -> datetime:
     """The present, in this machine's zone."""
     return datetime.now().astimezone()
+
+
+def what_goes(name: str, photos: int, named: int, unnamed: int | None) -> str:
+    """What goes when somebody is forgotten.
+
+    Args:
+        name: the person's.
+        photos: how many there are.
+        named: visits with the name.
+        unnamed: visits without a name that probably are the person's; `None` where nobody can tell yet.
+    """
+    who = f"visits without a name that probably are {name}"
+    if unnamed is not None:
+        who = unnamed_that_go(unnamed, name)
+    return (
+        f"{photos} photo{'' if photos == 1 else 's'}, {named} visit{'' if named == 1 else 's'} of {name},"
+        f" {who}, and everything that the model has learnt are removed."
+    )
 
 
 def moment(text: str) -> datetime:

@@ -5,6 +5,8 @@ import os
 import pty
 import shutil
 import subprocess
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,13 +15,15 @@ import pytest
 
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.enrollment.traces import mentions
-from facerec_mqtt.history import has_visits
+from facerec_mqtt.history import FILE, Embedding, History, has_visits
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
+from facerec_mqtt.recognition import load_current
 from facerec_mqtt.rendering import FAMILY, Pose, render_frame
 from tests.support.broker import PATIENCE_S, Broker, wait_until
 from tests.support.forget import ANNA, files_in
 from tests.support.service import Home, RunningService, clean_environment, program, run_program
 from tests.support.traces import secrets_of, traces_of
+from tests.support.visits import STRANGER, read
 
 
 @pytest.fixture
@@ -46,6 +50,22 @@ def test_without_a_terminal_and_without_yes_nothing_is_removed(own_home: Home) -
         "facerec-mqtt: Nothing was removed: Anna is only forgotten after a question or with --yes."
     )
     assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
+
+
+def test_a_dry_run_shows_which_visits_without_a_name_would_go(own_home: Home) -> None:
+    model = load_current(own_home.models)
+    assert model is not None
+    anna, tom = (model.arrays["templates"][row] for row in (0, 1))
+    with closing(History.open(own_home.models / FILE)) as history:
+        for visit_id, vector in (("likeanna", anna), ("liketom", tom)):
+            history.put(replace(STRANGER, visit_id=visit_id), Embedding(vector, model.backbone_digest))
+    done = forget_command(own_home, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "one visit without a name that probably is Anna" in done.stdout
+    assert "likeanna" in done.stdout
+    assert "liketom" not in done.stdout
+    assert len(list((own_home.enrollment / "Anna").iterdir())) == 8
+    assert len(read(own_home.models / FILE)) == 2
 
 
 @pytest.mark.parametrize("answer", [b"no\n", b"\x04"], ids=["no", "the end of the input"])

@@ -17,10 +17,10 @@ import pytest
 from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.enrollment.folder import read_enrollment_folder
-from facerec_mqtt.enrollment.forget import forget
+from facerec_mqtt.enrollment.forget import Likeness, forget
 from facerec_mqtt.enrollment.traces import find_traces, mentions
 from facerec_mqtt.history import FILE as HISTORY
-from facerec_mqtt.history import Embedding, History
+from facerec_mqtt.history import Embedding, History, visits_to_forget
 from facerec_mqtt.presence.state_file import LastSeen, ServiceState, StateFile, remove_person
 from facerec_mqtt.recognition.model_store import is_emptied, load_current, versions
 from tests.support import killed_forgets
@@ -60,15 +60,31 @@ def test_visits_without_a_name_that_may_be_of_the_forgotten_go_and_others_stay(f
             history.put(visit, Embedding(vector.astype(np.float32), digest))
             if person == 1:
                 secrets.append(vector.astype(np.float16).tobytes())
+        for visit_id, with_anna, with_tom in (("neighbour", 0.32, 0.0), ("sister", 0.5, 0.6)):
+            other = replace(STRANGER, visit_id=visit_id, stranger_id=visit_id, picture=None)
+            history.put(other, Embedding(like(with_anna, with_tom), PatternBackbone.digest))
+    anna = Likeness(where, find_traces(where, "Anna"), [where.enrollment / "Anna"], killed_forgets.recognizer)
+    named, unnamed = visits_to_forget(where.models, "anna", anna.looks)
+    assert (named, [visit.visit_id for visit in unnamed]) == (0, ["011new"])
     assert traces_of(family, secrets) != []
     killed_forgets.forget_anna(family)
     assert traces_of(family, secrets) == []
     with closing(History.open(where.models / HISTORY)) as history:
         kept = history.strangers.embeddings(PatternBackbone.digest)
-        assert {each.visit_id for each in kept} == {"013new", "019new"}
+        assert {each.visit_id for each in kept} == {"013new", "019new", "neighbour", "sister"}
         # What another network saw cannot be compared, so the visit stays without it.
         assert history.get("013old") is not None
         assert history.strangers.embeddings("another backbone") == ()
+
+
+def like(with_anna: float, with_tom: float) -> np.ndarray:
+    """Somebody whose embedding has these cosines to Anna's and to Tom's."""
+    anna, tom, own = (pattern(person).ravel() / np.linalg.norm(pattern(person)) for person in (1, 2, 77))
+    both = np.stack([anna, tom])
+    parts = np.linalg.solve(both @ both.T, [with_anna, with_tom]) @ both
+    own -= np.linalg.solve(both @ both.T, both @ own) @ both
+    vector = parts + own / np.linalg.norm(own) * np.sqrt(1 - parts @ parts)
+    return np.asarray(vector, np.float32)
 
 
 def test_a_known_visitor_is_forgotten_as_a_member_is(family: Path) -> None:

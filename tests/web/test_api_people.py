@@ -86,6 +86,8 @@ def test_people_have_what_the_last_rebuild_reported(page: Page) -> None:
     assert (anna["person"], anna["name"], anna["photos"]) == ("anna", "Anna", 8)
     assert 0 < anna["used"] <= 8
     assert 0 <= anna["recognised"] <= 1
+    goes = ask(page, "GET", "/people/anna/to-forget")[1]
+    assert (goes["photos"], goes["visits"], goes["unnamed"]) == (8, 0, 0)
     assert page.client.get(anna["picture"]).headers["content-type"] == "image/jpeg"
     listed = photos(page, "tom")
     assert sum(photo["used"] for photo in listed.values()) == tom["used"]

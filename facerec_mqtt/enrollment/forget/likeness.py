@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import numpy as np
 from facerec_mqtt.core.errors import ModelError, PictureError
 from facerec_mqtt.core.files import files_below
 from facerec_mqtt.core.images import read_picture
-from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.enrollment.traces import Places, Traces
-from facerec_mqtt.recognition import Recognizer, load_version
+from facerec_mqtt.history import Resemblance, resemblance_to
+from facerec_mqtt.recognition import Recognizer, current_version, load_version, template
 
-RESEMBLES = 0.3
-"""Cosine above which a review picture is taken for one of the person. Two people's pictures rarely have
-more, one person's of different days rarely less; a stranger's picture too many is no loss."""
+_MAYBE = 0.5
+"""Normalised score from which on a review picture goes: one picture says less than a visit's together. On the
+families that are kept for judging, 0.98 of the person's own reach it (of poor ones 0.92), of relatives' 0.02,
+of other people's 0.01."""
 _MAX_PHOTOS = 60
 """Of the person, by which review pictures are judged."""
 
@@ -27,7 +29,7 @@ class Likeness:
     Args:
         places: where models are.
         traces: of the person.
-        aside: folders of photos.
+        folders: of the photos.
         load_recognizer: opens what finds and embeds faces.
     """
 
@@ -35,12 +37,12 @@ class Likeness:
         self,
         places: Places,
         traces: Traces,
-        aside: Iterable[Path],
+        folders: Iterable[Path],
         load_recognizer: Callable[[], Recognizer],
     ) -> None:
         self._places = places
         self._traces = traces
-        self._aside = tuple(aside)
+        self._folders = tuple(folders)
         self._load_recognizer = load_recognizer
 
     @functools.cached_property
@@ -49,31 +51,37 @@ class Likeness:
         return self._load_recognizer()
 
     @functools.cached_property
-    def embeddings(self) -> Vectors:
-        """(N, D) unit embeddings, from photos and from what models know."""
-        found = []
-        photos = sorted(path for folder in self._aside for path in files_below(folder))
+    def looks(self) -> Resemblance:
+        """What the person looks like, by photos and by what models know, beside the others."""
+        models, found = [], []
+        current = current_version(self._places.models)
+        # The one in use last: it knows the others.
+        for version in (*(each for each in self._traces.versions if each != current), current):
+            if version is None:
+                continue
+            # One that cannot be read says nothing.
+            with contextlib.suppress(ModelError):
+                models.append(load_version(self._places.models, version))
+        person, network = self._traces.person.slug, self.recognizer.network
+        known = resemblance_to(person, models, self.recognizer.shipped_normaliser, network)
+        photos = sorted(path for folder in self._folders for path in files_below(folder))
         for path in photos[:: max(1, len(photos) // _MAX_PHOTOS)]:
             with contextlib.suppress(PictureError):
                 faces = [each.face for each in self.recognizer.recognise(read_picture(path), min_face_px=0.0)]
                 if faces:
                     found.append(self.recognizer.embed(max(faces, key=lambda face: face.width_px)))
-        for version in self._traces.versions:
-            # One that cannot be read, or only mentions the person, as in the name of somebody else's photo.
-            with contextlib.suppress(ModelError, KeyError, IndexError, ValueError):
-                model = load_version(self._places.models, version)
-                row = [person.slug for person in model.people].index(self._traces.person.slug)
-                found.append(model.arrays["templates"][row])
-        return np.stack(found) if found else np.zeros((0, 1), np.float32)
+        if not found:
+            return known
+        return replace(known, own=np.concatenate([known.own, template(np.stack(found))[None]]))
 
     def may_be_in(self, path: Path) -> bool:
         """Whether a picture may show the person; one in which no face is found may."""
-        if not len(self.embeddings):
+        if not len(self.looks.own):
             return False
         try:
             faces = [each.face for each in self.recognizer.recognise(read_picture(path), min_face_px=0.0)]
         except PictureError:
             return True
-        return not faces or any(
-            float((self.embeddings @ self.recognizer.embed(face)).max()) >= RESEMBLES for face in faces
-        )
+        if not faces:
+            return True
+        return bool(self.looks.fit(np.stack([self.recognizer.embed(face) for face in faces]), _MAYBE).any())

@@ -5,7 +5,7 @@ The order is such that nobody is ever recognised whose photos are gone, wherever
     1  the photos are moved aside, whole, to where no rebuild looks: `.forgetting` in the enrollment folder,
        laid out as that is
     2  a model without the person takes the place of the one in use; where nobody else is enrolled, none does
-    3  review pictures that resemble the person are deleted, and visits of strangers who do
+    3  review pictures that resemble the person are deleted, and visits without a name that do
     4  all versions of the model that name the person are deleted, and the cache, unless it was just renewed
     5  the photos and the test pictures are deleted
     6  the person is removed from the broker (`mqtt.removal`), and from what services have saved
@@ -24,7 +24,7 @@ from pathlib import Path
 from facerec_mqtt.core.errors import EnrollmentError, FacerecError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.enrollment.folder import ENDINGS
-from facerec_mqtt.enrollment.forget.likeness import RESEMBLES, Likeness
+from facerec_mqtt.enrollment.forget.likeness import Likeness
 from facerec_mqtt.enrollment.forget.set_aside import SetAside, remove_if_empty
 from facerec_mqtt.enrollment.owners import parents_in
 from facerec_mqtt.enrollment.traces import (
@@ -158,14 +158,14 @@ def _delete_review_pictures(review: Path, likeness: Likeness) -> None:
 
 
 def _delete_strangers(models: Path, likeness: Likeness, person: Person) -> None:
-    """Delete the visits of strangers who may be the person.
+    """Delete the visits without a name that probably are the person's.
 
     Raises:
         EnrollmentError: they cannot be deleted.
     """
     try:
         if knows_strangers(models):
-            forget_strangers(models, likeness.embeddings, likeness.recognizer.network, RESEMBLES)
+            forget_strangers(models, likeness.looks)
     except HistoryError as error:
         raise EnrollmentError(
             f"{person.name} is not forgotten yet: {str(error).rstrip('.')}; then give the same command again."

@@ -20,6 +20,7 @@ from facerec_mqtt.web.schemas import (
     PhotoChange,
     Photos,
     Slug,
+    ToForget,
 )
 
 router = APIRouter(responses=FAILURES)
@@ -49,6 +50,12 @@ def one_person(context: PageContext, person: PersonPath) -> Person:
 def rename_person(context: PageContext, person: PersonPath, name: NewName) -> Person:
     """Call somebody otherwise; entities and visits stay."""
     return context.household.rename_person(person, name)
+
+
+@router.get("/people/{person}/to-forget")
+def to_forget(context: PageContext, person: PersonPath) -> ToForget:
+    """What goes when somebody is forgotten, also visits without a name that probably are theirs."""
+    return context.household.to_forget(person)
 
 
 @router.delete("/people/{person}", status_code=204, responses={202: {"description": "It goes on."}})

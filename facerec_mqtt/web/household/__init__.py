@@ -15,7 +15,7 @@ from facerec_mqtt.enrollment.changes import (
     pictures_for_review,
     rename_in_model,
 )
-from facerec_mqtt.history import VisitFilter, VisitRecord
+from facerec_mqtt.history import VisitFilter, VisitRecord, visits_to_forget
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.settings import Choices as KeptChoices
 from facerec_mqtt.settings import read_choices, write_choices
@@ -56,10 +56,12 @@ from facerec_mqtt.web.schemas import (
     Recognised,
     Stranger,
     Strangers,
+    ToForget,
     Visit,
     VisitDetail,
     Visits,
 )
+from facerec_mqtt.web.words import what_goes
 
 __all__ = [
     "ConflictError",
@@ -202,6 +204,16 @@ class Household:
             with contextlib.suppress(ModelError):
                 rename_in_model(self._folders.model_dir, person, self._people.names()[person])
         return self.person(person)
+
+    def to_forget(self, person: str) -> ToForget:
+        """What goes when somebody is forgotten."""
+        _, owner = self._people.enrolled(person)
+        photos, looks = len(self._photos.files(person)), self._models.looks(person)
+        with household_errors():
+            named, found = visits_to_forget(self._folders.model_dir, person, looks)
+        unnamed = None if looks is None else len(found)
+        sentence = what_goes(owner.name, photos, named, unnamed)
+        return ToForget(photos=photos, visits=named, unnamed=unnamed, sentence=sentence)
 
     def forget_person(self, person: str) -> bool:
         """Remove all traces of somebody; whether that is done, or goes on for a while."""

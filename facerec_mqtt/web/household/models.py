@@ -9,9 +9,10 @@ from urllib.parse import quote
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.enrollment.file_names import file_name, video_of
 from facerec_mqtt.faces import load_cohort
-from facerec_mqtt.history import StrangerGroup, Suggestion, suggest
+from facerec_mqtt.history import Resemblance, StrangerGroup, Suggestion, resemblance_to, suggest
 from facerec_mqtt.recognition import (
     FamilyModel,
+    Normaliser,
     SavedReport,
     current_version,
     kept_versions,
@@ -99,6 +100,15 @@ class HouseholdModels:
             return suggest(groups, self._model, load_cohort())
         except ModelError:
             return {}
+
+    def looks(self, person: str) -> Resemblance | None:
+        """What the model in use knows of somebody; `None` where it does not know the person."""
+        if self.current_report() is None or self._model is None:
+            return None
+        cohort = load_cohort()
+        normaliser = Normaliser(cohort.centres, cohort.top)
+        looks = resemblance_to(person, [self._model], normaliser, self._model.backbone_digest)
+        return looks if len(looks.own) else None
 
     def roll_back(self, version: str | None) -> None:
         """Switch to another version that is kept.

@@ -34,6 +34,7 @@ from facerec_mqtt.web.schemas.people import (
     Photo,
     PhotoChange,
     Photos,
+    ToForget,
 )
 from facerec_mqtt.web.schemas.setup import (
     CameraSetup,
@@ -113,6 +114,7 @@ __all__ = [
     "Stranger",
     "StrangerId",
     "Strangers",
+    "ToForget",
     "Token",
     "Tokens",
     "Visit",

@@ -30,6 +30,18 @@ class Person(Answer):
     """Address of one of their photos."""
 
 
+class ToForget(Answer):
+    """What goes when somebody is forgotten."""
+
+    photos: int
+    visits: int
+    """With the person's name."""
+    unnamed: int | None
+    """Visits without a name that probably are the person's; `null` where no model knows the person."""
+    sentence: str
+    """All of it in words."""
+
+
 class People(Answer):
     """Everybody enrolled."""
 

@@ -162,7 +162,8 @@ const SUBMITTED = {
   },
   async forget(form) {
     const name = form.dataset.forget
-    if (!await sure(`Forget ${name}?`, 'Photos, visits and everything that the model has learnt are removed. Nothing brings them back.', `Forget ${name}`)) return
+    const { sentence } = await call('GET', `${pathOf(location.href)}/to-forget`)
+    if (!await sure(`Forget ${name}?`, `${sentence} Nothing brings them back.`, `Forget ${name}`)) return
     const progress = element('div', { class: 'stack', role: 'status' }, element('p', {}, `${name} is being forgotten; the model is made again of the others. It takes a minute or two.`), element('progress', { 'aria-label': `Forgetting ${name}` }))
     form.querySelectorAll('label, button').forEach((each) => { each.hidden = true })
     form.append(progress)
