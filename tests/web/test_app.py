@@ -36,7 +36,7 @@ def test_who_would_be_one_listener_too_many_is_refused_before_the_answer_begins(
     live = empty_page.context.live
     with ExitStack() as stack:
         for _ in range(MAX_LISTENERS):
-            stack.enter_context(live.listening())
+            stack.enter_context(live.listening(address="127.0.0.1"))
         refused = empty_page.client.get("/api/v1/events")
         assert (refused.status_code, list(refused.json())) == (503, ["error"])
         watch = {"accept": "text/event-stream"}
