@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.enrollment.judging.photo_comparison import (
-    MislabelledPhoto,
-    mislabelled_photos,
-    moments,
-    repeats,
-)
+from facerec_mqtt.enrollment.judging.near_duplicates import moments, repeats
+from facerec_mqtt.enrollment.judging.photo_comparison import MislabelledPhoto, mislabelled_photos
 from facerec_mqtt.recognition.calibration import Normaliser
 from tests.support.pattern_world import DIMENSIONS, pattern, pattern_cohort
 

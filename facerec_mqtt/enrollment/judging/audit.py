@@ -12,13 +12,9 @@ from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, Remar
 from facerec_mqtt.enrollment.file_names import video_of
 from facerec_mqtt.enrollment.folder import EnrollmentFolder, Photo, RejectedFile, read_enrollment_folder
 from facerec_mqtt.enrollment.judging.analyses import analyse_photos, open_networks
+from facerec_mqtt.enrollment.judging.near_duplicates import moments
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis
-from facerec_mqtt.enrollment.judging.photo_comparison import (
-    GroupPhoto,
-    choose_faces,
-    compare_photos,
-    moments,
-)
+from facerec_mqtt.enrollment.judging.photo_comparison import GroupPhoto, choose_faces, compare_photos
 from facerec_mqtt.enrollment.judging.photos import shipped_networks
 from facerec_mqtt.enrollment.reports import AuditReport, PhotoReport, resembling_strangers
 from facerec_mqtt.faces import Cohort, load_cohort

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.records import Image, Vectors
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
+from facerec_mqtt.enrollment.judging.near_duplicates import repeats
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis
-from facerec_mqtt.enrollment.judging.photo_comparison import repeats
 from facerec_mqtt.enrollment.judging.photos import LIMITS, embed_face
 from facerec_mqtt.enrollment.judging.video_files import VideoFile
 from facerec_mqtt.faces import STILL_SIDE_PX, SelectedFace, find_faces, select_face, usable_faces
