@@ -25,17 +25,18 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--fps", type=float, default=5.0)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--idle", action="store_true", help="a camera of Frigate while it tracks nobody")
     arguments = parser.parse_args()
     before_mb = 0.0
     before = 0
     for count in arguments.counts:
-        measured = measure(arguments.camera, count, arguments.fps, arguments.seconds)
+        measured = measure(arguments.camera, count, arguments.fps, arguments.seconds, idle=arguments.idle)
         further_mb = (measured["pss_mb"] - before_mb) / (count - before)
         before_mb, before = measured["pss_mb"], count
         print(json.dumps(measured | {"further_camera_mb": round(further_mb, 1)}), flush=True)
 
 
-def measure(url: str, count: int, fps: float, seconds: float) -> dict[str, float]:
+def measure(url: str, count: int, fps: float, seconds: float, *, idle: bool = False) -> dict[str, float]:
     """Read one camera so many times at once."""
     server = ForkServer()
     cameras = [
@@ -48,6 +49,8 @@ def measure(url: str, count: int, fps: float, seconds: float) -> dict[str, float
         for camera in cameras:
             if camera.latest(0.0, 60.0) is None:
                 raise SystemExit("The camera gives no picture.")
+        for camera in cameras if idle else ():
+            camera.want(0.0)
         time.sleep(5.0)
         began_s, spent_s = time.monotonic(), cpu_seconds(os.getpid())
         time.sleep(seconds)

@@ -10,7 +10,8 @@ Nothing here reads a clock: every time is an argument, in seconds of `time.monot
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sighting
@@ -36,6 +37,7 @@ class Visits:
         settings: votes, their window, the quiet time, and how long a camera may be away.
         new_id: makes the identifiers of visits.
         explain: called once for each visit that begins and each face that was never announced.
+        votes: what is needed at cameras where it is not as in the settings, by slug.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class Visits:
         settings: RecognitionSettings,
         new_id: Callable[[], str] = new_visit_id,
         explain: Callable[[Explanation], None] = lambda _: None,
+        votes: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
+        self._votes = votes
         self._new_id = new_id
         self._explain = explain
         self._cameras: dict[str, CameraView] = {}
@@ -230,7 +234,8 @@ class Visits:
                 # One frame is enough to stay: only arriving needs several.
                 known.seen(at_s)
                 known.score = seen.score
-            votes = votes_for(track, seen.person, at_s, self._settings)
+            needed = self._votes.get(camera, self._settings.votes)
+            votes = votes_for(track, seen.person, at_s, self._settings.window_s, needed)
             if votes:
                 changes += self._name(camera, state, track, seen.person, votes)
         elif track.person is not None:

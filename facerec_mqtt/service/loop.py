@@ -59,7 +59,8 @@ class Service:
         self._publisher = publisher
         self._clock = clock
         self._explain_all = explain
-        self._visits = Visits(settings.recognition, explain=self._explain)
+        votes = {camera.slug: camera.votes for camera in settings.cameras if camera.votes is not None}
+        self._visits = Visits(settings.recognition, explain=self._explain, votes=votes)
         self._presence = Presence([camera.slug for camera in settings.cameras])
         self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._fork_server = ForkServer()

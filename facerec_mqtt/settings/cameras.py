@@ -46,6 +46,9 @@ class CameraSettings(Group):
     """File that holds the token instead, alone."""
     fps: float = Field(default=5.0, gt=0, le=60)
     """Pictures a second that are looked at, at most."""
+    votes: Annotated[int, Field(ge=1, le=30)] | None = None
+    """Good pictures that must agree here before somebody has arrived, in place of FACEREC_RECOGNITION__VOTES:
+    1 for a camera that publishes one picture when it is rung."""
     min_face_px: float = Field(default=40.0, ge=16, le=1000)
     """Narrower faces, in pixels of the camera's picture, are not given a name."""
     region: tuple[Fraction, Fraction, Fraction, Fraction] | None = None

@@ -11,7 +11,7 @@ import pytest
 from tests.support.broker import Broker, wait_until
 from tests.support.frigate import Frigate, frigate_server
 from tests.support.service import FILM_FPS, Home, RunningService, run_program
-from tests.support.service_runs import camera, wait_for_event
+from tests.support.service_runs import camera, events, is_event, wait_for_event
 
 ID = "1607123955.475377-mxklsc"
 PICTURES = "yard/front/picture"
@@ -93,9 +93,12 @@ def ok_line(output: str) -> str:
 def test_somebody_in_pictures_on_mqtt_arrives_and_nobody_of_yesterday_does(
     home: Home, annas_pictures: list[bytes], broker: Broker, tmp_path: Path
 ) -> None:
-    settings = home.environment(camera(f"mqtt://{PICTURES}"), **broker.environment())
+    bell = camera("mqtt://yard/bell", name="bell", votes=1)
+    settings = home.environment(camera(f"mqtt://{PICTURES}"), bell, **broker.environment())
     with broker.ear("facerec/#") as ear, broker.ear("none") as teller:
-        teller.say(PICTURES, annas_pictures[len(annas_pictures) // 3], retain=True)
+        anna = annas_pictures[len(annas_pictures) // 2]
+        teller.say("yard/bell", anna, retain=True)
+        teller.say(PICTURES, anna, retain=True)
         checked = run_program("check", environment=settings)
         assert "kept by the broker" in checked.stdout
         with RunningService(settings, tmp_path / "log") as service:
@@ -104,6 +107,10 @@ def test_somebody_in_pictures_on_mqtt_arrives_and_nobody_of_yesterday_does(
             with every_picture(annas_pictures, show, lambda picture: teller.say(PICTURES, picture)):
                 arrived = wait_for_event(ear, "arrived", "anna")
             wait_for_event(ear, "departed", "anna")
+            ear.wait_for("facerec/camera/bell/status", b"online")
+            assert {event["camera"] for event in events(ear)} == {"front_door"}
+            teller.say("yard/bell", anna)
+            ear.wait(lambda message: is_event(message, "arrived", "anna") and "bell" in message.topic)
             assert service.terminate() == 0
     assert arrived["votes"] >= 3
     assert "is not looked at" in service.log

@@ -421,3 +421,15 @@ def test_identifiers_of_visits_sort_by_time_and_differ() -> None:
     assert len(set(ids)) == 100
     assert all(len(one) == 26 and set(one) <= set("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for one in ids)
     assert [one[:10] for one in ids] == sorted(one[:10] for one in ids)
+
+
+def test_at_a_camera_of_its_own_votes_one_frame_is_enough_and_at_others_it_is_not() -> None:
+    watch = Watch()
+    watch.visits = Visits(RecognitionSettings(), votes={GARDEN: 1})
+    watch.show(frames(1, face("anna")), DOOR)
+    assert watch.said == []
+    watch.show(frames(1, face("anna")), GARDEN)
+    watch.show(frames(1, face(None)), GARDEN)
+    assert [(change.kind, change.person, change.camera) for change in watch.changes] == [
+        ("arrived", "anna", GARDEN)
+    ]

@@ -97,15 +97,13 @@ def add_vote(track: Track, sighting: Sighting) -> bool:
     return True
 
 
-def votes_for(track: Track, person: str, at_s: float, settings: RecognitionSettings) -> int:
+def votes_for(track: Track, person: str, at_s: float, window_s: float, needed: int) -> int:
     """Votes for a person within the window, or 0 when they do not decide."""
-    recent = track.since(at_s - settings.window_s)
+    recent = track.since(at_s - window_s)
     agreeing = sum(vote.person == person for vote in recent)
     rivals = sum(vote.person not in (None, person) for vote in recent)
     nobody = sum(vote.person is None and vote.score < CLEAR_SCORE for vote in recent)
-    decided = (
-        agreeing >= settings.votes and agreeing >= RIVAL_SHARE * rivals and agreeing * NOBODY_SHARE > nobody
-    )
+    decided = agreeing >= needed and agreeing >= RIVAL_SHARE * rivals and agreeing * NOBODY_SHARE > nobody
     return agreeing if decided else 0
 
 
