@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -199,12 +200,18 @@ def test_a_camera_is_found_and_added(setup: SetupPage, open_tab: OpenTab, size: 
 def test_where_the_settings_are_not_ours_the_line_follows_what_is_pulled(
     tmp_path: Path, open_tab: OpenTab
 ) -> None:
-    with page_with_settings(tmp_path, cameras_in_environment=True) as setup:
+    large = np.full((1080, 1920, 3), 120, np.uint8)
+    with page_with_settings(tmp_path, picture=large, cameras_in_environment=True) as setup:
         tab = open_tab(setup.page.address, "phone")
         page = tab.open(PLACE)
         pull(tab, "Left edge", 0.5, 0)
         expect(page.locator("#line")).to_have_text('"region":[0.5,0,1,1],"min_face_px":40')
         assert page.get_by_role("button", name="Save").count() == 0
+        # 960 × 1080 px are scaled down to 640 before they are searched.
+        expect(page.locator("#found")).to_be_hidden()
+        page.get_by_role("slider", name="Smallest face").fill("16")
+        expect(page.locator("#found b")).to_have_text("20 px")
+        expect(page.get_by_text("Outside of the region nobody")).to_be_visible()
         assert tab.serious() == []
         tab.page.close()
 

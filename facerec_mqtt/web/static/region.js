@@ -54,6 +54,7 @@ function edit(form) {
     const share = Math.round(100 * (state.right - state.left) * (state.bottom - state.top))
     if (said) form.querySelector('#outside').textContent = whole ? 'The whole picture is looked at.' : `Only the bright part is looked at: ${share}\u00a0% of the picture.`
     form.querySelector('[data-whole]').disabled = whole
+    form.querySelector('#ignored').hidden = whole
     const found = Number(form.dataset.smallest) * Math.max(1, Math.max(right - left, bottom - top) / Number(form.dataset.maxSide))
     form.querySelector('#found').hidden = found <= state.least
     form.querySelector('#found b').textContent = `${Math.round(found)} px`
