@@ -111,7 +111,7 @@ class HttpCamera:
             url = urljoin(url, there or "")
             if there is None or not url.startswith(("http://", "https://")):
                 raise self._failure_of_status(response, address)
-        raise failed(FailureKind.STATUS, status=response.status)
+        raise failed(FailureKind.REDIRECTED, status=response.status)
 
     def _ask(
         self, address: Address, timeout_s: float, *, is_camera: bool

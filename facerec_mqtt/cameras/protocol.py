@@ -20,6 +20,7 @@ class FailureKind(StrEnum):
     LOGIN_KIND = "login_kind"
     NOT_FOUND = "not_found"
     STATUS = "status"
+    REDIRECTED = "redirected"
     TIMEOUT = "timeout"
     UNKNOWN_HOST = "unknown_host"
     REFUSED = "refused"
@@ -128,6 +129,9 @@ _SENTENCES = {
     ),
     FailureKind.NOT_FOUND: "has no such path ({status}); check what follows {place} in its URL",
     FailureKind.STATUS: "refuses the stream or picture (status {status}); see its manual or restart it",
+    FailureKind.REDIRECTED: (
+        "leads from one address to the next without end ({status}); set the URL of the picture itself"
+    ),
     FailureKind.TIMEOUT: (
         "cannot be reached: {place} does not answer; check that it is on and the address is right"
     ),

@@ -98,6 +98,11 @@ def load_settings(env_file: Path | None = None) -> Settings:
             where = f" at character {cause.pos + 1}" if isinstance(cause, json.JSONDecodeError) else ""
             name = next((part for part in str(error).split('"') if part in Settings.model_fields), "?")
             problems = [f"{PREFIX}{name.upper()} is not valid JSON{where}; see config.example.env."]
+            if isinstance(cause, json.JSONDecodeError) and _is_quoted(cause.doc):
+                problems = [
+                    f"{PREFIX}{name.upper()} stands between quotation marks, which Docker's --env-file hands"
+                    " on as they are; write the list without them, beginning with [."
+                ]
     raise SettingsError("\n".join(problems)) from None
 
 
@@ -171,3 +176,9 @@ def _unknown_names(env_file: Path) -> Iterator[str]:
     for name, source in given.items():
         if name.upper().startswith(PREFIX) and name.upper() not in known and name.upper() not in groups:
             yield f"Unknown setting {name} in {source}; did you mean {nearest(name.upper(), known)}?"
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether a whole value stands between quotation marks that nobody has taken away."""
+    plain = text.strip()
+    return len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "'\""

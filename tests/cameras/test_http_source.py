@@ -116,6 +116,7 @@ def test_a_wrong_login_is_reported_and_not_shown() -> None:
         ((200, {"Content-Type": "multipart/x-mixed-replace; boundary=x"}, b""), FailureKind.ENDED, None),
         ((503, {}, b""), FailureKind.STATUS, 503),
         ((302, {"Location": "file:///etc/passwd"}, b""), FailureKind.STATUS, 302),
+        ((302, {"Location": "/again"}, b""), FailureKind.REDIRECTED, 302),
     ],
 )
 def test_what_is_no_picture_is_named(answer: Answer, kind: FailureKind, status: int | None) -> None:

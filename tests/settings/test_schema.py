@@ -385,3 +385,11 @@ def test_a_house_and_its_box_are_called_differently(monkeypatch: pytest.MonkeyPa
     assert read(monkeypatch, FACEREC_HOUSE__NAME="villa").house.name == "villa"
     assert "FACEREC_MQTT__NODE_ID" in message_for(monkeypatch, FACEREC_HOUSE__NAME="Home")
     assert "FACEREC_HOUSE__NAME" in message_for(monkeypatch, FACEREC_HOUSE__NAME="my villa")
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotation_marks_around_the_whole_list_are_named(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
+    cameras = '[{"name": "door", "url": "rtsp://u:s3cret@h/"}]'
+    with pytest.raises(SettingsError, match="stands between quotation marks") as caught:
+        read(monkeypatch, FACEREC_CAMERAS=f"{quote}{cameras}{quote}")
+    assert "s3cret" not in str(caught.value)
