@@ -50,7 +50,7 @@ class Neighbours:
 
         def is_quiet() -> bool:
             before = len(self.frigate.fetched)
-            time.sleep(0.5)
+            time.sleep(1.0)  # at twenty a second
             return len(self.frigate.fetched) == before
 
         wait_until(is_quiet)

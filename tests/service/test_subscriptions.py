@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from facerec_mqtt.mqtt.connection import Received
-from facerec_mqtt.mqtt.subscriptions import Access, Subscription
+from facerec_mqtt.mqtt.failures import ConnectionFailedError
+from facerec_mqtt.mqtt.subscriptions import Access, Subscription, listen_once
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.settings.schema import PrivacySettings
 from tests.support.broker import Broker, run_broker, wait_until
@@ -50,7 +51,7 @@ def denying_broker(tmp_path: Path) -> Iterator[Broker]:
     }
     rules.write_text(json.dumps(content))
     config = f"allow_anonymous true\nplugin {plugin}\nplugin_opt_config_file {rules}\n"
-    yield from run_broker(tmp_path / "broker", config)
+    yield from run_broker(tmp_path / "denying", config)
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -88,6 +89,17 @@ def test_messages_come_whole_on_every_connection_and_commands_come_as_before(
     finally:
         publisher.stop()
     assert first.access[-1] is Access.CLOSED
+
+
+def test_who_listens_once_learns_what_came_or_why_nothing_can(broker: Broker, denying_broker: Broker) -> None:
+    with broker.ear("none") as ear:
+        ear.say("yard/picture", PICTURE, retain=True)
+    assert listen_once(broker.settings(), "yard/picture", 30.0) == Received("yard/picture", PICTURE, True)
+    assert listen_once(broker.settings(), "yard/other", 0.5) is Access.OPEN
+    assert listen_once(denying_broker.settings(), "secret/picture", 30.0) is Access.DENIED
+    broker.stop()
+    with pytest.raises(ConnectionFailedError):
+        listen_once(broker.settings(), "yard/picture", 30.0)
 
 
 def test_a_topic_that_we_may_not_read_is_reported_to_who_listens_there(denying_broker: Broker) -> None:
