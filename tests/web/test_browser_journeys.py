@@ -1,6 +1,8 @@
 """Whole ways through the page of a running service, by clicks alone, with drawn people."""
 
+import os
 import shutil
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -8,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+from playwright.sync_api import Page as BrowserPage
 from playwright.sync_api import expect
 
 from tests.support.broker import Broker, wait_until
-from tests.support.browser import OpenTab
+from tests.support.browser import OpenTab, Tab
 from tests.support.lived_in import pictures_in
 from tests.support.onvif_camera import PASSWORD, USERNAME, OnvifCamera, onvif_camera
-from tests.support.service import Home, RunningService, write_film
+from tests.support.service import Home, RunningService, command_line, write_film
 from tests.support.service_runs import REBUILD_PATIENCE_S, camera
 
 
@@ -94,7 +97,56 @@ def test_the_first_visit_leads_from_nothing_to_an_arrival(
         expect(page.locator("#headline")).to_have_text("Anna is here", timeout=REBUILD_PATIENCE_S * 1000)
         expect(page.locator(".step")).to_have_count(0)
         expect(page.locator(".tag.named", has_text="Anna").first).to_be_visible()
+        its_picture_is_kept(page)
+        enroll_by_camera(tab, nothing.enrollment / "Anna")
+        lose_the_page_and_find_it_again(tab, tmp_path)
         tab.page.close()
+
+
+def its_picture_is_kept(page: BrowserPage) -> None:
+    """Open the visit that has just begun: it has a picture of its own, and its scores over time."""
+    page.locator("#visits [data-item]", has_text="Anna").first.click()
+    page.wait_for_url("**/visits/*")
+
+    def has_looks() -> bool:
+        page.reload()
+        picture = page.locator("[data-shot] img").get_attribute("src") or ""
+        return "/api/v1/visits/" in picture and page.locator(".scores circle").count() > 1
+
+    wait_until(has_looks, "the visit has no picture or no scores")
+
+
+def enroll_by_camera(tab: Tab, folder: Path) -> None:
+    """Take pictures by the camera, until the first is there."""
+    before = pictures_in(folder)
+    page = tab.open("/people/anna/enroll")
+    tab.click("Start")
+    expect(page.locator("[data-taken]")).not_to_have_text("0")
+    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    wait_until(lambda: pictures_in(folder) > before, "no picture was taken")
+
+
+def lose_the_page_and_find_it_again(tab: Tab, home: Path) -> None:
+    """The page's process is killed: what is open says so, and is right again when there is a new one."""
+    page = tab.open()
+    lost = page.locator("[data-lost]")
+    expect(lost).to_be_hidden()
+    [process] = [pid for pid in processes_in(home) if "facerec_mqtt.web" in command_line(pid).split()]
+    os.kill(process, signal.SIGKILL)
+    expect(lost).to_be_visible()
+    expect(lost).to_be_hidden()
+    expect(page.locator("#headline")).to_have_text("Anna is here")
+    tab.problems.clear()  # what could not be reached stands in the console
+
+
+def processes_in(folder: Path) -> list[int]:
+    """The processes that were started in a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return found
 
 
 def test_a_stranger_on_monday_is_my_uncle_and_he_arrives_on_tuesday(

@@ -96,6 +96,7 @@ def test_a_visit_opens_to_its_best_pictures_and_its_scores_over_time(
     expect(page.locator(".scores .low")).to_have_count(sum(each["score"] < 0.5 for each in scores))
     page.get_by_text("As a table").click()
     expect(page.locator("details tbody tr")).to_have_count(len(scores))
+    assert tab.serious() == []
     # One of which nothing is kept has neither.
     page = tab.open(f"/visits/{OTHER_STRANGER}")
     expect(page.locator(".scores, .strip")).to_have_count(0)
