@@ -12,7 +12,13 @@ settings are named in annotations only.
 """
 
 from facerec_mqtt.cameras.launching import ForkServer, Launch, launch_alone
-from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind, HandedPicture
+from facerec_mqtt.cameras.protocol import (
+    CameraFailedError,
+    CameraFailure,
+    FailureKind,
+    HandedPicture,
+    Scene,
+)
 from facerec_mqtt.cameras.reader_process import CameraFacts, probe
 from facerec_mqtt.cameras.sources import bgr
 from facerec_mqtt.cameras.supervisor import Camera, CameraCounters, OnStatus
@@ -28,6 +34,7 @@ __all__ = [
     "HandedPicture",
     "Launch",
     "OnStatus",
+    "Scene",
     "bgr",
     "launch_alone",
     "probe",

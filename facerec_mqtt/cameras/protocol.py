@@ -212,6 +212,17 @@ _NEED_ACTION = frozenset(
 )
 
 
+class Scene(StrEnum):
+    """What goes on before a camera."""
+
+    STILL = "still"
+    """Nothing moves and nobody is there: key frames will do until something seems to move."""
+    ACTIVE = "active"
+    """Every picture is wanted."""
+    MOVED = "moved"
+    """The same, and something large has moved: the stream's packets must have shown it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderRequest:
     """One connection to one camera: the first message to a reader, on standard input. A secret."""
@@ -275,6 +286,14 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What the service has seen, on standard input, at any time after the request."""
+
+    TYPE: ClassVar[str] = "seen"
+    scene: Scene
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """Something came from the camera, or nothing is due yet."""
 
@@ -309,6 +328,15 @@ class FrameWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class StillUnchanged:
+    """A picture that was due was not decoded, since nothing seems to have moved since the last one."""
+
+    TYPE: ClassVar[str] = "unchanged"
+    at_s: float
+    """In seconds of `time.monotonic`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The reader cannot go on, and ends."""
 
@@ -330,6 +358,6 @@ class Failed:
         return CameraFailure(self.kind, self.status, self.place, self.detail, self.seconds)
 
 
-Status = Alive | Ready | Opened | FrameWritten | Failed
+Status = Alive | Ready | Opened | FrameWritten | StillUnchanged | Failed
 """What a reader sends, on the pipe that it is started with."""
-STATUSES: tuple[type[Status], ...] = (Alive, Ready, Opened, FrameWritten, Failed)
+STATUSES: tuple[type[Status], ...] = (Alive, Ready, Opened, FrameWritten, StillUnchanged, Failed)

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from typing import Never
 
@@ -26,11 +27,14 @@ from facerec_mqtt.cameras.protocol import (
     Opened,
     ReaderRequest,
     Ready,
+    Scene,
+    Seen,
     Status,
+    StillUnchanged,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
-from facerec_mqtt.cameras.sources import open_source
-from facerec_mqtt.core.child_process import from_line, to_line, when_input_ends
+from facerec_mqtt.cameras.sources import Unchanged, open_source
+from facerec_mqtt.core.child_process import from_line, to_line
 
 _ALIVE_EVERY_S = 0.25
 
@@ -44,27 +48,47 @@ class StatusPipe:
 
     def send(self, message: Status) -> None:
         """Send one message. It is short, so that the pipe takes it as a whole."""
+        self._alive_s = time.monotonic()
         os.write(self._descriptor, to_line(message))
 
     def alive(self) -> None:
         """Report that the camera is alive, at most a few times a second."""
-        now_s = time.monotonic()
-        if now_s >= self._alive_s + _ALIVE_EVERY_S:
-            self._alive_s = now_s
+        if time.monotonic() >= self._alive_s + _ALIVE_EVERY_S:
             self.send(Alive())
 
 
-def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame) -> None:
+class Service:
+    """What the service says on standard input."""
+
+    def __init__(self) -> None:
+        self.scene = Scene.ACTIVE
+
+    def follow(self) -> None:
+        """Take in its messages in a thread; the end of them is the end of this process."""
+        threading.Thread(target=self._follow, name="service", daemon=True).start()
+
+    def _follow(self) -> None:
+        try:
+            for line in sys.stdin.buffer:
+                self.scene = from_line(line, Seen).scene
+        finally:
+            os._exit(0)
+
+
+def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame, service: Service) -> None:
     """Read the camera until it fails.
 
     Raises:
         CameraFailedError: it cannot be opened, or has ended.
     """
     opened = False
-    source = open_source(request, status.alive)
+    source = open_source(request, status.alive, lambda: service.scene)
     if source.is_prompted:
         status.send(Ready())
     for shot in source.shots:
+        if isinstance(shot, Unchanged):
+            status.send(StillUnchanged(shot.at_s))
+            continue
         # Turned clockwise; a view, which is copied once, into the shared frame.
         image = np.rot90(shot.image, -request.rotate // 90) if request.rotate else shot.image
         if not opened:
@@ -90,10 +114,11 @@ def serve(status_descriptor: int, frame_descriptor: int) -> Never:
     """Read one camera, as the request on standard input says, and end the process."""
     status, frame = StatusPipe(status_descriptor), SharedFrame(frame_descriptor)
     request = from_line(sys.stdin.buffer.readline(), ReaderRequest)
+    service = Service()
     if request.kind not in HANDED:  # there the pictures come on it
-        when_input_ends(lambda: os._exit(0))
+        service.follow()
     try:
-        read(request, status, frame)
+        read(request, status, frame, service)
     except CameraFailedError as error:
         status.send(Failed.of(error.failure))
     except Exception as error:

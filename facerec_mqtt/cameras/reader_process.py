@@ -22,6 +22,8 @@ from facerec_mqtt.cameras.protocol import (
     Opened,
     PictureFollows,
     ReaderRequest,
+    Scene,
+    Seen,
     Status,
     Want,
     failed,
@@ -151,6 +153,13 @@ class ReaderProcess:
         # A reader that is just being closed shows by the end of its messages.
         with contextlib.suppress(OSError, ValueError):
             self._stdin.write(message)
+            self._stdin.flush()
+
+    def tell(self, scene: Scene) -> None:
+        """Tell it what the service has seen."""
+        # One that has ended shows by the end of its messages.
+        with contextlib.suppress(OSError, ValueError):
+            self._stdin.write(to_line(Seen(scene)))
             self._stdin.flush()
 
     def kill(self) -> None:

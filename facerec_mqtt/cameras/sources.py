@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facerec_mqtt.cameras.network import Address, Login, Relay, ask_rtsp, connect
-from facerec_mqtt.cameras.pacing import Backlog, Pacer
-from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, failed
+from facerec_mqtt.cameras.pacing import Pacer
+from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, Scene, failed
 from facerec_mqtt.core.records import Image
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
     from facerec_mqtt.cameras.http_source import Body
 Alive = Callable[[], None]
+SceneOf = Callable[[], Scene]
+"""What the service has seen: while nothing moves, not every picture need be decoded."""
 _USUAL_FPS = 25.0
-_MOST_BAD_PACKETS = 200
-# Each packet is a whole picture: those that are not wanted need not be decoded.
-_WHOLE_PICTURES = frozenset(("mjpeg",))
 # An RTSP camera describes its stream: to examine it too would take seconds. Over HTTP nothing is described.
 _QUICK = {"probesize": "32", "analyzeduration": "0"}
 _EXAMINED = {"probesize": "262144", "analyzeduration": "2000000"}
@@ -46,32 +45,41 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """No picture: a wanted one was not decoded, since nothing seems to have moved since the last one."""
+
+    at_s: float
+    """In seconds of `time.monotonic`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """An open camera."""
 
     fps: float
     """Frames a second that it has to give, of which those wanted are taken."""
-    shots: Iterator[Shot]
+    shots: Iterator[Shot | Unchanged]
     """Its pictures, endlessly; ends by `CameraFailedError`."""
     is_prompted: bool = False
     """Whether it gives pictures only when something happens."""
 
 
-def open_source(request: ReaderRequest, alive: Alive) -> Source:
+def open_source(request: ReaderRequest, alive: Alive, scene: SceneOf = lambda: Scene.ACTIVE) -> Source:
     """Open a camera.
 
     Args:
         request: which, and how.
         alive: to be called whenever the camera has shown that it lives.
+        scene: asked again and again.
 
     Raises:
         CameraFailedError: it cannot be opened, and why.
     """
     match request.kind:
         case "rtsp":
-            return _live(_open_rtsp(request), request, alive)
+            return _live(_open_rtsp(request), request, alive, scene)
         case "http":
-            return _open_http(request, alive)
+            return _open_http(request, alive, scene)
         case "frigate":
             from facerec_mqtt.cameras.pictures.frigate import open_frigate
 
@@ -85,7 +93,7 @@ def open_source(request: ReaderRequest, alive: Alive) -> Source:
 
             return Source(request.fps, poll(Folder(Path(request.url)).take, request.fps, alive))
         case "device":
-            return _live(_open_device(int(request.url)), request, alive)
+            return _live(_open_device(int(request.url)), request, alive, scene)
         case _:
             return _open_file(request, alive)
 
@@ -125,7 +133,7 @@ def _open_rtsp(request: ReaderRequest) -> "InputContainer":
         raise failed(FailureKind.CODEC) from error
 
 
-def _open_http(request: ReaderRequest, alive: Alive) -> Source:
+def _open_http(request: ReaderRequest, alive: Alive, scene: SceneOf) -> Source:
     from facerec_mqtt.cameras.http_source import HttpCamera, HttpKind, Snapshots, kind_of
 
     camera = HttpCamera(request)
@@ -136,7 +144,7 @@ def _open_http(request: ReaderRequest, alive: Alive) -> Source:
 
             return Source(request.fps, multipart_shots(body, request.fps, alive))
         case HttpKind.STREAM:
-            return _live(_open_examined(body, request, None), request, alive)
+            return _live(_open_examined(body, request, None), request, alive, scene)
         case HttpKind.PLAYLIST:
             body.close()
             # FFmpeg asks for its parts, and checks no certificate.
@@ -189,45 +197,11 @@ def _open_device(number: int) -> "InputContainer":
         raise failed(FailureKind.DEVICE_UNREADABLE, place=device) from error
 
 
-def _live(container: "InputContainer", request: ReaderRequest, alive: Alive) -> Source:
+def _live(container: "InputContainer", request: ReaderRequest, alive: Alive, scene: SceneOf) -> Source:
+    from facerec_mqtt.cameras.streams.taking import take
+
     video = _video_of(container)
-    return Source(_fps_of(video), _take(container, video, request.fps, alive))
-
-
-def _take(container: "InputContainer", video: "VideoStream", fps: float, alive: Alive) -> Iterator[Shot]:
-    """Take every packet as it comes, so that none waits, and convert the pictures that are wanted."""
-    import av
-
-    pacer, backlog = Pacer(fps), Backlog()
-    has_whole_pictures = video.codec_context.name in _WHOLE_PICTURES
-    bad = 0
-    try:
-        for packet in container.demux(video):
-            now_s = time.monotonic()
-            stamp = packet.dts if packet.pts is None else packet.pts
-            waited = stamp is not None and backlog.waited(float(stamp * packet.time_base), now_s)
-            if has_whole_pictures and (waited or not pacer.takes(now_s)):
-                alive()
-                continue
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                bad += 1
-                if bad >= _MOST_BAD_PACKETS:
-                    raise
-                continue
-            for frame in frames:
-                bad = 0
-                alive()
-                if has_whole_pictures or (not waited and pacer.takes(now_s)):
-                    yield Shot(now_s, bgr(frame))
-    except av.error.InvalidDataError:
-        bad = _MOST_BAD_PACKETS
-    except (av.error.FFmpegError, OSError):
-        pass
-    raise (
-        failed(FailureKind.UNDECODABLE, detail=video.codec_context.name) if bad else failed(FailureKind.ENDED)
-    )
+    return Source(_fps_of(video), take(container, video, request.fps, alive, scene))
 
 
 # --- Files

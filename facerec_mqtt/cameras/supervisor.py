@@ -23,6 +23,8 @@ from facerec_mqtt.cameras.protocol import (
     HandedPicture,
     Opened,
     Ready,
+    Scene,
+    StillUnchanged,
     Want,
 )
 from facerec_mqtt.cameras.reader_process import READER_EXITED, ReaderProcess, open_within_s
@@ -40,6 +42,8 @@ _WELL_AFTER_S = 30.0
 # So long nothing came of a camera that gives pictures only when something happens: perhaps it never will.
 _UNHEARD_S = 600.0
 _STOP_WITHIN_S = 1.8
+# Kinds whose streams have pictures that are based on others.
+_IDLING = ("rtsp", "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class CameraCounters:
     """What a camera has given."""
 
     frames: int
-    """Frames that were read, since the start."""
+    """Frames that were read or found unchanged, since the start."""
     reconnects: int
     """Times that it was opened again, since the start."""
     fps: float
@@ -87,7 +91,9 @@ class Camera:
         self._want: Want | None = None
         self._may_read = True
         self._held: CameraFailure | None = None
+        self._scene = Scene.ACTIVE
         self._newest_s = -math.inf
+        self._unchanged_s = -math.inf
         self._frames = 0
         self._reconnects = 0
         self._rate = RateMeter()
@@ -124,6 +130,23 @@ class Camera:
         """Of the process that reads at present; `None` when there is none."""
         with self._news:
             return None if self._reader is None else self._reader.pid
+
+    @property
+    def unchanged_s(self) -> float:
+        """When nothing had moved since its newest frame, by `time.monotonic`; it is not told by a frame."""
+        return self._unchanged_s
+
+    def tell(self, scene: Scene) -> None:
+        """Tell it what was seen: while that is nothing, the reader need not decode every picture.
+
+        Where something seems to move in the stream it decodes all the same. Until it is told, it decodes all.
+        """
+        if self._settings.kind not in _IDLING:
+            return
+        with self._news:
+            if scene is not self._scene and self._reader is not None:
+                self._scene = scene
+                self._reader.tell(scene)
 
     def start(self) -> None:
         """Begin to read; returns at once."""
@@ -266,6 +289,7 @@ class Camera:
         reader = ReaderProcess.start(self._settings, frame, self._launch)
         with self._news:
             self._reader, self._handed = reader, self._want or self._handed
+            self._scene = Scene.ACTIVE
             if self._stopping.is_set():
                 reader.kill()
         try:
@@ -305,6 +329,8 @@ class Camera:
                         # Where what came was no picture, the next may be none either.
                         if self._failure is None or not self._failure.is_of_picture:
                             self._report_online(None)
+                    case StillUnchanged():
+                        self._on_unchanged(message.at_s)
                     case Opened():
                         timeout_s, ready_s = self._settings.read_timeout_s, math.inf
                         self._report_online(message)
@@ -315,6 +341,12 @@ class Camera:
             self._frames += 1
             self._rate.add(captured_at_s)
             self._news.notify_all()
+
+    def _on_unchanged(self, at_s: float) -> None:
+        with self._news:
+            self._unchanged_s = at_s
+            self._frames += 1
+            self._rate.add(at_s)
 
     def _report_online(self, opened: Opened | None) -> None:
         if self._online or self._stopping.is_set():

@@ -26,13 +26,17 @@ class BurntInClock:
         self._in_a_row: NDArray[np.int16] | None = None
         self._shown_until_s: NDArray[np.float64] | None = None
 
-    def hidden(self, small: NDArray[np.float32], limit: float, at_s: float) -> Mask:
+    def hidden(
+        self, small: NDArray[np.float32], limit: float, at_s: float, *, is_in_a_row: bool = True
+    ) -> Mask:
         """Take in the next picture.
 
         Args:
             small: (H, W) float32 grey, 0 to 255.
             limit: what differs by no more has not changed.
             at_s: its capture.
+            is_in_a_row: whether it follows the one before at the camera's rate; a digit has had no time to
+                change twice.
 
         Returns:
             Where a change is no movement.
@@ -48,7 +52,8 @@ class BurntInClock:
             self._shown_until_s = np.full(small.shape, -np.inf)
             return np.zeros(small.shape, np.bool_)
         changed = cv2.dilate((np.abs(small - before) > limit).astype(np.uint8), _NEARBY) > 0
-        self._in_a_row = np.where(changed, self._in_a_row + 1, 0).astype(np.int16)
+        before_it = self._in_a_row if is_in_a_row else 0
+        self._in_a_row = np.where(changed, before_it + 1, 0).astype(np.int16)
         self._shown_until_s[self._in_a_row >= _FRAMES] = at_s + _SHOWN_S
         edge = round(EDGE_SHARE * small.shape[0])
         hidden = self._shown_until_s < at_s

@@ -37,7 +37,14 @@ class MotionGate:
         self._noise = 1.0
         self._clock = BurntInClock()
         self._last_s = -math.inf
+        self._unchanged_s = -math.inf
+        self.moved_share = 0.0
+        """Of the picture, in the last frame."""
         self._open_until_s = -math.inf
+
+    def unchanged(self, at_s: float) -> None:
+        """Nothing has moved since the last frame, as the camera's stream tells without pictures."""
+        self._unchanged_s = at_s
 
     def moved(self, frame: Frame) -> bool:
         """Compare the next frame of a camera with those before.
@@ -52,12 +59,14 @@ class MotionGate:
         small = _small(frame.image)
         if self._background is None or self._background.shape != small.shape:
             self._background = small
-            changed = True
+            self.moved_share, changed = 0.0, True
         else:
             elapsed_s = max(0.0, frame.captured_at_s - self._last_s)
-            clock = self._clock.hidden(small, self._limit, frame.captured_at_s)
+            is_next = self._unchanged_s <= self._last_s
+            clock = self._clock.hidden(small, self._limit, frame.captured_at_s, is_in_a_row=is_next)
             changed = self._compare(small, self._background, 1.0 - math.exp(-elapsed_s / _LEARN_S), clock)
-            changed = changed or elapsed_s > self._hold_s
+            unknown_s = frame.captured_at_s - max(self._last_s, self._unchanged_s)
+            changed = changed or unknown_s > self._hold_s
         self._last_s = frame.captured_at_s
         if changed:
             self._open_until_s = frame.captured_at_s + self._hold_s
@@ -84,11 +93,13 @@ class MotionGate:
         if np.count_nonzero(moved) > _MOST_SHARE * moved.size:
             # Day to night vision, or the camera was turned: what was learned is of no use any more.
             self._background = small
+            self.moved_share = 0.0
             return True
         # The median, since what moves is less than half of the picture; 1.4826 makes it a deviation.
         self._noise += rate * (1.4826 * _median(distance) - self._noise)
         cv2.accumulateWeighted(small, background, rate)
-        return bool(np.count_nonzero(moved & ~clock) >= _LEAST_SHARE * moved.size)
+        self.moved_share = np.count_nonzero(moved & ~clock) / moved.size
+        return self.moved_share >= _LEAST_SHARE
 
 
 def _median(values: NDArray[np.float32]) -> float:

@@ -84,7 +84,7 @@ class Service:
         saved = StateFile(settings.model_dir, settings.mqtt.node_id)
         self._persistence = Persistence(saved, self._cameras, publisher, self._presence, self._visits)
         self._page = publisher.audience = PageFeed(settings, self._cameras, self._names, clock, restart)
-        metrics = Metrics(self._cameras, __version__, time.monotonic())
+        metrics = self._metrics = Metrics(self._cameras, __version__, time.monotonic())
         port = settings.metrics.prometheus_port
         self._endpoint = None if port is None else Endpoint(settings.metrics.prometheus_host, port)
         self._counts = CountsReporter(
@@ -99,8 +99,8 @@ class Service:
             metrics,
             self._publish_changes,
             self._page.publish_faces,
+            self._page.is_watched,
         )
-        self._metrics = metrics
         self._heartbeat = Heartbeat(settings.heartbeat_file)
         self._clock_set_by_s = 0.0
         self._due_s = dict.fromkeys(("housekeeping", "model", "state file"), 0.0)

@@ -193,6 +193,10 @@ class PageFeed:
         if status != self._sent and self._publish("status", status):
             self._sent, self._sent_s = status, now_s
 
+    def is_watched(self, camera: str) -> bool:
+        """Whether somebody watches this camera at present."""
+        return camera in self._watched
+
     def publish_faces(self, frame: Frame, sightings: Sequence[Sighting] | None) -> None:
         """Send the faces of a frame, if somebody watches its camera.
 

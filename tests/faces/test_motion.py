@@ -156,6 +156,20 @@ def test_a_clock_in_the_picture_does_not_keep_it_open_and_a_visitor_does_open_it
     assert gate.moved(Frame("door", 60.0, visitor))
 
 
+@pytest.mark.parametrize("digits_px", [16, 48])
+def test_key_frames_alone_do_not_open_it_by_their_clock_and_by_a_visitor_they_do(digits_px: int) -> None:
+    gate = MotionGate()
+    answers(gate, (noisy(with_clock(porch(), digits_px, i / FPS), 2.0, i) for i in range(100)))
+    for number in range(30):
+        at_s = 20.0 + 4.0 * number  # further apart than the gate knows who is there
+        gate.unchanged(at_s - 0.2)
+        key = noisy(with_clock(porch(), digits_px, at_s), 2.0, number)
+        assert not gate.moved(Frame("door", at_s, key)), number
+    gate.unchanged(139.8)
+    assert gate.moved(Frame("door", 140.0, with_clock(with_visitor(porch(), 200), digits_px, 140.0)))
+    assert gate.moved_share > 0.01
+
+
 def test_what_moves_in_the_line_of_a_clock_is_movement() -> None:
     gate = MotionGate()
     answers(gate, (with_clock(porch(), 48, i / FPS) for i in range(100)))

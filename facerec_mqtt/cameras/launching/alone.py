@@ -7,10 +7,6 @@ from typing import Protocol
 
 from facerec_mqtt.core.child_process import child_environment
 
-# As much memory is given back when it is free; by itself malloc learns to keep a picture's, in each reader.
-# A lower value saves little more, and costs a tenth of the processor time.
-_GIVEN_BACK_BYTES = 1024 * 1024
-
 
 class Child(Protocol):
     """A process that was started, as much of `subprocess.Popen` as is needed."""
@@ -49,5 +45,4 @@ def reader_environment() -> dict[str, str]:
         OMP_NUM_THREADS="1",
         OPENBLAS_NUM_THREADS="1",
         MALLOC_ARENA_MAX="2",
-        MALLOC_MMAP_THRESHOLD_=str(_GIVEN_BACK_BYTES),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from facerec_mqtt.cameras import Camera, Launch, OnStatus
+from facerec_mqtt.cameras import Camera, Launch, OnStatus, Scene
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.faces import MotionGate, Region
@@ -26,6 +26,8 @@ from facerec_mqtt.settings import CameraSettings, RecognitionSettings
 _log = logging.getLogger(__name__)
 MAX_FRAME_AGE_S = 1.0
 """Nothing is decided on a frame older than this: whoever it shows may be gone."""
+_LARGE_SHARE = 0.01
+"""Of the picture: somebody who is near enough to be known moves more."""
 Publish = Callable[[Sequence[PresenceChange], Image | None], None]
 """Publishes what has changed, with the picture of the frame that decided it."""
 Show = Callable[[Frame, Sequence[Sighting] | None], None]
@@ -98,6 +100,8 @@ class FramePipeline:
     metrics: Metrics
     publish: Publish
     show: Show
+    is_shown: Callable[[str], bool]
+    """Whether somebody watches a camera."""
 
     def process(self, watched: WatchedCamera, recognizer: Recognizer) -> bool:
         """Take a camera's newest frame, and act on it.
@@ -111,7 +115,7 @@ class FramePipeline:
         """
         frame = watched.newest()
         if frame is None:
-            return False
+            return self._take_unchanged(watched)
         slug, at_s = watched.settings.slug, frame.captured_at_s
         sightings = None
         if watched.enabled and _is_in_time(at_s):
@@ -121,13 +125,12 @@ class FramePipeline:
             self.metrics.count_late(slug)
             return True
         watched.taken += 1
+        watched.camera.tell(self._scene(watched, sightings))
         self._watch_for_standstill(watched, frame)
         if not watched.enabled:
             return True
         if sightings is None:
-            self.visits.unchanged(slug, at_s)
-            self.presence.count_frame(slug, at_s, None)
-            self.metrics.count_still(slug)
+            self._count_still(slug, at_s)
             self.show(frame, None)
             return True
         judge = partial(recognizer.identify_visit, min_margin=self.settings.min_margin)
@@ -139,6 +142,36 @@ class FramePipeline:
         self.show(frame, sightings)
         self.metrics.count_searched(slug, sightings, time.monotonic() - at_s)
         return True
+
+    def _take_unchanged(self, watched: WatchedCamera) -> bool:
+        """Act on a frame that was not decoded, since nothing has moved; returns whether there was one."""
+        at_s = watched.camera.unchanged_s
+        if at_s <= watched.last_frame_s:
+            return False
+        watched.last_frame_s = at_s
+        watched.taken += 1
+        watched.gate.unchanged(at_s)
+        if self._is_needed(watched.settings.slug):
+            watched.camera.tell(Scene.ACTIVE)
+        if watched.enabled:
+            self._count_still(watched.settings.slug, at_s)
+        return True
+
+    def _is_needed(self, slug: str) -> bool:
+        """Whether every picture of a camera is wanted, whatever it shows."""
+        return self.captures.is_at(slug) or self.is_shown(slug)
+
+    def _count_still(self, slug: str, at_s: float) -> None:
+        self.visits.unchanged(slug, at_s)
+        self.presence.count_frame(slug, at_s, None)
+        self.metrics.count_still(slug)
+
+    def _scene(self, watched: WatchedCamera, sightings: Sequence[Sighting] | None) -> Scene:
+        """What a camera shows, by its last frame."""
+        slug = watched.settings.slug
+        if sightings is None and not self._is_needed(slug) and not self.visits.in_view(slug):
+            return Scene.STILL
+        return Scene.MOVED if watched.gate.moved_share >= _LARGE_SHARE else Scene.ACTIVE
 
     def _watch_for_standstill(self, watched: WatchedCamera, frame: Frame) -> None:
         """Report once that a camera's picture stands still, and once that it moves again."""

@@ -1,0 +1,106 @@
+"""Pictures of a live stream, as they come."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from facerec_mqtt.cameras.pacing import Backlog, Pacer
+from facerec_mqtt.cameras.protocol import FailureKind, Scene, failed
+from facerec_mqtt.cameras.sources import Alive, Shot, Unchanged, bgr
+from facerec_mqtt.cameras.streams.idling import Idling
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+_MOST_BAD_PACKETS = 200
+# Each packet is a whole picture: those that are not wanted need not be decoded.
+_WHOLE_PICTURES = frozenset(("mjpeg",))
+
+
+def take(
+    container: "InputContainer",
+    video: "VideoStream",
+    fps: float,
+    alive: Alive,
+    scene: Callable[[], Scene],
+) -> Iterator[Shot | Unchanged]:
+    """Take every packet as it comes, so that none waits, and convert the pictures that are wanted.
+
+    Args:
+        container: the open stream.
+        video: of it.
+        fps: pictures a second that are wanted.
+        alive: to be called whenever something has come.
+        scene: what the service has seen.
+
+    Raises:
+        CameraFailedError: it has ended, or cannot be decoded.
+    """
+    import av
+
+    pacer, backlog, idling = Pacer(fps), Backlog(), Idling()
+    decoder = _Decoder(video, idling)
+    has_whole_pictures = video.codec_context.name in _WHOLE_PICTURES
+    bad = 0
+    try:
+        for packet in container.demux(video):
+            now_s = time.monotonic()
+            stamp = packet.dts if packet.pts is None else packet.pts
+            waited = stamp is not None and backlog.waited(float(stamp * packet.time_base), now_s)
+            if has_whole_pictures:
+                packets = [] if waited or not pacer.takes(now_s) else [packet]
+            else:
+                packets = idling.due(packet, now_s, scene())
+            if not packets:
+                alive()
+                if idling.idles and not waited and pacer.takes(now_s):
+                    yield Unchanged(now_s)
+                continue
+            try:
+                frames = decoder.frames(packets)
+            except av.error.InvalidDataError:
+                bad += 1
+                if bad >= _MOST_BAD_PACKETS:
+                    raise
+                continue
+            for frame in frames:
+                bad = 0
+                alive()
+                # A key frame is all there is for a while, so it is taken even where none is due yet.
+                if has_whole_pictures or (not waited and (pacer.takes(now_s) or idling.idles)):
+                    yield Shot(now_s, bgr(frame))
+    except av.error.InvalidDataError:
+        bad = _MOST_BAD_PACKETS
+    except (av.error.FFmpegError, OSError):
+        pass
+    raise (
+        failed(FailureKind.UNDECODABLE, detail=video.codec_context.name) if bad else failed(FailureKind.ENDED)
+    )
+
+
+class _Decoder:
+    """Decodes packets that may not have been preceded by all of those before them."""
+
+    def __init__(self, video: "VideoStream", idling: Idling) -> None:
+        self._context = video.codec_context
+        self._idling = idling
+        self._is_drained = False
+
+    def frames(self, packets: "list[Packet[Any]]") -> "list[VideoFrame]":
+        """The pictures that the last packet completes; an `InvalidDataError` where there are none."""
+        if self._is_drained or len(packets) > 1:
+            # What is kept in the decoder belongs to a key frame that was decoded alone.
+            self._context.flush_buffers()
+            self._is_drained = False
+        frames: list[VideoFrame] = []
+        for packet in packets:
+            frames = self._context.decode(packet)
+        if self._idling.idles and not frames:
+            # Some streams have it wait for the next picture, which will not come.
+            frames = self._context.decode(None)
+            self._is_drained = True
+            if not frames:
+                self._idling.give_up()
+        return frames
