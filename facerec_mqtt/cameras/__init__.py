@@ -12,16 +12,12 @@ settings are named in annotations only.
 """
 
 from facerec_mqtt.cameras.launching import ForkServer, Launch, launch_alone
-from facerec_mqtt.cameras.protocol import (
-    CameraFailedError,
-    CameraFailure,
-    FailureKind,
-    HandedPicture,
-    Scene,
-)
-from facerec_mqtt.cameras.reader_process import CameraFacts, probe
+from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, FailureKind, HandedPicture
 from facerec_mqtt.cameras.sources import bgr
-from facerec_mqtt.cameras.supervisor import Camera, CameraCounters, OnStatus
+from facerec_mqtt.cameras.streams.messages import Scene
+from facerec_mqtt.cameras.supervision.reader_process import CameraFacts, probe
+from facerec_mqtt.cameras.supervision.status import OnStatus
+from facerec_mqtt.cameras.supervision.supervisor import Camera, CameraCounters
 
 __all__ = [
     "Camera",

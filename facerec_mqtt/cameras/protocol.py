@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from facerec_mqtt.cameras.streams.messages import StillUnchanged
 from facerec_mqtt.core.errors import CameraError
 
 
@@ -212,17 +213,6 @@ _NEED_ACTION = frozenset(
 )
 
 
-class Scene(StrEnum):
-    """What goes on before a camera."""
-
-    STILL = "still"
-    """Nothing moves and nobody is there: key frames will do until something seems to move."""
-    ACTIVE = "active"
-    """Every picture is wanted."""
-    MOVED = "moved"
-    """The same, and something large has moved: the stream's packets must have shown it."""
-
-
 @dataclass(frozen=True, slots=True)
 class ReaderRequest:
     """One connection to one camera: the first message to a reader, on standard input. A secret."""
@@ -286,14 +276,6 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the service has seen, on standard input, at any time after the request."""
-
-    TYPE: ClassVar[str] = "seen"
-    scene: Scene
-
-
-@dataclass(frozen=True, slots=True)
 class Alive:
     """Something came from the camera, or nothing is due yet."""
 
@@ -324,15 +306,6 @@ class FrameWritten:
 
     TYPE: ClassVar[str] = "frame"
     captured_at_s: float
-    """In seconds of `time.monotonic`."""
-
-
-@dataclass(frozen=True, slots=True)
-class StillUnchanged:
-    """A picture that was due was not decoded, since nothing seems to have moved since the last one."""
-
-    TYPE: ClassVar[str] = "unchanged"
-    at_s: float
     """In seconds of `time.monotonic`."""
 
 

@@ -27,13 +27,11 @@ from facerec_mqtt.cameras.protocol import (
     Opened,
     ReaderRequest,
     Ready,
-    Scene,
-    Seen,
     Status,
-    StillUnchanged,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.cameras.sources import Unchanged, open_source
+from facerec_mqtt.cameras.streams.messages import Scene, Seen, StillUnchanged
 from facerec_mqtt.core.child_process import from_line, to_line
 
 _ALIVE_EVERY_S = 0.25

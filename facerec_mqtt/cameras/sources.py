@@ -16,7 +16,8 @@ import numpy as np
 
 from facerec_mqtt.cameras.network import Address, Login, Relay, ask_rtsp, connect
 from facerec_mqtt.cameras.pacing import Pacer
-from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, Scene, failed
+from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, failed
+from facerec_mqtt.cameras.streams.messages import Scene
 from facerec_mqtt.core.records import Image
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from facerec_mqtt.cameras import CameraFailedError
-from facerec_mqtt.cameras.reader_process import ReaderProcess
 from facerec_mqtt.cameras.shared_frame import SharedFrame
+from facerec_mqtt.cameras.supervision.reader_process import ReaderProcess
 from facerec_mqtt.presence.state_file import ServiceState, StateFile
 from facerec_mqtt.recognition.model_store import load_current, versions
 from facerec_mqtt.service.rebuild_process import RebuildDone, RebuildFailed, RebuildProcess

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from facerec_mqtt.cameras.protocol import Scene
+from facerec_mqtt.cameras.streams.messages import Scene
 from facerec_mqtt.cameras.streams.movement import PacketSizes
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from facerec_mqtt.cameras.pacing import Backlog, Pacer
-from facerec_mqtt.cameras.protocol import FailureKind, Scene, failed
+from facerec_mqtt.cameras.protocol import FailureKind, failed
 from facerec_mqtt.cameras.sources import Alive, Shot, Unchanged, bgr
 from facerec_mqtt.cameras.streams.idling import Idling
+from facerec_mqtt.cameras.streams.messages import Scene
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -22,13 +22,12 @@ from facerec_mqtt.cameras.protocol import (
     Opened,
     PictureFollows,
     ReaderRequest,
-    Scene,
-    Seen,
     Status,
     Want,
     failed,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
+from facerec_mqtt.cameras.streams.messages import Scene, Seen
 from facerec_mqtt.core.child_process import LineBuffer, MessageError, from_line, to_line
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,19 +22,17 @@ from facerec_mqtt.cameras.protocol import (
     HandedPicture,
     Opened,
     Ready,
-    Scene,
-    StillUnchanged,
     Want,
 )
-from facerec_mqtt.cameras.reader_process import READER_EXITED, ReaderProcess, open_within_s
 from facerec_mqtt.cameras.shared_frame import SharedFrame
+from facerec_mqtt.cameras.streams.messages import Scene, StillUnchanged
+from facerec_mqtt.cameras.supervision.reader_process import READER_EXITED, ReaderProcess, open_within_s
+from facerec_mqtt.cameras.supervision.status import CameraStatus, OnStatus
 from facerec_mqtt.core.records import Frame
 
 if TYPE_CHECKING:
     from facerec_mqtt.settings import CameraSettings
 _log = logging.getLogger(__name__)
-OnStatus = Callable[[str, bool, CameraFailure | None], None]
-"""Called on a change with the camera's slug, whether it gives pictures, and why it does not."""
 # A camera that has given pictures for so long works again; one that falls silent sooner, time after time, is
 # asked less and less often.
 _WELL_AFTER_S = 30.0
@@ -79,8 +76,7 @@ class Camera:
     ) -> None:
         self._settings = settings
         self._launch = launch
-        self._on_status = on_status
-        self._levels = (logging.INFO, logging.WARNING) if logged else (logging.DEBUG, logging.DEBUG)
+        self._status = CameraStatus(settings, on_status, logged=logged)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         # Guards all that follows; is notified of each frame.
@@ -97,21 +93,16 @@ class Camera:
         self._frames = 0
         self._reconnects = 0
         self._rate = RateMeter()
-        # Of the supervising thread alone, except that `online` and `failure` may be read by all.
-        self._online: bool | None = None
-        self._lost_s = 0.0
-        self._reported: CameraFailure | None = None
-        self._failure: CameraFailure | None = None
 
     @property
     def online(self) -> bool:
         """Whether it gives pictures."""
-        return self._online is True
+        return self._status.online is True
 
     @property
     def failure(self) -> CameraFailure | None:
         """Why it gives no pictures; `None` while it does, and before that is known."""
-        return self._failure
+        return self._status.failure
 
     @property
     def frame_descriptor(self) -> int | None:
@@ -236,7 +227,7 @@ class Camera:
         failures = 0
         while not self._stopping.is_set():
             if (held := self._wait_until_readable()) is not None:
-                self._report_lost(held)
+                self._status.report_lost(held)
                 continue
             began_s = time.monotonic()
             frames_before = self._frames
@@ -247,14 +238,14 @@ class Camera:
                 return
             if self._held is not None:
                 continue  # that is why it has ended
-            self._report_lost(failure)
+            self._status.report_lost(failure)
             self._stopping.wait(backoff_s(failures, random.random()))  # noqa: S311  # spreads load, guards nothing
 
     def _wait_until_readable(self) -> CameraFailure | None:
         """Wait while the camera is held; returns why, where that has not been reported yet."""
         with self._news:
             while not self._stopping.is_set() and (self._held is not None or not self._may_read):
-                if self._held not in (None, self._failure):
+                if self._held not in (None, self._status.failure):
                     return self._held
                 self._news.wait()
         return None
@@ -308,7 +299,7 @@ class Camera:
             if time.monotonic() - ready_s > _UNHEARD_S:
                 ready_s = math.inf
                 _log.log(
-                    self._levels[0],
+                    self._status.info,
                     'Camera "%s" has given no picture for %.0f minutes; if it should have, check its URL',
                     self._settings.name,
                     _UNHEARD_S / 60,
@@ -327,7 +318,7 @@ class Camera:
                     case Ready():
                         timeout_s, ready_s = self._settings.read_timeout_s, time.monotonic()
                         # Where what came was no picture, the next may be none either.
-                        if self._failure is None or not self._failure.is_of_picture:
+                        if self._status.failure is None or not self._status.failure.is_of_picture:
                             self._report_online(None)
                     case StillUnchanged():
                         self._on_unchanged(message.at_s)
@@ -349,39 +340,5 @@ class Camera:
             self._rate.add(at_s)
 
     def _report_online(self, opened: Opened | None) -> None:
-        if self._online or self._stopping.is_set():
-            return
-        name = self._settings.name
-        if self._online is None and opened is None:
-            _log.log(self._levels[0], 'Camera "%s" is online: it gives pictures when something happens', name)
-        elif self._online is None and opened is not None:
-            size = opened.width_px, opened.height_px
-            _log.log(self._levels[0], 'Camera "%s" is online: %dx%d pixels', name, *size)
-        else:
-            away_s = time.monotonic() - self._lost_s
-            _log.log(self._levels[0], 'Camera "%s" is back after %.0f s', name, away_s)
-        self._online, self._failure = True, None
-        self._call(online=True, failure=None)
-
-    def _report_lost(self, failure: CameraFailure) -> None:
-        was_lost = self._online is False
-        # What somebody must set right is logged also when it turns up later, as after a camera's reset.
-        if not was_lost or (failure.needs_action and failure != self._reported):
-            name = self._settings.name
-            _log.log(self._levels[1], 'Camera "%s" %s. Retrying indefinitely', name, failure.sentence)
-            self._reported = failure
-        else:
-            _log.debug('Camera "%s" is still lost: it %s', self._settings.name, failure.sentence)
-        self._failure = failure
-        if was_lost:
-            return
-        self._online, self._lost_s = False, time.monotonic()
-        self._call(online=False, failure=failure)
-
-    def _call(self, *, online: bool, failure: CameraFailure | None) -> None:
-        if self._on_status is None:
-            return
-        try:
-            self._on_status(self._settings.slug, online, failure)
-        except Exception:
-            _log.exception('Camera "%s": its status could not be processed', self._settings.name)
+        if not self._stopping.is_set():
+            self._status.report_online(opened)
