@@ -66,7 +66,7 @@ def test_of_many_pictures_the_newest_are_taken_and_the_last_one_is(broker: Broke
 def test_a_camera_of_which_nothing_was_ever_heard_is_mentioned_once(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("facerec_mqtt.cameras.supervisor._UNHEARD_S", 0.1)
+    monkeypatch.setattr("facerec_mqtt.cameras.supervision.supervisor._UNHEARD_S", 0.1)
     caplog.set_level("INFO")
     with broker.ear("none") as ear, listening(broker) as door:
         wait_until(lambda: "has given no picture" in caplog.text)
