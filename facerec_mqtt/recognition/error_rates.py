@@ -10,6 +10,7 @@ them.
 """
 
 from dataclasses import dataclass
+from math import exp, lgamma, log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,16 @@ def fpir_of(outcomes: Outcomes) -> float:
     """False positive identification rate; NaN without a picture of somebody who is not enrolled."""
     others = outcomes.true == NOBODY
     return float(np.mean(outcomes.named[others] != NOBODY)) if others.any() else float("nan")
+
+
+def chance_of_named(named: int, pictures: int, rate: float) -> float:
+    """How often a model that keeps a rate names at least so many of the strangers' pictures by chance."""
+    whole = lgamma(pictures + 1)
+    fewer = (
+        exp(whole - lgamma(k + 1) - lgamma(pictures - k + 1) + k * log(rate) + (pictures - k) * log1p(-rate))
+        for k in range(named)
+    )
+    return max(0.0, 1 - sum(fewer))
 
 
 def confusion(outcomes: Outcomes) -> NDArray[np.int64]:

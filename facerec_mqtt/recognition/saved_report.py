@@ -71,6 +71,8 @@ class SavedReport(_Saved):
     outcomes: Sequence[SavedOutcome] = ()
     fpir: float | None = None
     """The stated share of strangers' visits that may be taken for somebody's."""
+    many_strangers: str | None = None
+    """What to do, where it names far more strangers than that."""
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Self:
@@ -102,6 +104,8 @@ class KeptVersion:
     """Share of strangers' photos that it would name."""
     reason: str | None
     """Why it is not in use though it was made, or why it cannot be read, in one sentence."""
+    many_strangers: str | None = None
+    """What to do, where it names far more strangers than were asked for."""
 
 
 def kept_versions(model_dir: Path) -> tuple[KeptVersion, ...]:
@@ -151,7 +155,8 @@ def _kept(model_dir: Path, version: str, current: str | None) -> KeptVersion:
         return KeptVersion(version, is_current, (), None, None, None, str(error))
     reason = None if is_current else model.report.get("not_used_because")
     tpir, fpir = model.report.get("tpir"), model.report.get("measured_fpir")
-    return KeptVersion(version, is_current, model.people, model.created, tpir, fpir, reason)
+    many = SavedReport.of(model.report).many_strangers
+    return KeptVersion(version, is_current, model.people, model.created, tpir, fpir, reason, many)
 
 
 def _version_before(model_dir: Path) -> str:

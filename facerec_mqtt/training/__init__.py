@@ -11,6 +11,7 @@
 
 from facerec_mqtt.training.augmentation import VERSIONS, augment
 from facerec_mqtt.training.comparison import (
+    LEVEL,
     Comparison,
     Tally,
     WorseCode,
@@ -24,6 +25,7 @@ from facerec_mqtt.training.own_strangers import seen_by_cameras
 from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflow, unlisted_fonts
 
 __all__ = [
+    "LEVEL",
     "VERSIONS",
     "Comparison",
     "Tally",

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Person
 from facerec_mqtt.faces import Cohort
-from facerec_mqtt.recognition import Outcomes, SavedReport, load_current, prepare
+from facerec_mqtt.recognition import NOBODY, Outcomes, SavedReport, load_current, prepare
 from facerec_mqtt.training.fit import TrainingSet
 
 LEVEL = 0.05
@@ -83,6 +83,7 @@ class WorseCode(StrEnum):
 
     PEOPLE_LOST = "people_lost"
     STRANGERS_NAMED = "strangers_named"
+    RELATIVES_NAMED = "relatives_named"
     MEMBERS_MISSED = "members_missed"
     MEMBER_MISSED = "member_missed"
 
@@ -110,6 +111,8 @@ class Comparison:
     """Pictures of people who are not enrolled."""
     worse: Worse | None
     """In which way the new one is clearly worse; `None` when it is not."""
+    relatives: Tally = Tally(0, 0, 0, 0)
+    """Photos of members, judged by models without the member: relatives who are not enrolled."""
 
 
 def replaces_current(comparison: Comparison | None, *, force: bool) -> bool:
@@ -129,6 +132,8 @@ def compare(
     *,
     both_know: Mapping[str, str],
     lost_people: Collection[str] = (),
+    relatives_before: Mapping[str, str | None] = {},
+    relatives_after: Mapping[str, str | None] = {},
     fpir_before: float,
     fpir_after: float,
 ) -> Comparison:
@@ -138,9 +143,12 @@ def compare(
 
     - somebody the model in use knows still has a folder, but no usable photo any more; or
     - it names strangers that the model in use does not; or
+    - it names relatives, members' photos judged without the member, that the model in use does not, and those
+      of at least half of the members, two or more: a brother who has come nearer to one sister shows nothing
+      about strangers; or
     - it names members less often, all together or one of them, and does not name fewer strangers for it.
 
-    The last two are judged at `LEVEL` (for a single member, divided by their number) and have to reach
+    The last three are judged at `LEVEL` (for a single member, divided by their number) and have to reach
     `MATTERS`. Where the owner has stated another FPIR, what follows from it is no fault: naming fewer
     members at a stricter one, more strangers at a looser one.
 
@@ -151,6 +159,9 @@ def compare(
         both_know: display names of the people that both models know, by slug.
         lost_people: display names of people that the model in use knows, and the new one does not although
             they have a folder.
+        relatives_before: slug of who was named in photos of members by models without the member, by file;
+            `None` for nobody.
+        relatives_after: the same of the new one.
         fpir_before: share of strangers' visits that may be named, as stated for the model in use.
         fpir_after: as stated for the new one.
     """
@@ -166,11 +177,14 @@ def compare(
         )
 
     members, strangers = tally(both_know), tally([None])
+    relatives, is_common = _relatives(relatives_before, relatives_after, after, both_know)
     worse = None
     if lost_people:
         worse = Worse(WorseCode.PEOPLE_LOST, tally([]), tuple(sorted(lost_people)))
     elif fpir_after <= fpir_before and strangers.is_worse(LEVEL):
         worse = Worse(WorseCode.STRANGERS_NAMED, strangers)
+    elif fpir_after <= fpir_before and is_common and relatives.is_worse(LEVEL):
+        worse = Worse(WorseCode.RELATIVES_NAMED, relatives)
     elif fpir_after >= fpir_before and not strangers.is_better():
         if members.is_worse(LEVEL):
             worse = Worse(WorseCode.MEMBERS_MISSED, members)
@@ -180,7 +194,38 @@ def compare(
                 if own.is_worse(LEVEL / len(both_know)):
                     worse = Worse(WorseCode.MEMBER_MISSED, own, (name,))
                     break
-    return Comparison(version, members, strangers, worse)
+    return Comparison(version, members, strangers, worse, relatives)
+
+
+def _relatives(
+    before: Mapping[str, str | None],
+    after: Mapping[str, str | None],
+    shown: Mapping[str, Answer],
+    both_know: Mapping[str, str],
+) -> tuple[Tally, bool]:
+    """How two models differ on members whom they did not know, and whether that is so of most of them.
+
+    Only who both know counts: whoever has just been enrolled is named by one alone, and rightly where a
+    sister looks like that.
+    """
+    known = {*both_know, None}
+    whose = {file: answer.true for file, answer in shown.items() if answer.true in both_know}
+    pairs = {
+        file: (before[file] is None, named is None)
+        for file, named in after.items()
+        if file in whose and file in before and {named, before[file]} <= known
+    }
+    balance: Counter[str | None] = Counter()
+    for file, (was, now) in pairs.items():
+        balance[whose[file]] += now - was
+    worse_for = sum(each < 0 for each in balance.values())
+    tally = Tally(
+        pictures=len(pairs),
+        lost=sum(was and not now for was, now in pairs.values()),
+        won=sum(now and not was for was, now in pairs.values()),
+        right=sum(now for _, now in pairs.values()),
+    )
+    return tally, worse_for >= max(2, len(balance) / 2)
 
 
 def chance_of(lost: int, won: int) -> float:
@@ -241,6 +286,12 @@ def compare_with_current(
         _answers(training_set.people, outcomes, shown),
         both_know={person.slug: person.name for person in training_set.people if person.slug in known},
         lost_people=[person.name for person in left_out if person.slug in known],
+        relatives_before=_relatives_in(report),
+        relatives_after={
+            file: None if named == NOBODY else training_set.people[named].slug
+            for file, true, named in zip(outcomes.files, outcomes.true, outcomes.named, strict=True)
+            if true == NOBODY and shown[file] is not None
+        },
         fpir_before=fpir if report.fpir is None else report.fpir,
         fpir_after=fpir,
     )
@@ -274,6 +325,16 @@ def _held_out(report: SavedReport) -> dict[str, Answer]:
         for each in report.outcomes
         # A member's photo is there a second time, judged by a model that did not know the member.
         if each.file in people and people[each.file] == each.person
+    }
+
+
+def _relatives_in(report: SavedReport) -> dict[str, str | None]:
+    """Who a model named in members' photos when it did not know the member."""
+    people = {photo.file: report.person_in(photo) for photo in report.photos}
+    return {
+        each.file: each.named
+        for each in report.outcomes
+        if each.person is None and people.get(each.file) is not None
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 from facerec_mqtt.recognition.error_rates import (
     NOBODY,
     Outcomes,
+    chance_of_named,
     confusion,
     far_for_fpir,
     fpir_of,
@@ -86,3 +87,10 @@ def test_the_trade_off_goes_from_all_strangers_named_to_none_and_passes_through_
     # At 0.5 one of three strangers is named, and one is missed for each of: too low a score, another's name.
     assert any(n == pytest.approx(1 / 3) and m == 0.5 for n, m in zip(named, missed, strict=True))
     assert len(trade_off(no_outcomes(2))[0]) == 0
+
+
+def test_how_often_chance_names_so_many_strangers() -> None:
+    assert chance_of_named(0, 20, 0.01) == 1
+    assert chance_of_named(3, 20, 0.01) == pytest.approx(0.001, abs=0.0003)
+    assert chance_of_named(300, 5000, 0.01) == pytest.approx(0, abs=1e-9)
+    assert chance_of_named(3, 90, 0.01) > 0.05

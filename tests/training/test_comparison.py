@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from facerec_mqtt.training.comparison import LEVEL, Answer, Comparison, WorseCode, chance_of, compare
+from facerec_mqtt.training.comparison import (
+    LEVEL,
+    Answer,
+    Comparison,
+    WorseCode,
+    chance_of,
+    compare,
+)
 
 BEFORE = "20261123T120000Z-3f2a"
 BOTH = {"anna": "Anna", "tom": "Tom"}
@@ -27,6 +34,7 @@ def comparison(
     lost_people: tuple[str, ...] = (),
     fpir_before: float = 0.01,
     fpir_after: float = 0.01,
+    relatives: tuple[dict[str, str | None], dict[str, str | None]] = ({}, {}),
 ) -> Comparison:
     return compare(
         BEFORE,
@@ -34,6 +42,8 @@ def comparison(
         after,
         both_know=BOTH,
         lost_people=lost_people,
+        relatives_before=relatives[0],
+        relatives_after=relatives[1],
         fpir_before=fpir_before,
         fpir_after=fpir_after,
     )
@@ -79,6 +89,36 @@ def test_strangers_who_are_named_are_worse_even_when_members_are_won() -> None:
     assert result.worse.code is WorseCode.STRANGERS_NAMED
     tally = result.worse.tally
     assert (tally.pictures, tally.right, tally.right_before) == (20, 12, 20)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "worse"),
+    [
+        ({}, {"anna": 4, "tom": 4}, True),
+        ({}, {"anna": 8}, False),  # they have come nearer to each other, which is not of strangers
+        ({"anna": 4, "tom": 4}, {"anna": 4, "tom": 4}, False),
+        ({"anna": 4, "tom": 4}, {}, False),
+        ({}, {"anna": 2, "tom": 2}, False),  # chance
+    ],
+)
+def test_relatives_of_most_members_who_are_named_are_worse(
+    before: dict[str, int], after: dict[str, int], worse: bool
+) -> None:
+    def named(of_each: dict[str, int], other: str | None = None) -> dict[str, str | None]:
+        return {
+            f"{who}/{number}.jpg": (other or {"anna": "tom", "tom": "anna"}[who])
+            if number < of_each.get(who, 0)
+            else None
+            for who in ("anna", "tom")
+            for number in range(20)
+        }
+
+    same = answers(anna=(20, 20), tom=(20, 20))
+    result = comparison(same, same, relatives=(named(before), named(after)))
+    assert (result.worse is not None and result.worse.code is WorseCode.RELATIVES_NAMED) == worse
+    assert result.relatives.pictures == 40
+    # Who has just been enrolled is known to one of the two alone.
+    assert comparison(same, same, relatives=(named(before), named(after, "ben"))).worse is None
 
 
 def test_fewer_members_named_for_fewer_strangers_is_no_fault() -> None:

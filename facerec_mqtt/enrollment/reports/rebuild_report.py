@@ -18,8 +18,8 @@ from facerec_mqtt.enrollment.reports.sentences import (
     why_worse,
 )
 from facerec_mqtt.enrollment.reports.summary import model_sentence
-from facerec_mqtt.recognition import NOBODY, Curve, Outcomes, fpir_of, most_confusable
-from facerec_mqtt.training import Comparison, Tally, replaces_current
+from facerec_mqtt.recognition import NOBODY, Curve, Outcomes, chance_of_named, fpir_of, most_confusable
+from facerec_mqtt.training import LEVEL, Comparison, Tally, replaces_current
 
 _LOW_TPIR = 0.6
 # With fewer named, and less far over what was asked for, it may be chance.
@@ -98,7 +98,7 @@ class RebuildReport:
             )
         names = ", ".join(person.name for person in self.people)
         used = sum(photo.used for photo in self.photos)
-        return model_sentence(self.version, names, used, len(self.photos))
+        return model_sentence(self.version, names, used, len(self.photos), self.many_strangers)
 
     def advice(self) -> tuple[Advice, ...]:
         """What would make the model better, for each of `people`."""
@@ -129,16 +129,18 @@ class RebuildReport:
                 f"{no_usable_photo(photos_of(person.slug, self.photos))} Add some, ten or more, and rebuild."
                 for person in self.left_out
             ),
-            *self._strangers_note(),
+            *filter(None, [self.many_strangers]),
         )
 
-    def _strangers_note(self) -> tuple[str, ...]:
-        """What to do where far more strangers would be named than were asked for; not for one or two."""
+    @property
+    def many_strangers(self) -> str | None:
+        """What to do where far more strangers would be named than were asked for, beyond chance."""
         answers = self.outcomes.named[self.outcomes.true == NOBODY]
-        named = int(np.sum(answers != NOBODY))
-        if named < _MANY_NAMED or named <= _FAR_OVER * self.fpir * len(answers):
-            return ()
-        return (many_strangers_named(named, len(answers), self.fpir),)
+        named, count = int(np.sum(answers != NOBODY)), len(answers)
+        far_over = named >= _MANY_NAMED and named > _FAR_OVER * self.fpir * count
+        if not far_over or chance_of_named(named, count, self.fpir) >= LEVEL:
+            return None
+        return many_strangers_named(named, count, self.fpir)
 
     def as_json(self) -> dict[str, Any]:
         """As `facerec-mqtt rebuild --json` prints it."""
@@ -161,6 +163,7 @@ class RebuildReport:
             "tpir": _rounded(sum(self.tpir.values()) / len(self.tpir)) if self.tpir else None,
             "measured_fpir": self.measured_fpir,
             "own_strangers": self.own_strangers,
+            "many_strangers": self.many_strangers,
             "switched": self.switched,
             "not_used_because": self.not_used_because,
             "compared_with": None if self.comparison is None else _comparison_as_json(self.comparison),
@@ -251,6 +254,7 @@ def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
         "version": comparison.version,
         "members": counted(comparison.members),
         "strangers": counted(comparison.strangers),
+        "relatives": counted(comparison.relatives),
         "worse": why_worse(comparison),
         "worse_code": None if comparison.worse is None else comparison.worse.code,
     }

@@ -73,6 +73,12 @@ def why_worse(comparison: Comparison) -> str | None:
             f"Of {tally.pictures} strangers' pictures it gives a name to {tally.pictures - tally.right},"
             f" and the model {version} to {tally.pictures - tally.right_before}."
         )
+    if worse.code is WorseCode.RELATIVES_NAMED:
+        return (
+            f"Of {tally.pictures} photos of members whom it was made without, as of relatives who are not"
+            f" enrolled, it gives another's name to {tally.pictures - tally.right}, and the model {version}"
+            f" to {tally.pictures - tally.right_before}."
+        )
     whose = "the family's" if worse.code is WorseCode.MEMBERS_MISSED else f"{worse.people[0]}'s"
     return (
         f"Of {tally.pictures} of {whose} photos that neither model had learnt from it recognises"

@@ -16,17 +16,22 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def model_message(version: str, names: str, report: Mapping[str, Any]) -> str:
     """One sentence on a model in use; its report is read from the disk and may be of another version."""
-    photos = SavedReport.of(report).photos
-    return model_sentence(version, names, sum(photo.used for photo in photos), len(photos))
+    saved = SavedReport.of(report)
+    used = sum(photo.used for photo in saved.photos)
+    return model_sentence(version, names, used, len(saved.photos), saved.many_strangers)
 
 
-def model_sentence(version: str, names: str, used: int, photos: int) -> str:
-    """One sentence on a model in use.
+def model_sentence(
+    version: str, names: str, used: int, photos: int, many_strangers: str | None = None
+) -> str:
+    """One sentence on a model in use, and one more where it names many strangers.
 
     Args:
         version: of the model.
         names: of the people it knows.
         used: how many photos it was made of.
         photos: how many there were.
+        many_strangers: what to do, where it names far more than were asked for.
     """
-    return f"Model {version} knows {names}; {used} of {photos} photos were used."
+    knows = f"Model {version} knows {names}; {used} of {photos} photos were used."
+    return knows if many_strangers is None else f"{knows} {many_strangers}"

@@ -56,6 +56,7 @@ class HouseholdModels:
                     people=[person.name for person in each.people],
                     current=each.current,
                     not_used_because=each.reason,
+                    many_strangers=each.many_strangers,
                     recognised=each.tpir,
                     strangers_named=each.fpir,
                     report=self._report_url(each.version),

@@ -22,6 +22,8 @@ class ModelVersion(Answer):
     people: list[str]
     current: bool
     not_used_because: str | None
+    many_strangers: str | None = None
+    """What to do, where it names far more strangers than were asked for, in one sentence."""
     recognised: float | None = None
     """Share of the family's photos that it names without having learnt from them."""
     strangers_named: float | None = None

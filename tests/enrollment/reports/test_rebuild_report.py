@@ -138,6 +138,8 @@ def test_far_more_strangers_than_were_asked_for_are_reported(
     report = replace(a_report((*photos(12), *strangers)), outcomes=outcomes)
     assert any("put pictures of twenty people" in note for note in report.warnings()) is reported
     assert not replace(report, fpir=0.1).warnings()
+    assert ("put pictures of twenty people" in report.message) is reported
+    assert report.as_json()["many_strangers"] == report.many_strangers
     print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert (
