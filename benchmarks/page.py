@@ -1,11 +1,12 @@
 """Measure whether recognition feels the page: latency and frames a second with and without people who look.
 
-    python benchmarks/page.py --model-dir models --camera film/ --rounds 3
+    python benchmarks/page.py --model-dir models --camera film/ [--rounds 3] [--seconds 60]
 
-One service runs throughout. In turn nobody looks, and ten people look at a camera live (each takes the faces
-as they come, and the picture that belongs to them) while 50 requests a second ask for other things. Every
-frame is searched, whether something moves or not. The requests are made by a process of the lowest priority,
-as they would come from other machines. Mosquitto must be installed.
+A round takes under three minutes. In turn nobody looks, and ten people look at a camera live (each takes the
+faces as they come, and the picture that belongs to them) while 50 requests a second ask for other things.
+Each has a service of its own, whose quantiles are of this phase alone; the load of the machine is printed
+with it. Every frame is searched, whether something moves or not. The requests are made by a process of the
+lowest priority, as they would come from other machines. Mosquitto must be installed.
 """
 
 import argparse
@@ -31,9 +32,12 @@ from service import broker, free_port, listen
 
 VIEWERS = 10
 REQUESTS_PER_SECOND = 50
-FRAMES = 2000
-"""As many as the service's quantiles are of: after so many frames they are of one phase alone."""
+SECONDS = 60
+"""Of each phase; a service's quantiles are of its latest 2000 frames."""
+REST_S = 10
+"""After the start, before anything is measured."""
 METRICS_S = 2
+_SILENT_S = 60
 PATHS = ("/api/v1/status", "/api/v1/people", "/api/v1/visits?limit=50", "/", "/visits", "/people")
 
 
@@ -44,11 +48,9 @@ def main() -> int:
     )
     parser.add_argument("--camera", required=True, help="folder of pictures, or video file")
     parser.add_argument("--model-dir", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--cameras", type=int, default=2)
-    parser.add_argument(
-        "--frames", type=int, default=FRAMES, help="of each phase; with fewer its quantiles are not its own"
-    )
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each phase")
     parser.add_argument(
         "--client-nice", type=int, default=19, help="of whoever looks: 19 leaves the machine to the service"
     )
@@ -60,9 +62,37 @@ def main() -> int:
 
 
 def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str, Any]:
-    """Run the service, in turn without and with load."""
+    """Run a service for each phase, in turn without and with load."""
     received: queue.Queue[tuple[float, str, bytes]] = queue.Queue()
-    client, page_port = listen(port, received), free_port()
+    client = listen(port, received)
+    rest: list[dict[str, float]] = []
+    load: list[dict[str, float]] = []
+    try:
+        for _ in range(arguments.rounds):
+            for phases, watched in ((rest, False), (load, True)):
+                with service_of(arguments, port, folder) as (service, page, address):
+                    time.sleep(REST_S)
+                    idle_mb = pss(page) / 2**20
+                    with looking(address, arguments) if watched else contextlib.nullcontext() as count:
+                        phases.append(phase(received, service, page, arguments.seconds))
+                        phases[-1]["requests_per_second"] = (
+                            0 if count is None else round(count.value / phases[-1]["seconds"])
+                        )
+                    phases[-1] |= {
+                        "page_pss_idle_mb": round(idle_mb, 1),
+                        "page_pss_after_mb": round(pss(page) / 2**20, 1),
+                        "load_of_machine": round(os.getloadavg()[0], 1),
+                    }
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return {"rounds": arguments.rounds, "without": summary(rest), "with": summary(load)}
+
+
+@contextmanager
+def service_of(arguments: argparse.Namespace, port: int, folder: Path) -> Iterator[tuple[int, int, str]]:
+    """Run a service; yields its process, the page's, and the page's address."""
+    page_port = free_port()
     cameras = [
         {"name": f"camera {n}", "url": arguments.camera, "fps": arguments.fps}
         for n in range(arguments.cameras)
@@ -80,53 +110,47 @@ def measure(arguments: argparse.Namespace, port: int, folder: Path) -> dict[str,
     service = subprocess.Popen(
         [sys.executable, "-m", "facerec_mqtt", "run"], env=os.environ | settings, cwd=folder
     )
-    rest: list[dict[str, float]] = []
-    load: list[dict[str, float]] = []
-    answered: list[int] = []
     try:
         address = f"http://127.0.0.1:{page_port}"
-        wait_for(address)
+        wait_for(address, service)
         page = next(pid for pid in family(service.pid) if "facerec_mqtt.web" in arguments_of(pid))
-        time.sleep(10)
-        idle_mb = pss(page) / 2**20
-        for _ in range(arguments.rounds):
-            rest.append(phase(received, service.pid, page, arguments.frames))
-            with looking(address, arguments.cameras, arguments.client_nice) as count:
-                load.append(phase(received, service.pid, page, arguments.frames))
-                answered.append(count.value)
-        return {
-            "rounds": arguments.rounds,
-            "page_pss_idle_mb": round(idle_mb, 1),
-            "page_pss_after_mb": round(pss(page) / 2**20, 1),
-            "requests_per_second": [
-                round(count / each["seconds"]) for count, each in zip(answered, load, strict=True)
-            ],
-            "without": summary(rest),
-            "with": summary(load),
-        }
+        yield service.pid, page, address
     finally:
         service.terminate()
-        service.wait(20)
-        client.disconnect()
-        client.loop_stop()
+        try:
+            service.wait(20)
+        except subprocess.TimeoutExpired:
+            service.kill()
 
 
 def summary(phases: list[dict[str, float]]) -> dict[str, Any]:
     """The median of the phases, and each."""
-    keys = ("latency_p50_ms", "latency_p95_ms", "frames_per_second", "late")
-    keys += ("service_cpu_ms_per_frame", "page_cpu")
+    keys = [
+        "latency_p50_ms",
+        "latency_p95_ms",
+        "frames_per_second",
+        "late",
+        "service_cpu_ms_per_frame",
+        "page_cpu",
+        "requests_per_second",
+        "page_pss_idle_mb",
+        "page_pss_after_mb",
+        "load_of_machine",
+    ]
     return {
         key: {"median": statistics.median(p[key] for p in phases), "each": [p[key] for p in phases]}
         for key in keys
     }
 
 
-def wait_for(address: str) -> None:
+def wait_for(address: str, service: "subprocess.Popen[bytes]") -> None:
     """Wait until the page answers."""
     for attempt in range(600):
         try:
             httpx.get(f"{address}/api/v1/status", timeout=5)
         except httpx.HTTPError:
+            if service.poll() is not None:
+                sys.exit(f"The service has ended with status {service.returncode}; its log is above.")
             if attempt == 599:
                 raise
             time.sleep(0.1)
@@ -141,15 +165,18 @@ def own_cpu_seconds(pid: int) -> float:
 
 
 def phase(
-    received: "queue.Queue[tuple[float, str, bytes]]", service: int, page: int, frames: int
+    received: "queue.Queue[tuple[float, str, bytes]]", service: int, page: int, seconds: float
 ) -> dict[str, float]:
-    """Watch the service's own counts until so many frames were searched."""
+    """Watch the service's own counts for so long."""
     while not received.empty():
         received.get()
     first: tuple[float, int, int] | None = None
     cpu = of_service = 0.0
     while True:
-        at_s, topic, payload = received.get(timeout=60)
+        try:
+            at_s, topic, payload = received.get(timeout=_SILENT_S)
+        except queue.Empty:
+            sys.exit(f"The service has published no figures for {_SILENT_S} s.")
         if topic != "facerec/metrics":
             continue
         content = json.loads(payload)
@@ -158,27 +185,27 @@ def phase(
         if first is None:
             first = at_s, searched, late
             cpu, of_service = own_cpu_seconds(page), own_cpu_seconds(service)
-        elif searched - first[1] >= frames + 50:
-            seconds = at_s - first[0]
+        elif (passed_s := at_s - first[0]) >= seconds and searched > first[1]:
             return {
-                "seconds": seconds,
+                "seconds": passed_s,
                 "latency_p50_ms": content["latency_ms"]["p50"],
                 "latency_p95_ms": content["latency_ms"]["p95"],
-                "frames_per_second": round((searched - first[1]) / seconds, 2),
+                "frames_per_second": round((searched - first[1]) / passed_s, 2),
                 "late": late - first[2],
                 "service_cpu_ms_per_frame": round(
                     1000 * (own_cpu_seconds(service) - of_service) / (searched - first[1]), 1
                 ),
-                "page_cpu": round((own_cpu_seconds(page) - cpu) / seconds, 3),
+                "page_cpu": round((own_cpu_seconds(page) - cpu) / passed_s, 3),
             }
 
 
 @contextmanager
-def looking(address: str, cameras: int, nice: int) -> "Iterator[Any]":
+def looking(address: str, arguments: argparse.Namespace) -> "Iterator[Any]":
     """Have people look at the page from another process; yields how many requests were answered so far."""
     context = multiprocessing.get_context("spawn")
     count = context.Value("q", 0)
-    process = context.Process(target=_look, args=(address, cameras, nice, count), daemon=True)
+    who = address, arguments.cameras, arguments.client_nice, count
+    process = context.Process(target=_look, args=who, daemon=True)
     process.start()
     time.sleep(5)
     count.value = 0
