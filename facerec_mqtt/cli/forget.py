@@ -36,6 +36,9 @@ from facerec_mqtt.history import (
 from facerec_mqtt.mqtt import remove_person_from_broker
 from facerec_mqtt.presence import remove_person
 from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.house.confirmations import unconfirmed
+from facerec_mqtt.service.house.memory import note, withdraw
+from facerec_mqtt.service.house.package import Forgotten
 from facerec_mqtt.settings import Settings
 from facerec_mqtt.training import require_tensorflow
 
@@ -50,7 +53,8 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
         at_broker: whether the person is removed from the broker; else a service does that, or will.
 
     Returns:
-        0 when the person is forgotten, 1 when the answer was no.
+        0 when the person is forgotten, 1 when the answer was no, or when not all boxes of a house have
+        confirmed that they have forgotten, too.
 
     Raises:
         FacerecError: nobody is called that, there is nobody to ask, a rebuild is running, something stands in
@@ -84,7 +88,14 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
             )
 
     # By name: what was found before the question may be something else now.
-    person = forget(places, traces.person.slug, make_model, load_recognizer)
+    shares = settings.house.name is not None and settings.house.share_model
+    entry = note(places.models, traces.person.slug) if shares else None
+    try:
+        person = forget(places, traces.person.slug, make_model, load_recognizer)
+    except BaseException:
+        if entry is not None:
+            withdraw(places.models, entry)
+        raise
     if at_broker:
         done = _remove_from_services(settings, places, person)
     else:
@@ -93,7 +104,28 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
     # Last, when the service has had time to follow the model.
     _remove_visits(places, person)
     print(f"{person.name} is forgotten on this machine. {done}")
-    return 0
+    return 0 if entry is None or not at_broker else _ask_other_boxes(settings, person, entry)
+
+
+def _ask_other_boxes(settings: Settings, person: Person, entry: Forgotten) -> int:
+    """Print whether all boxes of the house have forgotten a person; returns 0 when they have."""
+    try:
+        missing = unconfirmed(settings, entry)
+    except BrokerError as error:
+        print(f"Whether the other boxes of the house forget {person.name} is not known: {error}")
+        return 1
+    if not missing:
+        print(f"All boxes of the house have forgotten {person.name}.")
+        return 0
+    for box in missing:
+        if box.keeps_photos:
+            why = f'photos of {person.name} lie there; give "facerec-mqtt forget" on it, too'
+        elif not box.online:
+            why = "it is not there; it forgets when it is back"
+        else:
+            why = box.problem or "it has not answered within a minute"
+        print(f'The box "{box.node}" has not forgotten {person.name}: {why.rstrip(".")}.')
+    return 1
 
 
 def show_what_would_go(settings: Settings, name: str) -> int:
@@ -162,7 +194,9 @@ def _remove_from_services(settings: Settings, places: Places, person: Person) ->
         EnrollmentError: a service has saved something that cannot be removed.
     """
     try:
-        done = remove_person_from_broker(settings.mqtt, person.slug, lambda text: mentions(text, person))
+        done = remove_person_from_broker(
+            settings.mqtt, person.slug, lambda text: mentions(text, person), settings.house.name
+        )
     except BrokerError as error:
         reason = f"{str(error).rstrip('.')}."
         if remove_person(settings.model_dir, person, from_broker=True):

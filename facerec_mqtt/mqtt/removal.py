@@ -25,13 +25,16 @@ Names = Callable[[str], bool]
 """Whether a text names the person."""
 
 
-def remove_person_from_broker(settings: MqttSettings, person: str, names: Names) -> str:
+def remove_person_from_broker(
+    settings: MqttSettings, person: str, names: Names, house: str | None = None
+) -> str:
     """Remove what the broker keeps of a person.
 
     Args:
         settings: the broker, and our topics on it.
         person: the slug.
         names: whether a text names the person.
+        house: its name, where this is one of several boxes.
 
     Returns:
         What was done, in one sentence.
@@ -41,7 +44,7 @@ def remove_person_from_broker(settings: MqttSettings, person: str, names: Names)
             person.
     """
     with connection(settings, f"facerec-forget-{secrets.token_hex(4)}") as open_connection:
-        session = _Session(open_connection, settings, person, names)
+        session = _Session(open_connection, settings, person, names, house)
         session.read_kept()
         if session.kept.get(session.topics.status) == payloads.ONLINE.encode():
             if not session.wait_until(lambda: not session.is_announced(), SERVICE_WITHIN_S):
@@ -60,8 +63,10 @@ def remove_person_from_broker(settings: MqttSettings, person: str, names: Names)
 class _Session:
     """One short connection, and what the broker keeps for us as far as it has come."""
 
-    def __init__(self, opened: Connection, settings: MqttSettings, person: str, names: Names) -> None:
-        self.topics = Topics.of(settings)
+    def __init__(
+        self, opened: Connection, settings: MqttSettings, person: str, names: Names, house: str | None
+    ) -> None:
+        self.topics = Topics.of(settings, house)
         self.kept: dict[str, bytes] = {}
         self._connection = opened
         self._settings = settings
@@ -76,7 +81,12 @@ class _Session:
     def read_kept(self) -> None:
         """Read all that is kept."""
         topics = self.topics
-        filters = (topics.all, topics.discovery, topics.all_discovery_parts)
+        filters = {
+            topics.all,
+            topics.discovery,
+            topics.all_discovery_parts,
+            topics.of_house().discovery,
+        }
         self._connection.client.subscribe([(each, 1) for each in filters])
         # It comes back to us after all that was kept.
         self._connection.client.publish(self._mark, b"", qos=1)
@@ -138,7 +148,8 @@ class _Session:
 
     def _discovery(self) -> set[str]:
         """The topics of our discovery message, which may be in parts."""
-        return {topic for topic in self.kept if self.topics.is_discovery(topic)}
+        of_house = self.topics.of_house().discovery
+        return {topic for topic in self.kept if self.topics.is_discovery(topic) or topic == of_house}
 
     def _without_person(self, topic: str) -> tuple[bytes, bytes, bytes]:
         """Make what removes the person's entities: all there are, which of them go, and the others."""

@@ -42,8 +42,13 @@ class Topics:
         return self.base if self.house is None else self.box(self.node_id)
 
     def box(self, node: str, leaf: str = "") -> str:
-        """A box's "status", "claims" or "model"; without one, what its own topics begin with."""
+        """A box's "status", "claims" or "holds"; without one, what its own topics begin with."""
         return f"{self.base}/box/{node}" + (f"/{leaf}" if leaf else "")
+
+    @property
+    def house_model(self) -> str:
+        """What the topics begin with by which the model travels between the boxes of a house."""
+        return f"{self.base}/house/model"
 
     def box_of(self, topic: str) -> tuple[str, str] | None:
         """The node id and the last part of a box's topic; `None` for other topics."""

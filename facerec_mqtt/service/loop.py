@@ -27,7 +27,7 @@ from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.camera_topics import listen_for_cameras
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
-from facerec_mqtt.service.house.presence import HousePresence
+from facerec_mqtt.service.house.house import House
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.page_feed import PageFeed
 from facerec_mqtt.service.persistence import Persistence
@@ -72,7 +72,7 @@ class Service:
         cameras = [(each.settings, each.camera) for each in self._cameras.values()]
         listen_for_cameras(publisher, settings.frigate, cameras)
         self._models = ModelManager(settings, recognizer)
-        self._house = HousePresence.of(settings, publisher, __version__)
+        self._house = House.of(settings, publisher, __version__)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings, clock)
         history = HistoryWriter(settings.model_dir / FILE, settings.history.days)
@@ -184,8 +184,7 @@ class Service:
         visits = self._visits.open_visits()
         self._presence.visits(visits)
         if self._house is not None:
-            self._house.observe(self._presence.people, visits, changes, clock)
-            self._house.step(clock, time.monotonic())
+            self._house.observe(self._presence.people, visits, changes, clock, time.monotonic())
         self._history.update(visits, clock, time.monotonic())
         if changes:
             self._metrics.count_changes(changes)
@@ -216,6 +215,8 @@ class Service:
         self._captures.end_if_over(now_s)
         for watched in self._cameras.values():
             watched.close_idle(now_s)
+        if self._house is not None:
+            self._house.share(self._models.recognizer, now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publisher.publish_state(self._models.state())
             self._publish_discovery()

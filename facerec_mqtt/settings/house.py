@@ -2,9 +2,9 @@
 
 import re
 
-from pydantic import field_validator
+from pydantic import SecretStr, field_validator
 
-from facerec_mqtt.settings.groups import Group, OptionalText
+from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
 
 
 class HouseSettings(Group):
@@ -13,6 +13,21 @@ class HouseSettings(Group):
     name: OptionalText = None
     """What they have in common, with the broker and the base topic: each box has the same house, and a node
     id and cameras of its own. Empty where one box watches alone."""
+
+    share_model: bool = True
+    """Pass the family's model on to the other boxes by the broker, and use what they have made."""
+    key: OptionalSecret = None
+    """Encrypts the model on its way, the same on all boxes: 64 hexadecimal digits, "openssl rand -hex 32"
+    makes them. Without it, whoever reads on the broker has the model of the family's faces."""
+    key_file: OptionalPath = None
+    """File that holds the key instead, alone, as a Docker secret does: /run/secrets/house_key."""
+
+    @field_validator("key")
+    @classmethod
+    def _key_is_one(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch("[0-9a-fA-F]{64}", key.get_secret_value()):
+            raise ValueError('write 64 hexadecimal digits; "openssl rand -hex 32" makes them')
+        return key
 
     @field_validator("name")
     @classmethod

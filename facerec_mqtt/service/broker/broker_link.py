@@ -140,11 +140,11 @@ class BrokerLink:
         """Have entities and topics removed in a moment; a connection that is being made does so anyway."""
         self._signals.put(Wake())
 
-    def read_house_again(self) -> None:
-        """Have the broker send what it retains of the house's announcement once more."""
+    def read_again(self, topic_filter: str) -> None:
+        """Have the broker send once more what it retains there."""
         client = self.outbox.client
         if client is not None:
-            client.subscribe(self._topics.of_house().discovery, 1)
+            client.subscribe(topic_filter, 1)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -235,7 +235,15 @@ class Publisher:
 
     def begin_for_house(self) -> None:
         """This box speaks for the house from now on: see what the one before has announced."""
-        self._link.read_house_again()
+        self._link.read_again(self.topics.of_house().discovery)
+
+    def read_again(self, topic_filter: str) -> None:
+        """Have the broker send once more what it retains there; it must be subscribed to."""
+        self._link.read_again(topic_filter)
+
+    def retain_now(self, topic: str, payload: bytes) -> None:
+        """Have the broker retain something: now, or never without a connection."""
+        self._outbox.send_now(topic, payload, retain=True)
 
     def end_for_house(self) -> None:
         """Another box speaks for the house from now on."""

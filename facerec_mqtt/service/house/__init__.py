@@ -1,1 +1,1 @@
-"""What a box has in common with the others of its house: who is there."""
+"""What a box shares with the others of its house: who is there, and the family's model."""

@@ -7,7 +7,6 @@ import logging
 import queue
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
 
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import Departure, OpenVisit, Person, PersonState, PresenceChange
@@ -63,10 +62,15 @@ class HousePresence:
         publisher.subscribe(Subscription(self._topics.person("+"), take))
         publisher.retire(self._topics.of_box_alone)
 
-    @classmethod
-    def of(cls, settings: Settings, publisher: Publisher, version: str) -> Self | None:
-        """Make it; `None` where one box watches alone."""
-        return None if settings.house.name is None else cls(settings, publisher, version)
+    @property
+    def synchronised(self) -> bool:
+        """Whether there is a connection, and all that the broker retains has come by it."""
+        return self._synchronised
+
+    @property
+    def leading(self) -> bool:
+        """Whether this box speaks for the house."""
+        return self._leading
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -1,0 +1,55 @@
+"""What a box shares with the others of its house, in the order in which the service's loop asks for it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from facerec_mqtt.core.clock import Clock
+from facerec_mqtt.core.records import OpenVisit, PersonState, PresenceChange
+from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.service.broker.publisher import Publisher
+from facerec_mqtt.service.house.models import HouseModels
+from facerec_mqtt.service.house.presence import HousePresence
+from facerec_mqtt.settings import Settings
+
+
+class House:
+    """The house, where this is one of several boxes.
+
+    Args:
+        presence: who is there.
+        models: the family's model on its way; `None` where it is not shared.
+    """
+
+    def __init__(self, presence: HousePresence, models: HouseModels | None) -> None:
+        self._presence = presence
+        self._models = models
+
+    @classmethod
+    def of(cls, settings: Settings, publisher: Publisher, version: str) -> Self | None:
+        """Make it; `None` where one box watches alone."""
+        if settings.house.name is None:
+            return None
+        models = HouseModels(settings, publisher) if settings.house.share_model else None
+        return cls(HousePresence(settings, publisher, version), models)
+
+    def observe(
+        self,
+        people: Sequence[PersonState],
+        visits: Sequence[OpenVisit],
+        changes: Iterable[PresenceChange],
+        clock: Clock,
+        now_s: float,
+    ) -> None:
+        """Take in what this box's cameras see, and publish what follows."""
+        self._presence.observe(people, visits, changes, clock)
+        self._presence.step(clock, now_s)
+
+    def share(self, recognizer: Recognizer, now_s: float) -> None:
+        """Pass on a model that has changed here, and take in one that has changed elsewhere."""
+        if self._models is not None:
+            self._models.step(
+                recognizer,
+                now_s,
+                synchronised=self._presence.synchronised,
+                leading=self._presence.leading,
+            )
