@@ -1,9 +1,10 @@
 """The settings: what they are, where they come from, and what is wrong with one."""
 
-from facerec_mqtt.settings.cameras import CameraSettings, FrigateSettings
 from facerec_mqtt.settings.choices import Choices, PicturesChoice, read_choices, write_choices
 from facerec_mqtt.settings.env_file import can_be_replaced, setting_in, settings_bytes
-from facerec_mqtt.settings.house import HouseSettings
+from facerec_mqtt.settings.groups.cameras import CameraSettings, FrigateSettings
+from facerec_mqtt.settings.groups.house import HouseSettings
+from facerec_mqtt.settings.groups.web import WebSettings, is_loopback
 from facerec_mqtt.settings.loading import (
     CAMERAS,
     SettingsOrigin,
@@ -23,7 +24,6 @@ from facerec_mqtt.settings.schema import (
     ReviewSettings,
     Settings,
 )
-from facerec_mqtt.settings.web import WebSettings, is_loopback
 
 __all__ = [
     "CAMERAS",

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from facerec_mqtt.settings.groups.web import WebSettings
 from facerec_mqtt.settings.schema import CameraSettings, MqttSettings, Settings
-from facerec_mqtt.settings.web import WebSettings
 
 
 class SecretFilter(logging.Filter):

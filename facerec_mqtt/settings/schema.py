@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from facerec_mqtt.settings.cameras import CameraSettings as CameraSettings
-from facerec_mqtt.settings.cameras import Fraction, FrigateSettings
-from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
-from facerec_mqtt.settings.house import HouseSettings
-from facerec_mqtt.settings.web import WebSettings
+from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret, OptionalText
+from facerec_mqtt.settings.groups.cameras import CameraSettings as CameraSettings
+from facerec_mqtt.settings.groups.cameras import Fraction, FrigateSettings
+from facerec_mqtt.settings.groups.house import HouseSettings
+from facerec_mqtt.settings.groups.web import WebSettings
 
 PREFIX = "FACEREC_"
 TopicPath = Annotated[str, Field(pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=200)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.history import unnamed_that_go
 from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
 
@@ -22,6 +23,13 @@ _REFUSED: Mapping[str, str] = {
     "face too small": "Face too small",
     "blurred": "Face too blurred",
 }
+LIKE_ANOTHER_PHOTO: Mapping[str, str] = {
+    RejectionCode.DUPLICATE_OF: "It is almost the same as another photo, which is used.",
+    RejectionCode.DUPLICATE_OF_MEMBER: (
+        "It is almost the same as a photo of somebody of the family, which is used; delete the wrong one."
+    ),
+}
+"""Without the name of a file, which says nothing to who looks at the photos."""
 _WEEK_DAYS = 6
 THRESHOLD = 0.5
 """Score from which on a name is given."""

@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from facerec_mqtt.enrollment.changes import (
 )
 from facerec_mqtt.enrollment.judging.worker import Answer
 from facerec_mqtt.enrollment.person_file import photos_to_use
+from facerec_mqtt.web import words
 from facerec_mqtt.web.household.errors import ConflictError, NotThereError, household_errors
 from facerec_mqtt.web.household.judging import Audit, Judgement, PhotoWorker
 from facerec_mqtt.web.household.people import HouseholdPeople, photo_url
@@ -51,14 +52,6 @@ _OF_THE_FACE = frozenset(
         RejectionCode.BLURRED,
     }
 )
-
-# Without the name of a file, which says nothing to who looks at the photos.
-_LIKE_ANOTHER: Mapping[str, str] = {
-    RejectionCode.DUPLICATE_OF: "It is almost the same as another photo, which is used.",
-    RejectionCode.DUPLICATE_OF_MEMBER: (
-        "It is almost the same as a photo of somebody of the family, which is used; delete the wrong one."
-    ),
-}
 
 
 class Upload(Protocol):
@@ -347,7 +340,7 @@ def _photo(person: str, file: str, judged: Judgement | None, *, used_anyway: boo
     return Photo(
         file=file,
         used=None if judged is None else judged.used,
-        reason=None if judged is None else _LIKE_ANOTHER.get(code or "") or judged.reason,
+        reason=None if judged is None else words.LIKE_ANOTHER_PHOTO.get(code or "") or judged.reason,
         reason_code=code,
         duplicate_of=None if judged is None else judged.duplicate_of,
         note=None if judged is None else judged.note,

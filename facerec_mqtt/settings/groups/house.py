@@ -4,7 +4,7 @@ import re
 
 from pydantic import SecretStr, field_validator
 
-from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
+from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret, OptionalText
 
 
 class HouseSettings(Group):

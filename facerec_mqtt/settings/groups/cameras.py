@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.slugs import slug
-from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret, OptionalText
+from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret, OptionalText
 
 SourceKind = Literal["rtsp", "http", "mqtt", "frigate", "file", "folder", "device"]
 Fraction = Annotated[float, Field(ge=0, le=1)]

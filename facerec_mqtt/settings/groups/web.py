@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from facerec_mqtt.settings.groups import Group, OptionalPath, OptionalSecret
+from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret
 
 
 def _split(value: object) -> object:
