@@ -44,7 +44,7 @@ def take(
     pacer, backlog, idling = Pacer(fps), Backlog(), Idling()
     decoder = _Decoder(video, idling)
     has_whole_pictures = video.codec_context.name in _WHOLE_PICTURES
-    bad = 0
+    bad, decoded = 0, False
     try:
         for packet in container.demux(video):
             now_s = time.monotonic()
@@ -67,7 +67,7 @@ def take(
                     raise
                 continue
             for frame in frames:
-                bad = 0
+                bad, decoded = 0, True
                 alive()
                 # A key frame is all there is for a while, so it is taken even where none is due yet.
                 if has_whole_pictures or (not waited and (pacer.takes(now_s) or idling.idles)):
@@ -76,9 +76,10 @@ def take(
         bad = _MOST_BAD_PACKETS
     except (av.error.FFmpegError, OSError):
         pass
-    raise (
-        failed(FailureKind.UNDECODABLE, detail=video.codec_context.name) if bad else failed(FailureKind.ENDED)
-    )
+    # Of a stream that breaks off, the last packet is often torn.
+    if bad > (1 if decoded else 0):
+        raise failed(FailureKind.UNDECODABLE, detail=video.codec_context.name)
+    raise failed(FailureKind.ENDED)
 
 
 class _Decoder:
