@@ -228,7 +228,7 @@ class Service:
         self._publisher.publish_trackers(self._presence.people, now_s)
         if self._is_due("state file", now_s, _SAVE_EVERY_S) or self._persistence.is_due(now_s):
             self._save_state()
-        self._page.publish_status(now_s, self._publisher, self._presence.people)
+        self._page.publish_status(now_s, self._publisher, self._presence.people, self._house)
         totals = {slug: watched.totals for slug, watched in self._cameras.items()}
         self._counts.report(now_s, totals, self._publisher.counts)
 

@@ -30,6 +30,7 @@ from facerec_mqtt.monitoring.page_messages import (
 from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, known_camera
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.pipeline import WatchedCamera
+from facerec_mqtt.service.house.house import House
 from facerec_mqtt.service.page_process import PageProcess, where_found
 from facerec_mqtt.service.restart import Restart
 from facerec_mqtt.settings import CameraSettings, Settings
@@ -147,13 +148,16 @@ class PageFeed:
         else:
             self._capture = state
 
-    def publish_status(self, now_s: float, publisher: Publisher, people: Sequence[PersonState]) -> None:
+    def publish_status(
+        self, now_s: float, publisher: Publisher, people: Sequence[PersonState], house: House | None
+    ) -> None:
         """Send everything at present, if it has changed, at most twice a second.
 
         Args:
             now_s: now, of `time.monotonic`.
             publisher: whether the broker is connected, and why not.
-            people: everybody who is enrolled.
+            people: everybody who is enrolled, as this box sees them.
+            house: knows them as all boxes see them; `None` where there is one.
         """
         if self._process is None or now_s - self._sent_s < _STATUS_EVERY_S:
             return
@@ -178,7 +182,7 @@ class PageFeed:
                     "camera": state.camera,
                     "last_seen": None if state.last_seen_s is None else clock.iso(state.last_seen_s),
                 }
-                for state in people
+                for state in (people if house is None else house.people(clock))
             ],
             "capture": None
             if capture.person is None

@@ -92,7 +92,7 @@ class HouseBox:
 
     def present(self) -> list[bool]:
         """Whether everybody is here, as this box has it."""
-        return [member.present for member in self.presence.members]
+        return [state.present for state in self.presence.people(self._clock.now())]
 
     def kill(self) -> None:
         """End it as a crash does."""

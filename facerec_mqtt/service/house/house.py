@@ -44,6 +44,10 @@ class House:
         self._presence.observe(people, visits, changes, clock)
         self._presence.step(clock, now_s)
 
+    def people(self, clock: Clock) -> list[PersonState]:
+        """Everybody, by all boxes."""
+        return self._presence.people(clock)
+
     def share(self, recognizer: Recognizer, now_s: float) -> None:
         """Pass on a model that has changed here, and take in one that has changed elsewhere."""
         if self._models is not None:

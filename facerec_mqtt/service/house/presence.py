@@ -72,10 +72,9 @@ class HousePresence:
         """Whether this box speaks for the house."""
         return self._leading
 
-    @property
-    def members(self) -> tuple[Member, ...]:
+    def people(self, clock: Clock) -> list[PersonState]:
         """Everybody, by all boxes, as far as is known now."""
-        return merge(self._boxes.views(time.monotonic()))
+        return [_state(member, clock) for member in merge(self._boxes.views(time.monotonic()))]
 
     def observe(
         self,
