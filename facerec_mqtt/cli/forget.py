@@ -43,7 +43,9 @@ from facerec_mqtt.settings import Settings
 from facerec_mqtt.training import require_tensorflow
 
 
-def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool = True) -> int:
+def forget_person(
+    settings: Settings, name: str, *, ask: bool, at_broker: bool = True, for_house: bool = False
+) -> int:
     """Remove a person from everything that this program keeps.
 
     Args:
@@ -51,6 +53,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
         name: the person's.
         ask: whether to ask on the terminal first.
         at_broker: whether the person is removed from the broker; else a service does that, or will.
+        for_house: whether other boxes are to forget, too, where the settings do not say that there are any.
 
     Returns:
         0 when the person is forgotten, 1 when the answer was no, or when not all boxes of a house have
@@ -88,7 +91,7 @@ def forget_person(settings: Settings, name: str, *, ask: bool, at_broker: bool =
             )
 
     # By name: what was found before the question may be something else now.
-    shares = settings.house.name is not None and settings.house.share_model
+    shares = for_house or (settings.house.name is not None and settings.house.share_model)
     entry = note(places.models, traces.person.slug) if shares else None
     try:
         person = forget(places, traces.person.slug, make_model, load_recognizer)

@@ -176,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("--dry-run", action="store_true", help="show what would go, and remove nothing")
     # As the page's child, which does not know the broker: the service beside it does.
     forget.add_argument("--for-page", action="store_true", help=argparse.SUPPRESS)
+    forget.add_argument("--for-house", action="store_true", help=argparse.SUPPRESS)
     forget.set_defaults(command=_forget)
 
     rename = commands.add_parser("rename", help="call a person otherwise; entities and visits stay")
@@ -313,7 +314,11 @@ def _forget(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return show_what_would_go(_settings(arguments), arguments.name)
     return forget_person(
-        _settings(arguments), arguments.name, ask=not arguments.yes, at_broker=not arguments.for_page
+        _settings(arguments),
+        arguments.name,
+        ask=not arguments.yes,
+        at_broker=not arguments.for_page,
+        for_house=arguments.for_house,
     )
 
 

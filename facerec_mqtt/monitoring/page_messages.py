@@ -54,6 +54,8 @@ class PageFolders(_Message):
     """For so many days."""
     history_days: int = 30
     """Visits are kept for so many days; 0 keeps none."""
+    shares_model: bool = False
+    """Whether other boxes of the house have the model, too."""
 
 
 class PageSettings(_Message):

@@ -258,6 +258,7 @@ class PageFeed:
                 keeps_pictures=settings.review.enabled,
                 pictures_days=settings.review.max_days,
                 history_days=settings.history.days,
+                shares_model=settings.house.name is not None and settings.house.share_model,
             ),
             cameras=cameras,
             settings=PageSettings(

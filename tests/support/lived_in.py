@@ -99,7 +99,7 @@ def household(rebuilt: Home, folder: Path) -> PageFolders:
     """A household of its own in which people have come and gone."""
     shutil.copytree(rebuilt.enrollment, folder / "enrollment")
     shutil.copytree(rebuilt.models, folder / "models")
-    folders = folders_in(folder)
+    folders = folders_in(folder).model_copy(update={"shares_model": True})
     live_in(folders)
     return folders
 

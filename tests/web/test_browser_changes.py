@@ -11,6 +11,7 @@ from playwright.sync_api import Route, expect
 from facerec_mqtt.enrollment.person_file import photos_to_use
 from facerec_mqtt.recognition.model_store import current_version, load_current, new_version, save_model
 from facerec_mqtt.rendering import FAMILY, render_photo
+from facerec_mqtt.service.house.memory import noted
 from facerec_mqtt.settings import read_choices
 from tests.support.broker import wait_until
 from tests.support.browser import OpenTab, Tab
@@ -164,6 +165,8 @@ def test_a_photo_is_moved_and_a_person_renamed_and_forgotten(to_change: Page, op
     page.get_by_role("progressbar", name="Forgetting Annabel").wait_for()
     page.wait_for_url("**/people")
     page.get_by_text("Annabel is").first.wait_for()
+    # The other boxes of the house are to forget her, too.
+    assert [each.matches("anna") for each in noted(to_change.folders.model_dir)] == [True]
     assert pictures_in(enrollment / "Annabel") == 0
 
 

@@ -192,6 +192,8 @@ class Forgetting:
     def _run(self, person: Person) -> None:
         folders = self._folders
         where = ["--enrollment", str(folders.enrollment_dir), "--model-dir", str(folders.model_dir)]
+        if folders.shares_model:
+            where.append("--for-house")
         own = {"FACEREC_REVIEW__FOLDER": str(folders.review_dir)}
         fpir = self._fpir()
         if fpir is not None:
