@@ -114,6 +114,10 @@ def test_a_wrong_name_is_corrected_and_a_visit_deleted_where_it_is_shown(
     tab.go("Now")
     tab.problems.clear()  # the page that was left may have asked for what is gone
     assert to_change.client.get(f"/api/v1/visits/{OTHER_STRANGER}").status_code == 404
+    tab.open(f"/visits/{DOUBTFUL}")
+    tab.click("Delete this visit")
+    page.wait_for_url("**/visits")
+    assert to_change.client.get(f"/api/v1/visits/{DOUBTFUL}").status_code == 404
 
 
 @pytest.mark.parametrize("size", SIZES)

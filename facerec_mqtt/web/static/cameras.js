@@ -3,6 +3,7 @@
 import { call, element, link } from './net.js'
 
 const PAUSE_MS = 120
+const STANDS_STILL_MS = 15000 // a camera that sends nothing for so long is not live
 const SVG = 'http://www.w3.org/2000/svg'
 const looked = new WeakSet()
 const visible = new WeakSet()
@@ -28,6 +29,8 @@ export function wireCameras() {
 async function look(view, camera) {
   const live = view.closest('[data-camera]').querySelector('.live')
   let failures = 0
+  let newest = null
+  let sinceMs = 0
   while (view.isConnected) {
     if (document.hidden || !visible.has(view)) {
       await pause(400)
@@ -35,13 +38,14 @@ async function look(view, camera) {
     }
     try {
       const [seen] = await Promise.all([call('GET', `/cameras/${camera}/live`), showFrame(view, camera)])
-      draw(view, seen)
+      if (view.dataset.captured !== newest) [newest, sinceMs] = [view.dataset.captured, performance.now()]
+      draw(view, performance.now() - sinceMs < STANDS_STILL_MS ? seen : null)
       failures = 0
     } catch {
       failures += 1
       if (failures > 2) draw(view, null)
     }
-    live.hidden = failures > 2
+    live.hidden = failures > 2 || performance.now() - sinceMs >= STANDS_STILL_MS
     await pause(failures ? Math.min(5000, 500 * 2 ** failures) : PAUSE_MS)
   }
 }

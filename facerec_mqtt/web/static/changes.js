@@ -147,9 +147,8 @@ const SUBMITTED = {
   },
   async deleteVisit(form) {
     const back = document.querySelector('[data-back]').href
-    undoable('The visit is deleted.', (options) => call('DELETE', `/visits/${form.dataset.deleteVisit}`, undefined, options))
+    undoable('The visit is deleted.', (options) => call('DELETE', `/visits/${form.dataset.deleteVisit}`, undefined, options), () => location.assign(back))
     document.querySelector('.one').hidden = true
-    document.addEventListener('refreshed', () => location.assign(back), { once: true })
   },
   async newPerson(form) {
     const person = await call('POST', '/people', { name: form.elements.name.value.trim() })

@@ -28,12 +28,13 @@ export const complain = (error) => say(error.message, { wrong: true })
 
 /**
  * Make a change in a moment, unless it is undone.
- * `commit({keepalive})` makes it; the page shows it already, and is read again when it is undone or has failed.
+ * `commit({keepalive})` makes it; the page shows it already, and is read again when it is made, undone or has failed.
+ * Where there is no page any more once it is made, `next` goes to another one.
  */
-export function undoable(sentence, commit) {
+export function undoable(sentence, commit, next = null) {
   settle()
   const leave = say(sentence, { action: 'Undo', onAction: undo })
-  pending = { commit, leave, timer: setTimeout(settle, PATIENCE_MS) }
+  pending = { commit, next, leave, timer: setTimeout(settle, PATIENCE_MS) }
 }
 
 /** Whether a change waits to be made. */
@@ -52,12 +53,13 @@ export function undo() {
 /** Make the change that waits; `leaving` where another page comes next, so that this one is not read again. */
 export async function settle({ leaving = false, ...options } = {}) {
   if (!pending) return
-  const { commit, leave, timer } = pending
+  const { commit, next, leave, timer } = pending
   pending = null
   clearTimeout(timer)
   leave()
   try {
     await commit(options)
+    if (next && !leaving) return next()
   } catch (error) {
     if (leaving) sayNext(error.message)
     else complain(error)
