@@ -215,6 +215,7 @@ def test_a_camera_is_found_with_its_streams_and_the_line_for_the_settings(setup:
     for address in ("127.0.0.1/x", "a b", "ada@10.0.0.7", "http://10.0.0.7", "[f7]", "10.0.0.7:99999", ""):
         answer = setup.page.client.post("/api/v1/cameras/find", json={"address": address})
         assert answer.status_code == 422
+        assert "10.0.0.7:8000" in answer.json()["error"]
 
 
 def test_a_network_without_cameras_or_without_a_way_into_it_gets_one_sentence() -> None:
