@@ -68,7 +68,7 @@ def test_a_region_that_was_saved_is_used_after_a_restart_by_the_page(
             received(systemd)
             assert httpx.post(f"{address}/api/v1/restart").status_code == 202
             wait_until(
-                lambda: answer(address, "cameras") and not answer(address, "cameras")["saving"]["restart"],
+                lambda: (came := answer(address, "cameras")) and not came["saving"]["restart"],
                 "it does not come back with what was saved",
             )
             assert service.process is not None
