@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from urllib.parse import urljoin
 
@@ -119,29 +119,13 @@ class HttpCamera:
         login = self._login if is_camera else None
         # What the camera asked for last time is answered at once; where it has changed, again.
         for is_last in (False, True):
-            connection = http.client.HTTPConnection(address.host, address.port)
-            # A proxy is for the world outside, the camera is at home: so connected by ourselves.
-            connection.sock = connect(address, timeout_s)
-            headers = {
-                "Host": address.place,
-                "User-Agent": "facerec-mqtt",
-                "Accept": "*/*",
-                "Connection": "close",
-            }
+            headers = {"Accept": "*/*"}
             if is_camera and self._token is not None:
                 headers["Authorization"] = f"Bearer {self._token}"
             answer = login.answer(self._challenges, "GET", address.path) if login else None
             if answer is not None:
                 headers["Authorization"] = answer
-            try:
-                connection.request("GET", address.path, headers=headers)
-                response = connection.getresponse()
-            except OSError as error:
-                connection.close()
-                raise failure_of(error, address) from error
-            except (http.client.HTTPException, ValueError) as error:
-                connection.close()
-                raise failed(FailureKind.NOT_HTTP, place=address.place) from error
+            connection, response = exchange(address, "GET", address.path, headers, timeout_s)
             challenges = response.headers.get_all("WWW-Authenticate") or []
             if response.status != 401 or login is None or is_last or not challenges:
                 return connection, response
@@ -226,6 +210,42 @@ def kind_of(body: Body) -> HttpKind:
     if start.startswith(b"--"):
         return HttpKind.MULTIPART
     return HttpKind.PICTURE
+
+
+def exchange(
+    address: Address,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    timeout_s: float,
+    content: bytes | None = None,
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    """Send one request, on a connection of its own, and read the head of the answer.
+
+    Args:
+        address: whom to ask.
+        method: such as "GET".
+        path: with what follows it.
+        headers: besides those that every request has.
+        timeout_s: for connecting, and for each part of the answer.
+        content: what is sent.
+
+    Raises:
+        CameraFailedError: there is no answer, and why.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port)
+    # A proxy is for the world outside, the camera is at home: so connected by ourselves.
+    connection.sock = connect(address, timeout_s)
+    common = {"Host": address.place, "User-Agent": "facerec-mqtt", "Connection": "close"}
+    try:
+        connection.request(method, path, content, {**common, **headers})
+        return connection, connection.getresponse()
+    except OSError as error:
+        connection.close()
+        raise failure_of(error, address) from error
+    except (http.client.HTTPException, ValueError) as error:
+        connection.close()
+        raise failed(FailureKind.NOT_HTTP, place=address.place) from error
 
 
 def whole_body(body: Body) -> bytes:

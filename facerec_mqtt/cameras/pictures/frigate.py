@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from facerec_mqtt.cameras.http_source import Snapshots
 from facerec_mqtt.cameras.pacing import Pacer
 from facerec_mqtt.cameras.pictures.frigate_api import FrigateApi, FrigateLogin
-from facerec_mqtt.cameras.pictures.inbox import Inbox
+from facerec_mqtt.cameras.pictures.inbox import ALIVE_EVERY_S, Inbox
 from facerec_mqtt.cameras.protocol import ReaderRequest
 from facerec_mqtt.cameras.sources import Alive, Shot, Source, sleep_until
 from facerec_mqtt.core.records import Image
-
-_ALIVE_EVERY_S = 0.5
 
 
 def open_frigate(request: ReaderRequest, alive: Alive) -> Source:
@@ -31,7 +29,7 @@ def _shots(first: Image, snapshots: Snapshots, inbox: Inbox, fps: float, alive: 
     pacer = Pacer(fps)
     while True:
         alive()
-        if not inbox.wait_until_wanted(_ALIVE_EVERY_S):
+        if not inbox.wait_until_wanted(ALIVE_EVERY_S):
             continue
         sleep_until(pacer.due_s or 0.0, alive)
         image = snapshots.take()

@@ -8,8 +8,8 @@ import json
 import urllib.parse
 from dataclasses import dataclass, field
 
-from facerec_mqtt.cameras.http_source import Body, decoded, whole_body
-from facerec_mqtt.cameras.network import Address, connect, failure_of
+from facerec_mqtt.cameras.http_source import Body, decoded, exchange, whole_body
+from facerec_mqtt.cameras.network import Address
 from facerec_mqtt.cameras.protocol import FailureKind, failed
 from facerec_mqtt.core.records import Image
 
@@ -117,8 +117,7 @@ class FrigateApi:
     def _send(
         self, method: str, path: str, content: object, timeout_s: float
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        address = self._address
-        headers = {"Host": address.place, "User-Agent": "facerec-mqtt", "Connection": "close"}
+        headers: dict[str, str] = {}
         if self._login.token is not None:
             headers["Authorization"] = f"Bearer {self._login.token}"
         elif self._cookie is not None:
@@ -126,14 +125,4 @@ class FrigateApi:
         body = None
         if content is not None:
             body, headers["Content-Type"] = json.dumps(content).encode(), "application/json"
-        connection = http.client.HTTPConnection(address.host, address.port)
-        connection.sock = connect(address, timeout_s)
-        try:
-            connection.request(method, path, body, headers)
-            return connection, connection.getresponse()
-        except OSError as error:
-            connection.close()
-            raise failure_of(error, address) from error
-        except (http.client.HTTPException, ValueError) as error:
-            connection.close()
-            raise failed(FailureKind.NOT_HTTP, place=address.place) from error
+        return exchange(self._address, method, path, headers, timeout_s, body)

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator
 
 from facerec_mqtt.cameras.pacing import Pacer
-from facerec_mqtt.cameras.pictures.inbox import Inbox
+from facerec_mqtt.cameras.pictures.damaged import Tolerant
+from facerec_mqtt.cameras.pictures.inbox import ALIVE_EVERY_S, Inbox
 from facerec_mqtt.cameras.protocol import (
     LONGEST_HANDED,
-    CameraFailedError,
     FailureKind,
     ReaderRequest,
     failed,
@@ -17,9 +17,6 @@ from facerec_mqtt.core.errors import PictureError
 from facerec_mqtt.core.images import decode_picture
 from facerec_mqtt.core.picture_formats import WEB_FORMATS
 from facerec_mqtt.core.records import Image
-
-_ALIVE_EVERY_S = 0.5
-_MOST_BAD_PICTURES = 20
 
 
 def open_handed(request: ReaderRequest, alive: Alive) -> Source:
@@ -35,26 +32,20 @@ def handed_shots(inbox: Inbox, fps: float, alive: Alive) -> Iterator[Shot]:
     Raises:
         CameraFailedError: the first is no picture, or many in a row are not, or one is too large.
     """
-    pacer, bad = Pacer(fps), _MOST_BAD_PICTURES - 1
+    pacer, tolerant = Pacer(fps), Tolerant(_decoded, first_counts=True)
     while True:
         # Those that come meanwhile replace each other, so that the last one of many is seen.
         sleep_until(pacer.due_s or 0.0, alive)
-        picture = inbox.take(_ALIVE_EVERY_S)
+        picture = inbox.take(ALIVE_EVERY_S)
         alive()
         if picture is None:
             continue
         pacer.takes(time.monotonic())
         if len(picture.data) > LONGEST_HANDED:
             raise failed(FailureKind.PICTURE_TOO_LARGE, detail=f"{LONGEST_HANDED // 2**20} MB")
-        try:
-            image = _decoded(picture.data)
-        except CameraFailedError:
-            bad += 1
-            if bad >= _MOST_BAD_PICTURES:
-                raise
-            continue
-        bad = 0
-        yield Shot(picture.came_at_s, image)
+        image = tolerant.image(picture.data)
+        if image is not None:
+            yield Shot(picture.came_at_s, image)
 
 
 def _decoded(data: bytes) -> Image:

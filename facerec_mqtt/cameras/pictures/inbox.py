@@ -11,6 +11,8 @@ from facerec_mqtt.cameras.protocol import HandedPicture, PictureFollows, Want
 from facerec_mqtt.core.child_process import MessageError, from_line
 
 _LONGEST_LINE = 4096
+ALIVE_EVERY_S = 0.5
+"""Whoever waits for what comes reports that often that the camera is alive."""
 
 
 class Inbox:

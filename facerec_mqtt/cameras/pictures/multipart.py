@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from facerec_mqtt.cameras.http_source import LONGEST_PICTURE, Body, decoded
 from facerec_mqtt.cameras.pacing import Pacer
-from facerec_mqtt.cameras.protocol import CameraFailedError, FailureKind, failed
+from facerec_mqtt.cameras.pictures.damaged import Tolerant
+from facerec_mqtt.cameras.protocol import FailureKind, failed
 from facerec_mqtt.cameras.sources import Alive, Shot
 
 _LONGEST_HEADER = 65536
-_MOST_BAD_PICTURES = 20
 _ANY_DELIMITER = re.compile(rb"(?:^|\r?\n)--([^\r\n]+?)[ \t]*\r?\n")
 _END_OF_HEADER = re.compile(rb"(?:^|\r?\n)\r?\n")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -22,21 +22,15 @@ def multipart_shots(body: Body, fps: float, alive: Alive) -> Iterator[Shot]:
     Raises:
         CameraFailedError: the stream has ended, or too many parts in a row are damaged.
     """
-    pacer, bad = Pacer(fps), 0
+    pacer, tolerant = Pacer(fps), Tolerant(decoded)
     for data in _multipart_pictures(body):
         now_s = time.monotonic()
         alive()
         if not pacer.takes(now_s):
             continue
-        try:
-            image = decoded(data)
-        except CameraFailedError:
-            bad += 1
-            if bad >= _MOST_BAD_PICTURES:
-                raise
-            continue
-        bad = 0
-        yield Shot(now_s, image)
+        image = tolerant.image(data)
+        if image is not None:
+            yield Shot(now_s, image)
 
 
 def _multipart_pictures(body: Body) -> Iterator[bytes]:

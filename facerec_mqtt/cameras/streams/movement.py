@@ -70,8 +70,8 @@ class PacketSizes:
             self._group.append(size)
         if not self._usual or self._deviation is None:
             return False
-        self._excess.append(size - self._usual[min(place, len(self._usual) - 1)])
         usual = self._usual[min(place, len(self._usual) - 1)]
+        self._excess.append(size - usual)
         over = sum(self._excess)
         noise = max(self._deviation, _LEAST_BYTES) * math.sqrt(len(self._excess))
         return over > _LIMIT * noise and over > _LEAST_SHARE * usual * len(self._excess)
