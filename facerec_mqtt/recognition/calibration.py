@@ -107,8 +107,8 @@ class Gallery:
         mean, deviation = normaliser.level(templates)
         return cls(templates, mean, deviation)
 
-    def only(self, rows: NDArray[np.int64]) -> "Gallery":
-        """The same of these (n,) rows alone."""
+    def only(self, rows: NDArray[np.int64] | slice) -> "Gallery":
+        """The same of these rows alone."""
         return Gallery(self.templates[rows], self.mean[rows], self.deviation[rows])
 
     def normalised(self, vectors: Vectors, normaliser: Normaliser) -> Scores:

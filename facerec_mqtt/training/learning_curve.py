@@ -6,7 +6,7 @@ templates recognise, is left out. The curve shows where it rises, not where the 
 
 import numpy as np
 
-from facerec_mqtt.recognition import Curve, Family, Gallery, template
+from facerec_mqtt.recognition import Curve, Family, Gallery, Scores, template
 from facerec_mqtt.training.fit import TrainingSet
 
 _DRAWS = 8
@@ -26,15 +26,17 @@ def learning_curves(training_set: TrainingSet, family: Family) -> tuple[Curve, .
     """
     clean = np.asarray(training_set.vectors[:, 0], np.float32)
     faces = Gallery.of(clean, family.normaliser)
-    return tuple(_curve(row, training_set, faces, family) for row in range(len(training_set.people)))
+    everybody = family.gallery.compared(faces)
+    return tuple(
+        _curve(row, training_set, faces, everybody, family) for row in range(len(training_set.people))
+    )
 
 
-def _curve(row: int, training_set: TrainingSet, faces: Gallery, family: Family) -> Curve:
+def _curve(row: int, training_set: TrainingSet, faces: Gallery, everybody: Scores, family: Family) -> Curve:
     own, moments = np.flatnonzero(training_set.labels == row), training_set.moments
     there = np.unique(moments[own])
     if len(there) < _LEAST_MOMENTS:
         return ()
-    everybody = family.gallery.compared(faces)
     to_beat = np.delete(everybody, row, axis=1).max(axis=1, initial=family.calibration.threshold)
     rng = np.random.default_rng(row)
     shares: dict[int, list[float]] = {}

@@ -143,8 +143,7 @@ class _Groups:
         new = Gallery.of(unit(self._sums[stranger_id][None]), self._normaliser)
         row = self._rows.setdefault(stranger_id, len(self._rows))
         old = new if self._gallery is None else self._gallery
-        before = Gallery(old.templates[:row], old.mean[:row], old.deviation[:row])
-        after = Gallery(old.templates[row + 1 :], old.mean[row + 1 :], old.deviation[row + 1 :])
+        before, after = old.only(slice(row)), old.only(slice(row + 1, None))
         self._gallery = Gallery(
             np.concatenate([before.templates, new.templates, after.templates]),
             np.concatenate([before.mean, new.mean, after.mean]),

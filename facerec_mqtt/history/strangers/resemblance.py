@@ -43,12 +43,13 @@ class Resemblance:
         """
         if not len(self.own) or not len(vectors):
             return np.zeros(len(vectors), np.bool_)
-        own = self._best(self.own, vectors)
+        faces = Gallery.of(vectors, self.normaliser)
+        own = self._best(self.own, faces)
         is_own = own >= least
-        return is_own if not len(self.others) else is_own & (own >= self._best(self.others, vectors))
+        return is_own if not len(self.others) else is_own & (own >= self._best(self.others, faces))
 
-    def _best(self, templates: Vectors, vectors: Vectors) -> NDArray[np.float32]:
-        scores = Gallery.of(templates, self.normaliser).normalised(vectors, self.normaliser)
+    def _best(self, templates: Vectors, faces: Gallery) -> NDArray[np.float32]:
+        scores = Gallery.of(templates, self.normaliser).compared(faces)
         return np.asarray(scores.max(axis=1), np.float32)
 
 
