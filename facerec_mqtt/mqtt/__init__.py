@@ -55,7 +55,7 @@ from facerec_mqtt.mqtt.home_assistant import (
 )
 from facerec_mqtt.mqtt.outbox import Outbox
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
-from facerec_mqtt.mqtt.subscriptions import Access, Subscription, Subscriptions, listen_once
+from facerec_mqtt.mqtt.subscriptions import Access, Arrivals, Subscription, Subscriptions, listen_once
 from facerec_mqtt.mqtt.topics import Topics
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Access",
     "Acknowledged",
     "Announcer",
+    "Arrivals",
     "Assign",
     "Capture",
     "Command",

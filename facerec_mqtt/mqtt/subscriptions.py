@@ -5,7 +5,7 @@ import queue
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -47,6 +47,25 @@ class Subscription:
     on_access: Callable[[Access], None] = _ignore_access
     """Called on each connection and at its end, in another thread."""
     qos: int = 1
+
+
+class Arrivals:
+    """What came by some subscriptions, for a thread that takes it in its own time."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[Received | Access] = queue.SimpleQueue()
+
+    def put(self, came: Received | Access) -> None:
+        """Keep it; for `Subscription.take` and `Subscription.on_access`."""
+        self._waiting.put(came)
+
+    def take(self) -> Iterator[Received | Access]:
+        """All that has come since the last time, in order."""
+        while True:
+            try:
+                yield self._waiting.get_nowait()
+            except queue.Empty:
+                return
 
 
 class Subscriptions:

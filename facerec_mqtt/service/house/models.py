@@ -6,14 +6,13 @@ and the service loads it a second later.
 """
 
 import logging
-import queue
 import re
 from datetime import UTC, datetime
 
 from facerec_mqtt.core.errors import FacerecError, ModelError
 from facerec_mqtt.core.files import read_plain
 from facerec_mqtt.enrollment import everybody_in
-from facerec_mqtt.mqtt import Access, Received, Subscription
+from facerec_mqtt.mqtt import Access, Arrivals, Received, Subscription
 from facerec_mqtt.recognition import (
     FamilyModel,
     ModelPaths,
@@ -70,7 +69,7 @@ class HouseModels:
         self._key = None if key is None else bytes.fromhex(key.get_secret_value())
         self._topics = publisher.topics
         self._memory = read_memory(settings.model_dir)
-        self._came: queue.SimpleQueue[Received | Access] = queue.SimpleQueue()
+        self._arrivals = Arrivals()
         self._chunks: dict[str, dict[int, bytes]] = {}
         self._seen: HouseManifest | None = None
         """The manifest that the broker has, where it is one."""
@@ -82,7 +81,7 @@ class HouseModels:
         self._synchronised_s: float | None = None
         self._due_s = 0.0
         publisher.subscribe(
-            Subscription(f"{self._topics.house_model}/#", self._came.put, on_access=self._came.put)
+            Subscription(f"{self._topics.house_model}/#", self._arrivals.put, on_access=self._arrivals.put)
         )
         if self._key is None:
             _log.warning(
@@ -118,12 +117,15 @@ class HouseModels:
         if self._memory is not None:
             self._acknowledge(self._memory, now_s)
 
+    def _is_settled(self, now_s: float) -> bool:
+        """Whether all that the broker retains has come a while ago."""
+        return self._synchronised_s is not None and now_s - self._synchronised_s >= _SETTLE_S
+
     # --- What has changed here
 
     def _join(self, now_s: float) -> None:
         """A box that is new in the house takes the model that there is, or is the first that has one."""
-        settled = self._synchronised_s is not None and now_s - self._synchronised_s >= _SETTLE_S
-        if self._memory is None and settled:
+        if self._memory is None and self._is_settled(now_s):
             # With a model in the house, this box's own is no change that would take its place.
             version = None if self._seen is None else current_version(self._folder)
             self._remember(Memory(version=version))
@@ -156,10 +158,9 @@ class HouseModels:
 
     def _publish_where_lost(self, memory: Memory, now_s: float, *, leading: bool) -> None:
         """Publish what the broker has lost, was never told, or holds an older one of."""
-        settled = self._synchronised_s is not None and now_s - self._synchronised_s >= _SETTLE_S
         older = self._seen is None or memory.stamp.newer_than(self._seen.stamp)
         mine = leading or memory.stamp.node == self._node
-        if settled and mine and memory.stamp.order and older:
+        if self._is_settled(now_s) and mine and memory.stamp.order and older:
             self._publish()
 
     def _publish(self) -> None:
@@ -265,11 +266,7 @@ class HouseModels:
     # --- Messages
 
     def _take(self) -> None:
-        while True:
-            try:
-                came = self._came.get_nowait()
-            except queue.Empty:
-                return
+        for came in self._arrivals.take():
             if isinstance(came, Received):
                 self._receive(came.topic.removeprefix(f"{self._topics.house_model}/"), came.payload)
             elif came is Access.CLOSED:

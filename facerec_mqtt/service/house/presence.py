@@ -4,13 +4,20 @@ What comes from the broker waits in a queue; the service's loop takes it, so tha
 """
 
 import logging
-import queue
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import Departure, OpenVisit, Person, PersonState, PresenceChange
-from facerec_mqtt.mqtt import Access, Received, Subscription, Trackers, house_discovery_payload, payloads
+from facerec_mqtt.mqtt import (
+    Access,
+    Arrivals,
+    Received,
+    Subscription,
+    Trackers,
+    house_discovery_payload,
+    payloads,
+)
 from facerec_mqtt.presence.house import (
     Announcements,
     Arrived,
@@ -50,13 +57,13 @@ class HousePresence:
         self._own = OwnClaims(self._node, self._cameras, settings.recognition.camera_offline_s)
         self._boxes = Boxes(self._node)
         self._announcements = Announcements(self._node)
-        self._came: queue.SimpleQueue[Received | Access] = queue.SimpleQueue()
+        self._arrivals = Arrivals()
         self._synchronised = False
         self._leading = False
         self._announced: object = None
         self._trackers = Trackers(0.0)
         self._logged: set[str] = set()
-        take = self._came.put
+        take = self._arrivals.put
         publisher.subscribe(Subscription(self._topics.box("+", "status"), take, on_access=take))
         publisher.subscribe(Subscription(self._topics.box("+", "claims"), take))
         publisher.subscribe(Subscription(self._topics.person("+"), take))
@@ -185,11 +192,7 @@ class HousePresence:
     # --- What comes
 
     def _take(self, now_s: float) -> None:
-        while True:
-            try:
-                came = self._came.get_nowait()
-            except queue.Empty:
-                return
+        for came in self._arrivals.take():
             if isinstance(came, Received):
                 self._receive(came, now_s)
             elif came is Access.CLOSED:

@@ -88,7 +88,7 @@ def test_whoever_no_box_knows_any_more_leaves_home_assistant_and_the_broker(
             box.people = (ANNA, tom)
         step_until(boxes, lambda: "facerec/person/tom/state" in broker.retained())
         boxes[0].people = (ANNA,)
-        step_until(boxes, lambda: not boxes[0].presence._came.qsize())
+        step_until(boxes, lambda: not boxes[0].presence._arrivals._waiting.qsize())
         assert broker.retained()["facerec/person/tom/state"]  # one box still knows him
         boxes[1].people = (ANNA,)
         step_until(boxes, lambda: "facerec/person/tom/state" not in broker.retained())
