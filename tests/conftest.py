@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.support.page",
     "tests.support.browser",
     "tests.support.lived_in",
+    "tests.support.camera_setup",
 ]
 
 

@@ -26,11 +26,6 @@ from facerec_mqtt.web.setup import routes as setup_routes
 
 _THREADS = 16
 """So many requests are answered from files at once; others wait."""
-_FORMS = {
-    "address": "write 10.0.0.7 or 10.0.0.7:8000, without http://",
-    "url": "begin with rtsp://, rtsps://, http:// or https://",
-}
-"""What to write where a value does not have its form, by field."""
 
 
 def create_app(context: Context) -> FastAPI:
@@ -94,7 +89,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     place = ".".join(str(part)[:40] for part in first["loc"] if part not in ("body", "query", "path"))
     said = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
-        said = _FORMS.get(str(first["loc"][-1]), "it has a form that cannot be used")
+        said = "it has a form that cannot be used"
     elif first["type"] == "string_too_short":
         said = "write something"
     return failure(request, 422, f"{place or 'The request'}: {said}.")

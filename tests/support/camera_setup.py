@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.core.records import Image
@@ -78,3 +79,17 @@ def page_with_settings(
             yield SetupPage(page, file)
     finally:
         frame.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupPage]:
+    """Such a page, for the tests of a module."""
+    with page_with_settings(tmp_path_factory.mktemp("setup")) as page:
+        yield page
+
+
+@pytest.fixture
+def setup(served: SetupPage) -> SetupPage:
+    """The page with its settings as they were at first."""
+    served.file.write_text(SETTINGS)
+    return served

@@ -1,7 +1,6 @@
 """Cameras set up in a real browser: the region pulled, faces compared, cameras found and added."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,6 @@ from tests.support.onvif_camera import PASSWORD, USERNAME, OnvifCamera, onvif_ca
 
 SIZES = ["phone", "desk"]
 PLACE = "/cameras/front_door"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupPage]:
-    with page_with_settings(tmp_path_factory.mktemp("setup")) as page:
-        yield page
-
-
-@pytest.fixture
-def setup(served: SetupPage) -> SetupPage:
-    """The page with its settings as they were at first."""
-    served.file.write_text(SETTINGS)
-    return served
 
 
 def cameras(setup: SetupPage) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Settings of cameras on the page: what is saved, what is refused, and what is never given out."""
 
 import stat
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,6 @@ from tests.support.onvif_camera import PASSWORD, USERNAME, OnvifCamera, onvif_ca
 from tests.support.page import folders_in, page_request, running_page
 
 NEW = {"name": "Yard", "url": "rtsp://10.0.0.9:554/sub", "username": "cam", "password": CANARY + "'\\"}
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupPage]:
-    with page_with_settings(tmp_path_factory.mktemp("setup")) as page:
-        yield page
-
-
-@pytest.fixture
-def setup(served: SetupPage) -> SetupPage:
-    """The page with its settings as they were at first."""
-    served.file.write_text(SETTINGS)
-    return served
 
 
 def changed_lines(before: str, after: str) -> list[str]:

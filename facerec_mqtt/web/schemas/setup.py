@@ -1,5 +1,6 @@
 """Settings of cameras: what they are, how they are changed, and cameras that are found in the network."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,21 +13,35 @@ Login = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Secret = Annotated[SecretStr, Field(max_length=200)]
 
 
+_HOST = r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
+_STREAM = r"(rtsp|rtsps|http|https)://"
+
+
 def _require_host(address: str) -> str:
     try:
-        parts = urlsplit(f"//{address}")
-        _ = parts.port
+        is_one = re.fullmatch(_HOST, address) is not None
+        _ = urlsplit(f"//{address}").port
     except ValueError:
-        raise ValueError("it is no address; write 10.0.0.7 or 10.0.0.7:8000") from None
+        is_one = False
+    if not is_one:
+        raise ValueError("write 10.0.0.7 or 10.0.0.7:8000, without http://")
     return address
 
 
-Host = Annotated[
+def _require_stream(url: str) -> str:
+    if re.match(_STREAM, url) is None:
+        raise ValueError("begin with rtsp://, rtsps://, http:// or https://")
+    return url
+
+
+# The description of the API names the forms; pydantic would show whoever writes another one a pattern.
+Host = Annotated[str, AfterValidator(_require_host), Field(json_schema_extra={"pattern": f"^{_HOST}$"})]
+StreamUrl = Annotated[
     str,
-    StringConstraints(pattern=r"^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$"),
-    AfterValidator(_require_host),
+    StringConstraints(max_length=1000),
+    AfterValidator(_require_stream),
+    Field(json_schema_extra={"pattern": f"^{_STREAM}"}),
 ]
-StreamUrl = Annotated[str, StringConstraints(pattern=r"^(rtsp|rtsps|http|https)://", max_length=1000)]
 Revision = Annotated[str, StringConstraints(max_length=64)]
 
 

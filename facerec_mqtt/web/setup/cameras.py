@@ -84,18 +84,17 @@ class CameraSetupStore:
             cameras=[self._setup(camera, saved.get(camera.slug), keeper) for camera in self._cameras],
         )
 
-    def one(self, camera: str) -> CameraSetup:
-        """One camera.
+    def require(self, camera: str) -> None:
+        """See that there is a camera.
 
         Raises:
             UnknownCameraError: there is no such camera.
         """
-        setups = self.all().cameras
-        for each in setups:
-            if each.camera == camera:
-                return each
-        slugs = ", ".join(each.camera for each in setups)
-        raise UnknownCameraError(f'There is no camera "{camera}"; there are: {slugs or "none"}.')
+        slugs = [each.slug for each in self._cameras]
+        if camera not in slugs:
+            raise UnknownCameraError(
+                f'There is no camera "{camera}"; there are: {", ".join(slugs) or "none"}.'
+            )
 
     def change(self, camera: str, wanted: NewCameraSetup) -> CameraSetups:
         """Save a camera's region and smallest face.
@@ -104,7 +103,7 @@ class CameraSetupStore:
             HouseholdError: they are not ours to save, not valid, or the file has been changed meanwhile.
             UnknownCameraError: there is no such camera.
         """
-        self.one(camera)
+        self.require(camera)
         region = None if wanted.region is None else [words.number(side) for side in wanted.region]
         if region == list(words.WHOLE):
             region = None

@@ -39,7 +39,9 @@ def cameras(request: Request, context: PageContext, check: str = "") -> HTMLResp
 @router.get("/cameras/{camera}")
 def camera(request: Request, context: PageContext, camera: str) -> HTMLResponse:
     """One camera: where faces are looked for, and how large they must be."""
-    setup = context.setups.one(camera)
+    context.setups.require(camera)
+    setups = context.setups.all()
+    setup = next(each for each in setups.cameras if each.camera == camera)
     return render(
         request,
         context,
@@ -47,7 +49,7 @@ def camera(request: Request, context: PageContext, camera: str) -> HTMLResponse:
         setup=setup,
         area=_area(setup),
         sides=[round(100 * side, 1) for side in setup.region or WHOLE],
-        saving=context.setups.all().saving,
+        saving=setups.saving,
         keeper=context.setups.keeper.value,
         max_side_px=context.request.settings.max_side_px,
         smallest_px=SMALLEST_FOUND_PX,
