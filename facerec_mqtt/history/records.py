@@ -30,6 +30,8 @@ class VisitFacts(BaseModel):
     """Of all frames, [0, 1]; 0.5 is the threshold."""
     corrected: bool = False
     """Whether somebody said that it was another than was decided."""
+    confirmed: bool = False
+    """Whether somebody said who it was, be it as decided or not."""
 
     @classmethod
     def of(cls, why: Explanation, votes: int) -> Self:

@@ -107,7 +107,9 @@ def can_be_replaced(path: Path) -> bool:
     return is_ours and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)
 
 
-def replace_settings_file(path: Path, before: bytes, after: bytes, check: Callable[[Path], None]) -> None:
+def replace_settings_file(
+    path: Path, before: bytes, after: bytes, check: Callable[[Path], None], *, is_secret: bool = False
+) -> None:
     """Replace a settings file atomically; mode and owner stay.
 
     Args:
@@ -115,6 +117,7 @@ def replace_settings_file(path: Path, before: bytes, after: bytes, check: Callab
         before: what it is to have been until now.
         after: what it is to be.
         check: is given the new file before it takes its place; raises `SettingsError` where it is not good.
+        is_secret: whether it is to be readable by its owner alone from now on.
 
     Raises:
         SettingsError: it has been changed meanwhile, cannot be written, or is not good; nothing has changed.
@@ -128,7 +131,7 @@ def replace_settings_file(path: Path, before: bytes, after: bytes, check: Callab
         with os.fdopen(descriptor, "wb") as file:
             if (was.st_uid, was.st_gid) != (os.geteuid(), os.fstat(descriptor).st_gid):
                 os.fchown(descriptor, was.st_uid, was.st_gid)
-            os.fchmod(descriptor, was.st_mode & 0o7777)
+            os.fchmod(descriptor, was.st_mode & (0o700 if is_secret else 0o7777))
             file.write(after)
             file.flush()
             os.fsync(descriptor)

@@ -124,13 +124,14 @@ def settings_digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def save_cameras(file: Path, before: bytes, cameras: str) -> None:
+def save_cameras(file: Path, before: bytes, cameras: str, *, is_secret: bool = False) -> None:
     """Write the cameras into a settings file; all other lines stay, and so do mode and owner.
 
     Args:
         file: the settings file.
         before: its content, as it was read.
         cameras: a JSON list, as `FACEREC_CAMERAS` has it.
+        is_secret: whether a password is new in it: then the file becomes readable by its owner alone.
 
     Raises:
         SettingsError: the settings would not be valid, the file is another one by now, or it cannot be
@@ -144,7 +145,8 @@ def save_cameras(file: Path, before: bytes, cameras: str) -> None:
         if problems:
             raise SettingsError("\n".join(problems))
 
-    replace_settings_file(file, before, with_setting(before, CAMERAS, cameras), check)
+    after = with_setting(before, CAMERAS, cameras)
+    replace_settings_file(file, before, after, check, is_secret=is_secret)
 
 
 def _problems(file: Path) -> list[str]:

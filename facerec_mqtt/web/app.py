@@ -23,6 +23,7 @@ from facerec_mqtt.web.live import routes as live_routes
 from facerec_mqtt.web.schemas import Error
 from facerec_mqtt.web.setup import pages as setup_pages
 from facerec_mqtt.web.setup import routes as setup_routes
+from facerec_mqtt.web.words import what_is_wrong
 
 _THREADS = 16
 """So many requests are answered from files at once; others wait."""
@@ -85,14 +86,7 @@ def _on_http_error(request: Request, error: Exception) -> Response:
 
 def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    place = ".".join(str(part)[:40] for part in first["loc"] if part not in ("body", "query", "path"))
-    said = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "string_pattern_mismatch":
-        said = "it has a form that cannot be used"
-    elif first["type"] == "string_too_short":
-        said = "write something"
-    return failure(request, 422, f"{place or 'The request'}: {said}.")
+    return failure(request, 422, what_is_wrong(error.errors()[0]))
 
 
 def _on_error(request: Request, error: Exception) -> Response:

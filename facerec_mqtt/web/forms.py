@@ -1,17 +1,21 @@
 """What can be changed without JavaScript: each form leads back to a page."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Form
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
 from facerec_mqtt.web.context import PageContext, url_helper
+from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import Assignment, NewChoices, NewName
+from facerec_mqtt.web.words import what_is_wrong
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=1000)]
+_Asked = TypeVar("_Asked", bound=BaseModel)
 
 
 def back_to(request: Request, path: str) -> RedirectResponse:
@@ -22,6 +26,18 @@ def back_to(request: Request, path: str) -> RedirectResponse:
         path: of the page.
     """
     return RedirectResponse(url_helper(request)(path), 303)
+
+
+def asked(kind: type[_Asked], **values: str) -> _Asked:
+    """What a form asks for, as the API takes it.
+
+    Raises:
+        InvalidError: a value makes no sense.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise InvalidError(what_is_wrong(error.errors()[0])) from None
 
 
 @router.post("/visits/{visit_id}/assign")
@@ -48,14 +64,14 @@ def delete_visit(request: Request, context: PageContext, visit_id: str) -> Redir
 @router.post("/people")
 def add_person(request: Request, context: PageContext, name: Text) -> RedirectResponse:
     """Begin with somebody new."""
-    person = context.household.add_person(NewName(name=name))
+    person = context.household.add_person(asked(NewName, name=name))
     return back_to(request, f"/people/{person.person}")
 
 
 @router.post("/people/{person}/rename")
 def rename_person(request: Request, context: PageContext, person: str, name: Text) -> RedirectResponse:
     """Call somebody otherwise."""
-    renamed = context.household.rename_person(person, NewName(name=name))
+    renamed = context.household.rename_person(person, asked(NewName, name=name))
     return back_to(request, f"/people/{renamed.person}")
 
 
@@ -115,6 +131,6 @@ def _assignment(context: PageContext, name: str, visitor: str, nobody: str) -> A
     if nobody:
         return Assignment(nobody=True)
     if visitor:
-        return Assignment(visitor=name)
+        return asked(Assignment, visitor=name)
     known = next((each for each in context.household.people().people if each.name == name.strip()), None)
-    return Assignment(name=name) if known is None else Assignment(person=known.person)
+    return asked(Assignment, name=name) if known is None else Assignment(person=known.person)

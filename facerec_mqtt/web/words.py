@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
+from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.history import unnamed_that_go
 from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
@@ -56,6 +58,24 @@ def what_goes(name: str, photos: int, named: int, unnamed: int | None) -> str:
         f"{photos} photo{'' if photos == 1 else 's'}, {named} visit{'' if named == 1 else 's'} of {name},"
         f" {who}, and everything that the model has learnt are removed."
     )
+
+
+def what_is_wrong(error: Mapping[str, Any]) -> str:
+    """What is wrong with something that was sent, in one sentence.
+
+    Args:
+        error: the first of pydantic's errors.
+    """
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, FacerecError):
+        return str(cause)
+    place = ".".join(str(part)[:40] for part in error["loc"] if part not in ("body", "query", "path"))
+    said = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        said = "it has a form that cannot be used"
+    elif error["type"] == "string_too_short":
+        said = "write something"
+    return f"{place or 'The request'}: {said}."
 
 
 def moment(text: str) -> datetime:

@@ -83,6 +83,12 @@ def test_a_file_that_is_saved_keeps_its_mode_and_a_link_to_it_stays_one(tmp_path
     assert sorted(each.name for each in tmp_path.iterdir()) == [".env", "house.env"]
 
 
+def test_a_file_that_gets_a_password_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    file = settings_file(tmp_path)
+    save_cameras(file, file.read_bytes(), '[{"name":"door","url":"0","password":"p"}]', is_secret=True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize(
     ("cameras", "said"),
     [

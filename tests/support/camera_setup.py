@@ -92,4 +92,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupPage]:
 def setup(served: SetupPage) -> SetupPage:
     """The page with its settings as they were at first."""
     served.file.write_text(SETTINGS)
+    served.file.chmod(0o640)
     return served

@@ -117,9 +117,12 @@ def test_somebody_is_added_and_renamed_and_the_name_is_nobody_elses(
         "a/b",
         "🦊",
         "x" * 99,
+        "x" * 900,
         "a\x07b",
     ):
         assert ask(page, "POST", "/people", json={"name": name})[0] == 422, name
+        form = page.client.post("/people", data={"name": name}, headers={"Origin": page.address})
+        assert form.status_code == 422, name
     assert ask(page, "PATCH", "/people/nobody_here", json={"name": "X"})[0] == 404
     people = [person.name for person in read_enrollment_folder(page_folders.enrollment_dir).people]
     assert people == ["Anna", "Pepe", "Tom"]

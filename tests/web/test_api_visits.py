@@ -121,8 +121,10 @@ def test_a_visit_is_assigned_and_its_picture_follows(page: Page, folders: PageFo
     ("assignment", "status"),
     [
         ({"person": "nobody_here"}, 404),
-        ({"name": "../../x"}, 409),
-        ({"name": "anna?"}, 409),
+        ({"name": "../../x"}, 422),
+        ({"name": "anna?"}, 422),
+        ({"name": "_strangers"}, 422),
+        ({"visitor": "Gate \u202eneet"}, 422),
         ({"visitor": "ANNA"}, 409),
         ({}, 422),
         ({"person": "tom", "nobody": True}, 422),
@@ -217,6 +219,20 @@ def test_a_picture_outside_of_the_review_folder_is_never_given_out(
     assert page.client.get("/api/v1/visits/0105/picture.jpg").status_code == 404
     assert ask(page, "DELETE", "/visits/0105")[0] == 204
     assert (folders.review_dir.parent / "secret.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("visit_id", "said"),
+    [("0101", {"person": "anna"}), ("0104", {"person": "anna"}), ("0102", {"nobody": True})],
+)
+def test_what_somebody_has_said_of_a_visit_is_remembered(
+    page: Page, visit_id: str, said: dict[str, Any]
+) -> None:
+    assert ask(page, "GET", f"/visits/{visit_id}")[1]["confirmed"] is False
+    assert ask(page, "POST", f"/visits/{visit_id}/assign", json=said)[1]["confirmed"] is True
+    found = {each["visit_id"]: each for each in ask(page, "GET", "/visits")[1]["visits"]}
+    assert [key for key, each in found.items() if each["confirmed"]] == [visit_id]
+    assert ask(page, "GET", "/quality?days=3650")[1]["corrected"] == 0
 
 
 def test_whether_it_works_is_counted(page: Page) -> None:

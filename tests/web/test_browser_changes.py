@@ -108,6 +108,14 @@ def test_a_wrong_name_is_corrected_and_a_visit_deleted_where_it_is_shown(
     tab.shows("You said that this is Tom.")
     expect(page.get_by_role("button", name="Yes, Anna")).to_be_hidden()
     tab.go("Visits")
+    # A visit that was confirmed is asked about no more.
+    page.locator("[data-visit='01F00119'] [data-item]").click()
+    tab.click("Yes, Tom")
+    tab.shows("You said that this is Tom.")
+    tab.go("Visits")
+    tab.open("/visits/01F00119")
+    tab.shows("You said that this is Tom.")
+    assert page.get_by_role("button", name="Yes, Tom").count() == 0
     tab.open(f"/visits/{OTHER_STRANGER}")
     tab.click("Delete this visit")
     tab.shows("The visit is deleted.")

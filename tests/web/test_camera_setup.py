@@ -49,6 +49,8 @@ def test_a_region_is_saved_and_every_other_line_stays(setup: SetupPage) -> None:
 def test_a_camera_is_added_with_its_password_as_it_is(setup: SetupPage) -> None:
     answer = setup.page.client.post("/api/v1/cameras", json=NEW | {"revision": setup.revision})
     assert answer.status_code == 201
+    # It holds a password that was given on the page.
+    assert stat.S_IMODE(setup.file.stat().st_mode) == 0o600
     escaped = NEW["password"].replace("\\", "\\\\").replace('"', '\\"')
     line = f'{{"name":"Yard","url":"rtsp://10.0.0.9:554/sub","username":"cam","password":"{escaped}"}}'
     quoted = line.replace("\\", "\\\\").replace("'", "\\'")
@@ -63,6 +65,11 @@ def test_a_camera_is_added_with_its_password_as_it_is(setup: SetupPage) -> None:
     [
         ({"name": "GARDEN"}, 409),
         ({"name": "!!"}, 422),
+        ({"name": "   "}, 422),
+        ({"name": "Gar\nden"}, 422),
+        ({"name": "Gate \u202eneet"}, 422),
+        ({"url": "rtsp://10.0.0.9:0/"}, 422),
+        ({"url": "rtsp://10.0.0.9:70000/"}, 422),
         ({"url": "/etc/passwd"}, 422),
         ({"url": "file:///etc/passwd"}, 422),
         ({"url": "0"}, 422),
@@ -198,7 +205,16 @@ def test_a_camera_is_found_with_its_streams_and_the_line_for_the_settings(setup:
     assert asks["failure_code"] == "login_needed"
     nobody = find(setup.page.client, "127.0.0.1:1")
     assert nobody["failure_code"] == "unreachable"
-    for address in ("127.0.0.1/x", "a b", "ada@10.0.0.7", "http://10.0.0.7", "[f7]", "10.0.0.7:99999", ""):
+    for address in (
+        "127.0.0.1/x",
+        "a b",
+        "ada@10.0.0.7",
+        "http://10.0.0.7",
+        "[f7]",
+        "10.0.0.7:99999",
+        "10.0.0.7:0",
+        "",
+    ):
         answer = setup.page.client.post("/api/v1/cameras/find", json={"address": address})
         assert answer.status_code == 422
         assert "10.0.0.7:8000" in answer.json()["error"]

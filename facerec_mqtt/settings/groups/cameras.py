@@ -71,6 +71,11 @@ class CameraSettings(Group):
             slug(name)
         except FacerecError as error:
             raise ValueError(str(error)) from None
+        if not name.isprintable():
+            raise ValueError(
+                "holds a line break, or a mark that cannot be seen; write it again with letters, digits and"
+                " spaces alone"
+            )
         return name
 
     @field_validator("url", mode="before")
@@ -107,9 +112,11 @@ class CameraSettings(Group):
         if not parts.hostname:
             raise ValueError("names no host; write it as rtsp://host:554/path")
         try:
-            _ = parts.port
+            has_port = parts.port != 0
         except ValueError:
-            raise ValueError("has a port that is not a number from 0 to 65535") from None
+            has_port = False
+        if not has_port:
+            raise ValueError("has a port that is not a number from 1 to 65535")
         if url.startswith(_FRIGATE) and not re.fullmatch("/[A-Za-z0-9_-]+/?", parts.path + parts.query):
             raise ValueError("names no camera of Frigate; write it as frigate://10.0.0.2/front_door")
         return url

@@ -227,6 +227,7 @@ class HouseholdVisits:
             "picture": picture_url(visit.visit_id) if has_picture else None,
             "stranger_id": visit.stranger_id,
             "why": visit.why.model_dump(),
+            "confirmed": _was_said(visit),
         }
 
 
@@ -236,9 +237,11 @@ def picture_url(visit_id: str, number: int = 0) -> str:
     return f"/api/v1/visits/{quote(visit_id, safe='')}/{file}"
 
 
-def _named_by_somebody(visit: VisitRecord) -> bool:
-    """Whether a name was given that no picture gave."""
-    return visit.why.frames > 0 and visit.why.named == 0
+def _was_said(visit: VisitRecord) -> bool:
+    """Whether somebody has said who it was; of earlier versions' visits, where a name no picture gave."""
+    why = visit.why
+    by_nothing_else = visit.person is not None and why.frames > 0 and why.named == 0
+    return why.confirmed or why.corrected or by_nothing_else
 
 
 def sentence(visit: VisitRecord, name: str | None) -> str:
@@ -251,9 +254,9 @@ def sentence(visit: VisitRecord, name: str | None) -> str:
     best = f"the best score was {max(visit.why.best_score, visit.score):.2f}, and 0.50 is needed for a name"
     counted = f"{visit.why.frames} picture{'s' * (visit.why.frames != 1)}"
     match visit.kind:
-        case VisitKind.FAMILY | VisitKind.VISITOR if visit.why.corrected or _named_by_somebody(visit):
+        case VisitKind.FAMILY | VisitKind.VISITOR if _was_said(visit):
             return f"You said that this is {name}."
-        case VisitKind.STRANGER if visit.why.corrected:
+        case VisitKind.STRANGER if visit.why.corrected or visit.why.confirmed:
             return "You said that this is nobody."
         case VisitKind.FAMILY | VisitKind.VISITOR:
             seen = (

@@ -9,7 +9,6 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.requests import Request
 
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.core.slugs import person_name
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
 from facerec_mqtt.monitoring.page_messages import LiveFaces as SentFaces
 from facerec_mqtt.web.context import Context, PageContext
@@ -125,8 +124,7 @@ def capture(context: PageContext, camera: Camera, asked: CaptureRequest) -> Acce
     _require_camera(context, camera)
     if context.live.status.capture is not None:
         raise RunningError("Photos are being taken already; wait until that has ended.")
-    name = person_name(asked.name)
-    context.live.send(CapturePhotos(person=name, camera=camera, seconds=asked.seconds))
+    context.live.send(CapturePhotos(person=asked.name, camera=camera, seconds=asked.seconds))
     return Accepted()
 
 

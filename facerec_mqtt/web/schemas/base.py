@@ -2,10 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from facerec_mqtt.core.slugs import person_name
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+PersonName = Annotated[Name, AfterValidator(person_name)]
+"""It can be a folder's: what cannot is refused at once, before anything waits to be undone."""
 VisitId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,40}$")]
 StrangerId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")]
 Kind = Literal["family", "visitor", "stranger", "doubtful"]

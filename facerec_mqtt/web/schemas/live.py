@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from facerec_mqtt.web.schemas.base import Answer, Name, Request, Slug
+from facerec_mqtt.web.schemas.base import Answer, Name, PersonName, Request, Slug
 
 
 class CameraStatus(Answer):
@@ -112,7 +112,7 @@ class CameraChange(Request):
 class CaptureRequest(Request):
     """Take photos of somebody by a camera."""
 
-    name: Name
+    name: PersonName
     seconds: Annotated[int, Field(ge=1, le=120)] = 60
 
 

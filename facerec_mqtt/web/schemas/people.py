@@ -4,13 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from facerec_mqtt.web.schemas.base import Answer, Name, Request, Slug
+from facerec_mqtt.web.schemas.base import Answer, PersonName, Request, Slug
 
 
 class NewName(Request):
     """What somebody is called."""
 
-    name: Name
+    name: PersonName
 
 
 class Person(Answer):

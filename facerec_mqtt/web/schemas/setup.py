@@ -19,8 +19,7 @@ _STREAM = r"(rtsp|rtsps|http|https)://"
 
 def _require_host(address: str) -> str:
     try:
-        is_one = re.fullmatch(_HOST, address) is not None
-        _ = urlsplit(f"//{address}").port
+        is_one = re.fullmatch(_HOST, address) is not None and urlsplit(f"//{address}").port != 0
     except ValueError:
         is_one = False
     if not is_one:
@@ -112,7 +111,7 @@ class FindCameras(Request):
     address: Host | None = None
     """Ask this one alone, and not the network."""
     username: Login | None = None
-    """User of the cameras, with the password; neither is kept."""
+    """User of the cameras, with the password; neither is kept here."""
     password: Secret | None = None
 
 

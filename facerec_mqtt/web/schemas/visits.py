@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from facerec_mqtt.web.schemas.base import Answer, Kind, Name, Request, Slug, StrangerId, VisitId
+from facerec_mqtt.web.schemas.base import Answer, Kind, PersonName, Request, Slug, StrangerId, VisitId
 
 
 class Visit(Answer):
@@ -23,6 +23,8 @@ class Visit(Answer):
     """Address of the best picture; `null` where none is kept."""
     stranger_id: str | None
     why: dict[str, object]
+    confirmed: bool = False
+    """Whether somebody has said who it was."""
 
 
 class ScoreThen(Answer):
@@ -60,9 +62,9 @@ class Assignment(Request):
 
     person: Slug | None = None
     """Somebody enrolled."""
-    name: Name | None = None
+    name: PersonName | None = None
     """Somebody new."""
-    visitor: Name | None = None
+    visitor: PersonName | None = None
     """A known visitor."""
     nobody: Literal[True] | None = None
     """Not a face of anybody, or of no interest."""

@@ -145,7 +145,8 @@ class CameraSetupStore:
         with self._saving:
             content = self._seen(new.revision)
             try:
-                self._save(content, camera_list.with_camera(setting_in(content, CAMERAS), {**camera}))
+                cameras = camera_list.with_camera(setting_in(content, CAMERAS), {**camera})
+                self._save(content, cameras, is_secret=new.password is not None)
             except SettingsError as error:
                 raise ConflictError(str(error)) from error
         return self.all()
@@ -172,9 +173,9 @@ class CameraSetupStore:
             raise ConflictError(f"{self._settings.file} has been changed meanwhile; load this page again.")
         return content
 
-    def _save(self, before: bytes, cameras: str) -> None:
+    def _save(self, before: bytes, cameras: str, *, is_secret: bool = False) -> None:
         assert self._settings.file is not None
-        save_cameras(self._settings.file, before, cameras)
+        save_cameras(self._settings.file, before, cameras, is_secret=is_secret)
 
     def _setup(self, camera: PageCamera, saved: CameraSettings | None, keeper: Keeper) -> CameraSetup:
         region = camera.region if saved is None else saved.region

@@ -3,7 +3,7 @@
 import { call, element, link, pathOf } from './net.js'
 import { chooseName } from './names.js'
 import { onEvent, pauseRefresh, refresh } from './live.js'
-import { complain, say, sayNext, settle, undoable } from './undo.js'
+import { complain, complainAt, say, sayNext, settle, undoable } from './undo.js'
 
 let merging = null
 
@@ -181,6 +181,8 @@ const SUBMITTED = {
   },
 }
 
+const NAMED = ['newPerson', 'rename', 'newToken']
+
 async function onSubmit(event) {
   const form = event.target
   const name = Object.keys(SUBMITTED).find((each) => each in form.dataset)
@@ -191,7 +193,9 @@ async function onSubmit(event) {
     await SUBMITTED[name](form)
   } catch (error) {
     form.querySelectorAll('button').forEach((each) => { each.disabled = false })
-    complain(error)
+    const field = NAMED.includes(name) && error.isOfInput ? form.elements.name : null
+    if (field) complainAt(field, error)
+    else complain(error)
   }
 }
 

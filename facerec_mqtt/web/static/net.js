@@ -24,7 +24,10 @@ export async function call(method, path, body, { keepalive = false } = {}) {
   }
   if (answer.status === 401) signIn()
   const content = await answer.json().catch(() => null)
-  if (!answer.ok) throw new Error(content?.error ?? `The page answered with status ${answer.status}.`)
+  if (!answer.ok) {
+    const error = new Error(content?.error ?? `The page answered with status ${answer.status}.`)
+    throw Object.assign(error, { isOfInput: [409, 422].includes(answer.status) })
+  }
   return content
 }
 

@@ -2,7 +2,7 @@
 
 import { call, element } from './net.js'
 import { onEvent, pauseRefresh, refresh } from './live.js'
-import { complain, say, sayNext } from './undo.js'
+import { complain, complainAt, say, sayNext } from './undo.js'
 
 const AGAIN_MS = 700
 const PATIENCE_MS = 60_000
@@ -82,7 +82,8 @@ function adding(camera, stream, login) {
       form.replaceWith(element('p', {}, `${name.value.trim()} is saved. It is watched when the service starts again.`))
       refresh({ whole: true })
     } catch (error) {
-      complain(error)
+      if (error.isOfInput) complainAt(name, error)
+      else complain(error)
     }
   })
   return form

@@ -5,6 +5,7 @@ import { refresh } from './live.js'
 
 const PATIENCE_MS = 7000
 let pending = null
+let counted = 0
 
 /** Show a message; gives the function that takes it away. */
 export function say(sentence, { wrong = false, action = null, onAction = null } = {}) {
@@ -25,6 +26,28 @@ export const sayNext = (sentence) => sessionStorage.setItem('say', sentence)
 
 /** Show what went wrong. */
 export const complain = (error) => say(error.message, { wrong: true })
+
+const problems = new WeakMap()
+
+/** Say at a field what is wrong with what was written there, until it is written anew. */
+export function complainAt(input, error) {
+  problems.get(input)?.remove()
+  const note = element('p', { class: 'problem small', role: 'alert', id: `problem-${(counted += 1)}` }, error.message)
+  problems.set(input, note)
+  const box = input.closest('.inline') ?? input
+  box.after(note)
+  input.setAttribute('aria-invalid', 'true')
+  input.setAttribute('aria-describedby', note.id)
+  input.addEventListener('input', () => rightAgain(input), { once: true })
+  input.focus()
+}
+
+/** Take back what was said at a field. */
+export function rightAgain(input) {
+  problems.get(input)?.remove()
+  problems.delete(input)
+  for (const name of ['aria-invalid', 'aria-describedby']) input.removeAttribute(name)
+}
 
 /**
  * Make a change in a moment, unless it is undone.
