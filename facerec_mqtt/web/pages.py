@@ -248,8 +248,7 @@ async def try_picture(request: Request, context: PageContext) -> HTMLResponse:
     """Who is in a picture, without JavaScript."""
     found = await recognise(request, context)
     said = [
-        f"{face.name or 'Nobody enrolled'}: {face.reason or f'score {face.score:.2f}'}"
-        for face in found.faces
+        f"{face.name or 'Unknown'}: {face.reason or f'score {face.score:.2f}'}" for face in found.faces
     ] or ["There is no face in this picture."]
     return await run_in_threadpool(lambda: _model_page(request, context, tried=said))
 

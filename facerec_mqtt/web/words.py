@@ -20,8 +20,8 @@ _KINDS: Mapping[str, str] = {
 }
 _REFUSED: Mapping[str, str] = {
     "no model": "Seen before there was a model",
-    "below threshold": "Not alike enough for a name",
-    "ambiguous": "Between two people",
+    "below threshold": "Score too low for a name",
+    "ambiguous": "Could be either of two people",
     "face too small": "Face too small",
     "blurred": "Face too blurred",
 }
@@ -145,7 +145,7 @@ def headline(people: Iterable[PersonStatus]) -> str:
     """Who is here, as the title of the first page."""
     here = [person.name for person in people if person.present]
     if not here:
-        return "Nobody of the family is seen at present"
+        return "Nobody from the family is in sight"
     names = here[0] if len(here) == 1 else f"{', '.join(here[:-1])} and {here[-1]}"
     return f"{names} {'is' if len(here) == 1 else 'are'} here"
 
@@ -199,7 +199,7 @@ def found(face: FoundFace) -> str:
     """Who a face in a picture that was tried is."""
     if face.name is not None:
         return f"{face.name}: the score is {face.score:.2f}, and 0.50 is needed for a name."
-    return f"Nobody enrolled: {face.reason or f'the score is {face.score:.2f}, and 0.50 would be needed.'}"
+    return f"Unknown: {face.reason or f'the score is {face.score:.2f}, and 0.50 would be needed.'}"
 
 
 def why_not(photo: Photo) -> str:

@@ -274,7 +274,7 @@ def test_the_household_is_asked_once_whether_pictures_are_kept_and_may_change_it
         expect(page.get_by_text("May pictures of visits be kept?")).to_have_count(0)
         assert keeps() is True
         page = tab.open("/model")
-        tab.click("Keep no more pictures")
+        tab.click("Stop keeping pictures")
         page.get_by_role("button", name="Keep pictures of visits").wait_for()
         assert keeps() is False
     with running_page(page_request(folders.model_copy(update={"keeps_pictures": True}))) as running:

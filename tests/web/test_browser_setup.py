@@ -108,7 +108,7 @@ def test_with_the_keyboard_a_region_is_made_taken_back_and_saved(setup: SetupPag
     saved = cameras(setup)[0]
     assert (saved["region"], saved["min_face_px"]) == ([0.01, 0.05, 0.8, 1], 41)
     page.get_by_role("button", name="Whole picture").click()
-    page.get_by_role("button", name="Take back").click()
+    page.get_by_role("button", name="Undo changes").click()
     expect(handle(tab, "Top left corner, at 1 % and 5 %")).to_be_visible()
 
 
@@ -162,7 +162,7 @@ def test_a_camera_is_found_and_added(setup: SetupPage, open_tab: OpenTab, size: 
     tab.shows("There is no connection to it")
     with onvif_camera(OnvifCamera()) as address:
         find(address, "wrong")
-        tab.shows("It refuses this user or password")
+        tab.shows("It rejects this user or password")
         find(address, PASSWORD)
         page.get_by_role("radio", name="2560 × 1440").check()
         page.get_by_text("As a line to copy").click()

@@ -110,7 +110,8 @@ class CameraSettings(Group):
         if "@" in parts.netloc:
             raise ValueError('holds a user or password; put them into "username" and "password"')
         if not parts.hostname:
-            raise ValueError("names no host; write it as rtsp://host:554/path")
+            rest = "/front_door" if url.startswith(_FRIGATE) else "/path"
+            raise ValueError(f"names no host; write it as {parts.scheme}://10.0.0.2{rest}")
         try:
             has_port = parts.port != 0
         except ValueError:

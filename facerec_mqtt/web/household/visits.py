@@ -266,5 +266,5 @@ def sentence(visit: VisitRecord, name: str | None) -> str:
         case VisitKind.DOUBTFUL:
             return f"The face came near to somebody's without being named: {best}."
         case _:
-            seen = f" in {counted}" if visit.why.frames else ""
-            return f"Like nobody enrolled{seen}: {best}."
+            seen = f"{counted} of the face" if visit.why.frames else "The face"
+            return f"{seen} looked like nobody in the model: {best}."

@@ -46,7 +46,7 @@ def _face(seen: sent.LiveFaces, face: sent.LiveFace) -> dict[str, object]:
 
 def _sentence(seen: sent.LiveFaces, face: sent.LiveFace) -> str:
     """Why a face was given no name."""
-    like = "nobody enrolled" if face.candidate is None else face.candidate
+    like = "nobody" if face.candidate is None else face.candidate
     match face.reason:
         case "no model":
             return "There is no model yet; add photos, then rebuild."

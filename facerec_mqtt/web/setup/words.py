@@ -10,8 +10,8 @@ SMALLEST_FOUND_PX = 12.0
 Region = tuple[float, float, float, float]
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 NOTHING_FOUND = (
-    "No camera answered. Many answer only in their own network, and only where ONVIF is switched on in them;"
-    " into a container no answer comes: give a camera's address there."
+    "No camera answered. Check that ONVIF is switched on in the camera, and that it is on the same network as"
+    " this program. No answer reaches a program in a container: enter a camera's address there."
 )
 
 
@@ -54,8 +54,8 @@ def where(keeper: Keeper, file: Path | None) -> str:
             )
         case Keeper.ENVIRONMENT:
             return (
-                "The settings come by the environment: put the line into FACEREC_CAMERAS where that is set"
-                f" (with Docker Compose in the file that env_file names), {restart}"
+                "The settings are environment variables: put the line into FACEREC_CAMERAS where they are set"
+                f" (with Docker Compose, the file named by env_file), {restart}"
             )
         case Keeper.NOWHERE:
             return f"Put the line into FACEREC_CAMERAS in the file .env where the program starts, {restart}"
@@ -115,14 +115,14 @@ def failure_of(trouble: str, detail: str, *, alone: bool) -> str:
         "timeout": "It did not answer in time; try again"
         + (", or restart it." if alone else " with its address alone."),
         "unreachable": "There is no connection to it; check its address and network.",
-        "not_onvif": "It does not answer as ONVIF says; switch ONVIF on in the camera, or look up its URL.",
-        "login_needed": "It asks for a login; give the user and password that it has for ONVIF.",
-        "login_refused": "It refuses this user or password; many cameras have users of their own for ONVIF.",
-        "no_streams": "It names no stream; look up its URL.",
+        "not_onvif": "It does not speak ONVIF; switch ONVIF on in the camera, or look up its URL.",
+        "login_needed": "It asks for a login; enter the user and password that it has for ONVIF.",
+        "login_refused": "It rejects this user or password; many cameras have separate users for ONVIF.",
+        "no_streams": "It lists no stream; look up its URL.",
     }
     return f"{sentences[trouble]} ({detail})" if detail else sentences[trouble]
 
 
 def no_network(reason: str) -> str:
     """That nobody can be asked."""
-    return f"The network cannot be asked ({reason}); give a camera's address."
+    return f"The network cannot be searched ({reason}); enter a camera's address."

@@ -85,7 +85,7 @@ function draw(view, seen) {
   }))
   tags.replaceChildren(...faces.map((face) => {
     const places = [face.name && 'named', face.box[1] < height * 0.1 && 'below', face.box[0] > width * 0.62 && 'right'].filter(Boolean)
-    const tag = element('span', { class: ['tag', ...places].join(' ') }, face.name ?? 'Nobody enrolled', ' ', element('small', {}, face.score.toFixed(2)))
+    const tag = element('span', { class: ['tag', ...places].join(' ') }, face.name ?? 'Unknown', ' ', element('small', {}, face.score.toFixed(2)))
     tag.style.left = `${(100 * Math.max(0, face.box[0])) / width}%`
     tag.style.top = `${(100 * (face.box[1] < height * 0.1 ? face.box[3] : face.box[1])) / height}%`
     return tag

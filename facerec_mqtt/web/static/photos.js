@@ -179,7 +179,7 @@ async function shown(file, { faces }) {
   boxes.setAttribute('viewBox', `0 0 ${width} ${height}`)
   boxes.innerHTML = faces.map(({ box: [left, top, right, bottom], name }) => `<g class="${name ? 'named' : 'nobody'}"><rect x="${Number(left)}" y="${Number(top)}" width="${right - left}" height="${bottom - top}"/></g>`).join('')
   view.append(boxes)
-  const lines = faces.map((face) => element('li', {}, element('div', {}, element('b', {}, face.name ?? 'Nobody enrolled'), element('p', { class: 'soft small' },
+  const lines = faces.map((face) => element('li', {}, element('div', {}, element('b', {}, face.name ?? 'Unknown'), element('p', { class: 'soft small' },
     face.reason ?? (face.name ? `Score ${face.score.toFixed(2)}; 0.50 is needed for a name.` : `Score ${face.score.toFixed(2)}; 0.50 would be needed.`)))))
   if (!faces.length) lines.push(element('li', {}, element('div', {}, 'There is no face in this picture.')))
   return element('div', { class: 'card camera' }, view, element('ul', { class: 'list' }, ...lines))
