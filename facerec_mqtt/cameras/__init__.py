@@ -16,8 +16,8 @@ from facerec_mqtt.cameras.protocol import CameraFailedError, CameraFailure, Fail
 from facerec_mqtt.cameras.sources import bgr
 from facerec_mqtt.cameras.streams.messages import Scene
 from facerec_mqtt.cameras.supervision.reader_process import CameraFacts, probe
-from facerec_mqtt.cameras.supervision.status import OnStatus
-from facerec_mqtt.cameras.supervision.supervisor import Camera, CameraCounters
+from facerec_mqtt.cameras.supervision.status import CameraCounters, OnStatus
+from facerec_mqtt.cameras.supervision.supervisor import Camera
 
 __all__ = [
     "Camera",

@@ -7,6 +7,7 @@ The service runs it through LiteRT.
 """
 
 import hashlib
+import threading
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Embedder:
         self._input = interpreter.get_input_details()[0]["index"]
         self._output = interpreter.get_output_details()[0]["index"]
         self._digest = digest
+        # While the service takes photos of a person, two of its threads ask for embeddings.
+        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, path: Path | None = None, *, threads: int = 1) -> "Embedder":
@@ -86,7 +89,7 @@ class Embedder:
         return self._digest
 
     def embed(self, faces: Sequence[AlignedFace]) -> Vectors:
-        """Embed faces, one after the other.
+        """Embed faces, one after the other; in any thread.
 
         Args:
             faces: aligned faces, (112, 112, 3) uint8 BGR each; may be empty.
@@ -95,10 +98,11 @@ class Embedder:
             (N, 256) float32, each row of unit L2 length.
         """
         vectors = np.empty((len(faces), DIMENSIONS), np.float32)
-        for row, face in enumerate(faces):
-            self._interpreter.set_tensor(self._input, face.image[None])
-            self._interpreter.invoke()
-            vectors[row] = self._interpreter.get_tensor(self._output)[0]
+        with self._lock:
+            for row, face in enumerate(faces):
+                self._interpreter.set_tensor(self._input, face.image[None])
+                self._interpreter.invoke()
+                vectors[row] = self._interpreter.get_tensor(self._output)[0]
         return vectors
 
 

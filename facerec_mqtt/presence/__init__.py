@@ -5,6 +5,7 @@ from facerec_mqtt.presence.resume import last_seen, of_people, to_resume
 from facerec_mqtt.presence.review import KeptLooks, Review, ScorePoint, picture_path
 from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.state_file import StateFile, remove_person, state_files
+from facerec_mqtt.presence.tracks.tracking import SettledFaces
 from facerec_mqtt.presence.visits import Visits, new_visit_id
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Presence",
     "Review",
     "ScorePoint",
+    "SettledFaces",
     "StateFile",
     "Visits",
     "announcement",

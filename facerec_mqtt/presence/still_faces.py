@@ -78,8 +78,7 @@ class _Place:
 
     def holds(self, sighting: Sighting) -> bool:
         """Whether a face is at this place."""
-        detection = sighting.detection
-        return _distance(detection.landmarks, self.anchor) <= _SAME_FACTOR * _tolerance(_width(detection))
+        return is_at(self.anchor, sighting)
 
     def add(self, sighting: Sighting, at_s: float) -> None:
         """Take in a frame in which its face was found."""
@@ -163,9 +162,20 @@ class StillFaces:
                 place.look_beside(alive, at_s)
         return tuple(alive)
 
+    @property
+    def pictures(self) -> tuple[Points, ...]:
+        """Where pictures are."""
+        return tuple(place.anchor for place in self._places if place.is_picture)
+
     def is_picture(self, sighting: Sighting) -> bool:
         """Whether a face is at the place of a picture."""
-        return any(place.is_picture and place.holds(sighting) for place in self._places)
+        return any(is_at(place, sighting) for place in self.pictures)
+
+
+def is_at(place: Points, sighting: Sighting) -> bool:
+    """Whether a face is where another one was."""
+    detection = sighting.detection
+    return _distance(detection.landmarks, place) <= _SAME_FACTOR * _tolerance(_width(detection))
 
 
 def _distance(one: Points, other: Points) -> float:

@@ -17,7 +17,7 @@ from typing import Literal
 from facerec_mqtt.core.records import Departure, OpenVisit, PresenceChange, Sighting
 from facerec_mqtt.presence.explanation import Explanation
 from facerec_mqtt.presence.still_faces import LOOK_EVERY_S
-from facerec_mqtt.presence.tracks.tracking import TRACK_GAP_S, CameraView, Track, Visit, cost, follow
+from facerec_mqtt.presence.tracks.tracking import TRACK_GAP_S, CameraView, SettledFaces, Track, Visit, follow
 from facerec_mqtt.presence.tracks.votes import Judge, look, votes_for, votes_for_stranger, votes_of_successor
 from facerec_mqtt.settings import RecognitionSettings
 
@@ -110,11 +110,9 @@ class Visits:
         state = self._cameras.get(camera, CameraView())
         return tuple(track for track in state.tracks if track.seen_s == state.current_s)
 
-    def is_settled(self, sighting: Sighting) -> bool:
-        """Whether a face belongs to a visit, by its place in the frames before, or is a picture of one."""
-        state, at_s = self._cameras.get(sighting.camera, CameraView()), sighting.captured_at_s
-        near = [track for track in state.tracks if cost(track, sighting, at_s) is not None]
-        return state.still_faces.is_picture(sighting) or any(map(state.visit_of_track, near))
+    def settled(self, camera: str) -> SettledFaces:
+        """The faces that belong to a visit, or are pictures, as it is now: for another thread."""
+        return self._cameras.get(camera, CameraView()).settled()
 
     def followed(self) -> frozenset[Track]:
         """All faces that are followed, also those hidden for a moment."""

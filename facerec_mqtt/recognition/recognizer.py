@@ -115,7 +115,7 @@ class Family:
 
 
 class Recognizer:
-    """Finds the faces of a picture and names those of the family. Not thread-safe."""
+    """Finds the faces of a picture and names those of the family. `recognise` is of one thread at a time."""
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class Recognizer:
         return self._family.identify_visit(pooled, min_margin=min_margin)
 
     def embed(self, face: AlignedFace) -> NDArray[np.float32]:
-        """One face's embedding, (D,) float32 of unit length: it needs no model."""
+        """One face's embedding, (D,) float32 of unit length: it needs no model. In any thread."""
         return np.asarray(self._backbone.embed([face])[0], np.float32)
 
     def _refuse(self, face: AlignedFace, min_face_px: float, min_sharpness: float) -> Refusal | None:

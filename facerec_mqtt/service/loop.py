@@ -1,18 +1,18 @@
-"""The service: a loop that takes the newest frame of each camera in turn, with housekeeping between.
+"""The service: a loop that acts on the newest frames of its cameras, with housekeeping between.
 
-What becomes of a frame is in `frames.pipeline`. Cameras read in processes of their own and the MQTT client
-in a thread of its own, so that neither waits for the loop nor the loop for them.
+What becomes of a frame is in `frames.pipeline`. Cameras read in processes of their own; frames are searched,
+and the MQTT client runs, in threads of their own: none of them waits for the loop, nor the loop for them.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from facerec_mqtt import __version__
-from facerec_mqtt.cameras import CameraFailure, ForkServer
+from facerec_mqtt.cameras import ForkServer
 from facerec_mqtt.core.clock import Clock, WallClock
 from facerec_mqtt.core.errors import CommandError
 from facerec_mqtt.core.records import CaptureState, Image, PresenceChange, family_of
@@ -26,7 +26,11 @@ from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visi
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.camera_topics import listen_for_cameras
 from facerec_mqtt.service.broker.publisher import Publisher
-from facerec_mqtt.service.frames.pipeline import FramePipeline, WatchedCamera
+from facerec_mqtt.service.frames.camera_status import CameraStatusQueue
+from facerec_mqtt.service.frames.pipeline import FramePipeline
+from facerec_mqtt.service.frames.search import FrameSearch
+from facerec_mqtt.service.frames.watched_camera import WatchedCamera
+from facerec_mqtt.service.frames.workers import SearchWorkers
 from facerec_mqtt.service.house.house import House
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.page_feed import PageFeed
@@ -35,7 +39,6 @@ from facerec_mqtt.service.restart import Restart
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
-_IDLE_S = 0.01
 _HOUSEKEEPING_S = 0.25
 _MODEL_POLL_S = 1.0
 _SAVE_EVERY_S = 60.0
@@ -62,11 +65,13 @@ class Service:
         votes = {camera.slug: camera.votes for camera in settings.cameras if camera.votes is not None}
         self._visits = Visits(settings.recognition, explain=self._explain, votes=votes)
         self._presence = Presence([camera.slug for camera in settings.cameras])
-        self._camera_status: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._camera_status = CameraStatusQueue(publisher, self._visits, self._presence)
         self._fork_server = ForkServer()
-        launch = self._fork_server.launch
+        # Set when there is a frame, or one was searched.
+        self._news = threading.Event()
+        launch, wake = self._fork_server.launch, self._news.set
         self._cameras = {
-            camera.slug: WatchedCamera.of(camera, settings.recognition, self._on_camera_status, launch)
+            camera.slug: WatchedCamera.of(camera, settings.recognition, self._camera_status.put, launch, wake)
             for camera in settings.cameras
         }
         cameras = [(each.settings, each.camera) for each in self._cameras.values()]
@@ -90,8 +95,16 @@ class Service:
         self._counts = CountsReporter(
             metrics, settings.metrics.interval_s, publisher.publish_metrics, self._endpoint
         )
+        self._workers = SearchWorkers(
+            settings.recognition.most_workers,
+            FrameSearch(settings.recognition).search,
+            partial(Recognizer.from_settings, settings.recognition),
+            wake,
+        )
         self._pipeline = FramePipeline(
             settings.recognition,
+            self._cameras.values(),
+            self._workers,
             self._visits,
             self._presence,
             self._review,
@@ -130,15 +143,17 @@ class Service:
         self._housekeeping(time.monotonic())
         self._publisher.start()
         self._page.start()
+        self._workers.start(time.monotonic())
         self._heartbeat.ready()
         try:
             while not stop.is_set():
-                recognizer = self._models.recognizer
-                news = [self._pipeline.process(watched, recognizer) for watched in self._cameras.values()]
-                self._housekeeping(time.monotonic())
-                self._heartbeat.beat(time.monotonic())
-                if not any(news):
-                    stop.wait(_IDLE_S)
+                self._news.clear()
+                self._pipeline.step(self._models.recognizer)
+                now_s = time.monotonic()
+                self._housekeeping(now_s)
+                if not self._pipeline.is_stuck(now_s):
+                    self._heartbeat.beat(now_s)
+                self._news.wait(max(0.0, self._due_s["housekeeping"] - time.monotonic()))
         finally:
             self._end()
 
@@ -152,12 +167,13 @@ class Service:
         clock = self._current_clock()
         self._history.looked(self._review.stop(), clock, self._review.discard)
         self._history.stop(clock)
-        with ThreadPoolExecutor(len(self._cameras) + 3) as pool:
+        with ThreadPoolExecutor(len(self._cameras) + 4) as pool:
             if self._endpoint is not None:
                 pool.submit(self._endpoint.stop)
             for watched in self._cameras.values():
                 pool.submit(watched.stop)
             pool.submit(self._models.stop)
+            pool.submit(self._workers.stop)
             pool.submit(self._page.stop)
         self._fork_server.close()
 
@@ -209,7 +225,7 @@ class Service:
         if not self._is_due("housekeeping", now_s, _HOUSEKEEPING_S):
             return
         self._current_clock()
-        self._handle_camera_status()
+        self._camera_status.act(self._cameras, now_s)
         self._take_commands()
         self._watch_rebuild()
         self._captures.end_if_over(now_s)
@@ -242,24 +258,6 @@ class Service:
             self._clock_set_by_s += step_s
         return clock
 
-    def _on_camera_status(self, camera: str, online: bool, _failure: CameraFailure | None) -> None:
-        """Pass a camera's status from its thread to the loop."""
-        self._camera_status.put((camera, online))
-
-    def _handle_camera_status(self) -> None:
-        while True:
-            try:
-                slug, online = self._camera_status.get_nowait()
-            except queue.Empty:
-                return
-            now_s = time.monotonic()
-            self._publisher.publish_camera_status(slug, online=online)
-            if online:
-                self._visits.camera_back(slug, now_s)
-            else:
-                self._visits.camera_lost(slug, now_s)
-                self._presence.camera_lost(slug)
-
     def _take_commands(self) -> None:
         self._page.take_commands(self._publisher.commands)
         while (command := self._publisher.commands.take(time.monotonic())) is not None:
@@ -282,6 +280,7 @@ class Service:
         if watched.enabled != enabled:
             _log.info("Recognition at %s is switched %s", watched.settings.name, "on" if enabled else "off")
         watched.enabled = enabled
+        watched.discard_search()
         if not enabled:
             self._captures.camera_off(camera)
             self._publish_changes(self._visits.end_camera(camera, now_s))

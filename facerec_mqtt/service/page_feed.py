@@ -29,7 +29,7 @@ from facerec_mqtt.monitoring.page_messages import (
 )
 from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, known_camera
 from facerec_mqtt.service.broker.publisher import Publisher
-from facerec_mqtt.service.frames.pipeline import WatchedCamera
+from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 from facerec_mqtt.service.house.house import House
 from facerec_mqtt.service.page_process import PageProcess, where_found
 from facerec_mqtt.service.restart import Restart

@@ -8,7 +8,7 @@ from facerec_mqtt.core.records import Person, family_of
 from facerec_mqtt.presence import Presence, StateFile, Visits, last_seen, of_people, to_resume
 from facerec_mqtt.service.broker.broker_link import REMOVAL_DELAY_S, TIDY_DELAY_S
 from facerec_mqtt.service.broker.publisher import Publisher
-from facerec_mqtt.service.frames.pipeline import WatchedCamera
+from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 
 REMOVED_AFTER_S = REMOVAL_DELAY_S + TIDY_DELAY_S + 1.0
 """A connection to the broker that has lasted this long has emptied all topics of whoever was removed."""

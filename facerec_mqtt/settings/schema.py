@@ -1,5 +1,6 @@
 """The settings: what they are, their defaults and their limits, in groups."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -113,6 +114,14 @@ class RecognitionSettings(Group):
     """Pictures are scaled down to this longer side before faces are looked for; more finds smaller faces."""
     threads: int = Field(default=1, ge=1, le=64)
     """Processor threads for the networks."""
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Pictures that are searched at once, at most; empty for as many as there are processor cores. One is
+    enough unless there is too much for it; each further one takes 40 MB."""
+
+    @property
+    def most_workers(self) -> int:
+        """As `workers`, with as many as there are cores for this process."""
+        return self.workers or len(os.sched_getaffinity(0))
 
 
 class PrivacySettings(Group):

@@ -236,3 +236,20 @@ def test_who_walks_past_a_portrait_does_not_take_it_along(walker: str | None, si
             faces.alive([flicker(passing)], at_s)
         at_s += 60.0
         assert not faces.alive([portrait()], at_s)
+
+
+def test_who_has_a_visit_and_pictures_are_settled_and_nobody_else_is() -> None:
+    hall = Hall()
+    assert not hall.visits.settled(DOOR).has(portrait())
+    hall.show(1.2 * STILL_S, lambda _: [portrait("tom")]).show(
+        10.0, lambda _: [portrait("tom"), face("anna")]
+    )
+    settled = hall.visits.settled(DOOR)
+    at_s = hall.now_s
+    assert settled.has(replace(portrait(None), captured_at_s=at_s))
+    assert settled.has(face(refusal="face too small", at_s=at_s))
+    assert not settled.has(face(refusal="face too small", x=600.0, at_s=at_s))
+    # It is what it was, whatever has happened since.
+    hall.visits.end_camera(DOOR, at_s)
+    assert settled.has(face(at_s=at_s))
+    assert not hall.visits.settled(DOOR).has(face(at_s=at_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from facerec_mqtt.cameras.protocol import CameraFailure, Opened
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 OnStatus = Callable[[str, bool, CameraFailure | None], None]
 """Called on a change with the camera's slug, whether it gives pictures, and why it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCounters:
+    """What a camera has given."""
+
+    frames: int
+    """Frames that were read or found unchanged, since the start."""
+    reconnects: int
+    """Times that it was opened again, since the start."""
+    fps: float
+    """Frames a second over the last seconds."""
 
 
 class CameraStatus:

@@ -7,7 +7,7 @@ import math
 import random
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from facerec_mqtt.cameras.launching import Launch, launch_alone
@@ -27,7 +27,7 @@ from facerec_mqtt.cameras.protocol import (
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.cameras.streams.messages import Scene, StillUnchanged
 from facerec_mqtt.cameras.supervision.reader_process import READER_EXITED, ReaderProcess, open_within_s
-from facerec_mqtt.cameras.supervision.status import CameraStatus, OnStatus
+from facerec_mqtt.cameras.supervision.status import CameraCounters, CameraStatus, OnStatus
 from facerec_mqtt.core.records import Frame
 
 if TYPE_CHECKING:
@@ -43,18 +43,6 @@ _STOP_WITHIN_S = 1.8
 _IDLING = ("rtsp", "http")
 
 
-@dataclass(frozen=True, slots=True)
-class CameraCounters:
-    """What a camera has given."""
-
-    frames: int
-    """Frames that were read or found unchanged, since the start."""
-    reconnects: int
-    """Times that it was opened again, since the start."""
-    fps: float
-    """Frames a second over the last seconds."""
-
-
 class Camera:
     """Reads one camera in the background.
 
@@ -64,6 +52,7 @@ class Camera:
             gives pictures; in a thread of the camera's own.
         logged: whether both are logged too.
         launch: how the processes that read it are started.
+        on_news: called when there is a new frame, or one was found unchanged; likewise. Must return at once.
     """
 
     def __init__(
@@ -73,9 +62,11 @@ class Camera:
         *,
         logged: bool = True,
         launch: Launch = launch_alone,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._launch = launch
+        self._on_news = on_news
         self._status = CameraStatus(settings, on_status, logged=logged)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -121,6 +112,11 @@ class Camera:
         """Of the process that reads at present; `None` when there is none."""
         with self._news:
             return None if self._reader is None else self._reader.pid
+
+    @property
+    def newest_s(self) -> float:
+        """When its newest frame was captured, by `time.monotonic`."""
+        return self._newest_s
 
     @property
     def unchanged_s(self) -> float:
@@ -332,12 +328,14 @@ class Camera:
             self._frames += 1
             self._rate.add(captured_at_s)
             self._news.notify_all()
+        self._on_news()
 
     def _on_unchanged(self, at_s: float) -> None:
         with self._news:
             self._unchanged_s = at_s
             self._frames += 1
             self._rate.add(at_s)
+        self._on_news()
 
     def _report_online(self, opened: Opened | None) -> None:
         if not self._stopping.is_set():

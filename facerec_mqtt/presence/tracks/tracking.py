@@ -11,7 +11,7 @@ from typing import Literal
 
 from facerec_mqtt.core.records import Box, Sighting
 from facerec_mqtt.presence.explanation import Tally
-from facerec_mqtt.presence.still_faces import StillFaces
+from facerec_mqtt.presence.still_faces import Points, StillFaces, is_at
 from facerec_mqtt.presence.tracks.pooling import CHANGED_FRAMES, Pool
 
 TRACK_GAP_S = 3.0
@@ -95,6 +95,29 @@ class Track:
         return [vote for vote in self.votes if vote.at_s >= at_s]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a face was last, and whose it is."""
+
+    box: Box
+    seen_s: float
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SettledFaces:
+    """The faces before a camera of which nothing more is to be found out, at one moment."""
+
+    of_visits: tuple[Place, ...] = ()
+    pictures: tuple[Points, ...] = ()
+
+    def has(self, sighting: Sighting) -> bool:
+        """Whether a face is one of them, by its place."""
+        at_s = sighting.captured_at_s
+        is_of_visit = any(cost(place, sighting, at_s) is not None for place in self.of_visits)
+        return is_of_visit or any(is_at(place, sighting) for place in self.pictures)
+
+
 @dataclass(slots=True, eq=False)
 class CameraView:
     """The faces before one camera, and the visits there."""
@@ -118,6 +141,12 @@ class CameraView:
         if track.person is not None:
             return self.visit_of(track.person)
         return next((visit for visit in self.visits if visit.visit_id == track.stranger), None)
+
+    def settled(self) -> SettledFaces:
+        """The faces that belong to a visit, and pictures of people."""
+        followed = [track for track in self.tracks if self.visit_of_track(track) is not None]
+        places = tuple(Place(track.box, track.seen_s, track.person) for track in followed)
+        return SettledFaces(places, self.still_faces.pictures)
 
     def outage_s(self, visit: Visit, now_s: float) -> float:
         """For how much of the present outage a visit has waited."""
@@ -174,7 +203,7 @@ def follow(tracks: list[Track], sightings: Sequence[Sighting], at_s: float) -> l
     return found
 
 
-def cost(track: Track, sighting: Sighting, at_s: float) -> float | None:
+def cost(track: Track | Place, sighting: Sighting, at_s: float) -> float | None:
     """How far a face is from a track, in widths of the face; `None` when it is another face."""
     before, now = track.box, sighting.detection.box
     widths = max(1.0, before[2] - before[0]), max(1.0, now[2] - now[0])

@@ -22,7 +22,7 @@ _SIZE_RATIO = 2.0
 
 
 class MainStream:
-    """Looks at faces that are too small in the sub-stream. Of the loop's thread alone.
+    """Looks at faces that are too small in the sub-stream. Of one thread at a time.
 
     Args:
         settings: of the camera; its `main_url` is set.

@@ -2,97 +2,46 @@
 
     camera -> region -> motion -> faces, recognised -> tracks, visits -> pictures for review -> published
 
-`FramePipeline.process` is all of it, for one frame of one camera.
+Up to the faces that is `search`, in threads beside the loop (`workers`). `FramePipeline.step` has frames
+searched, and acts on those that were, each camera's in their order.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
-from facerec_mqtt.cameras import Camera, Launch, OnStatus, Scene
+from facerec_mqtt.cameras import Scene
 from facerec_mqtt.core.records import Frame, Image, PresenceChange, Sighting
 from facerec_mqtt.enrollment import CaptureController
-from facerec_mqtt.faces import MotionGate, Region
-from facerec_mqtt.monitoring import CameraTotals, Metrics
-from facerec_mqtt.presence import Presence, Review, Visits
+from facerec_mqtt.monitoring import Metrics
+from facerec_mqtt.presence import Presence, Review, SettledFaces, Visits
 from facerec_mqtt.recognition import Recognizer
-from facerec_mqtt.service.frames.frozen_picture import FrozenPicture
-from facerec_mqtt.service.frames.main_stream import MainStream
-from facerec_mqtt.settings import CameraSettings, RecognitionSettings
+from facerec_mqtt.service.frames.search import SearchRequest, SearchResult
+from facerec_mqtt.service.frames.watched_camera import WatchedCamera, is_in_time
+from facerec_mqtt.service.frames.workers import SearchWorkers
+from facerec_mqtt.settings import RecognitionSettings
 
 _log = logging.getLogger(__name__)
-MAX_FRAME_AGE_S = 1.0
-"""Nothing is decided on a frame older than this: whoever it shows may be gone."""
+STUCK_S = 60.0
+"""A frame that was searched for so long never will be."""
 _LARGE_SHARE = 0.01
 """Of the picture: somebody who is near enough to be known moves more."""
+_NO_FACES = SettledFaces()
 Publish = Callable[[Sequence[PresenceChange], Image | None], None]
 """Publishes what has changed, with the picture of the frame that decided it."""
 Show = Callable[[Frame, Sequence[Sighting] | None], None]
 """Shows a frame's faces, `None` where it was not searched, to whoever watches the camera."""
 
 
-@dataclass(slots=True, eq=False)
-class WatchedCamera:
-    """One camera, and what the loop keeps of it."""
-
-    settings: CameraSettings
-    camera: Camera
-    gate: MotionGate
-    region: Region
-    main: MainStream | None = None
-    """Where it has one."""
-    frozen: FrozenPicture = field(default_factory=FrozenPicture)
-    enabled: bool = True
-    last_frame_s: float = -1.0
-    taken: int = 0
-    """Frames that were in time."""
-
-    @classmethod
-    def of(
-        cls,
-        settings: CameraSettings,
-        recognition: RecognitionSettings,
-        on_status: OnStatus,
-        launch: Launch,
-    ) -> Self:
-        """Make it; nothing is started."""
-        main = MainStream(settings, recognition, launch) if settings.main_url else None
-        camera = Camera(settings, on_status, launch=launch)
-        return cls(settings, camera, MotionGate(), Region(settings.region), main)
-
-    def close_idle(self, now_s: float) -> None:
-        """Close the main stream where it is not needed."""
-        if self.main is not None:
-            self.main.close_if_idle(now_s)
-
-    def stop(self) -> None:
-        """End reading, within two seconds."""
-        if self.main is not None:
-            self.main.close()
-        self.camera.stop()
-
-    @property
-    def totals(self) -> CameraTotals:
-        """What it has given since the start."""
-        counters = self.camera.counters
-        return CameraTotals(counters.frames, counters.reconnects, self.taken)
-
-    def newest(self) -> Frame | None:
-        """The newest frame, each once; `None` when there is none that is new."""
-        frame = self.camera.latest(self.last_frame_s, 0.0)
-        if frame is not None:
-            self.last_frame_s = frame.captured_at_s
-        return frame
-
-
 @dataclass(frozen=True, slots=True)
 class FramePipeline:
-    """The stages that all cameras share."""
+    """The stages that all cameras share. Of the loop's thread."""
 
     settings: RecognitionSettings
+    cameras: Collection[WatchedCamera]
+    workers: SearchWorkers
     visits: Visits
     presence: Presence
     review: Review
@@ -103,36 +52,79 @@ class FramePipeline:
     is_shown: Callable[[str], bool]
     """Whether somebody watches a camera."""
 
-    def process(self, watched: WatchedCamera, recognizer: Recognizer) -> bool:
-        """Take a camera's newest frame, and act on it.
+    def step(self, recognizer: Recognizer) -> None:
+        """Act on the frames that were searched, and have the newest ones of other cameras searched.
 
         Args:
-            watched: the camera.
-            recognizer: who knows the family.
-
-        Returns:
-            Whether there was a new one.
+            recognizer: with the model in use. What was searched with another one is not acted upon: it may
+                name somebody who was forgotten meanwhile.
         """
-        frame = watched.newest()
+        results = self.workers.finished(time.monotonic())
+        # First, so that no thread waits meanwhile; the cameras of these results are still busy.
+        self._search(recognizer)
+        for result in results:
+            self._act(result, recognizer)
+        if results:
+            self._search(recognizer)
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Whether a search does not come to an end."""
+        return any(each.is_searched and now_s - each.search_began_s > STUCK_S for each in self.cameras)
+
+    def _search(self, recognizer: Recognizer) -> None:
+        """Have frames searched while a thread is free: of the camera first that has waited for longest."""
+        waiting = []
+        for watched in self.cameras:
+            if watched.is_searched:
+                continue
+            if watched.has_frame:
+                waiting.append(watched)
+            else:
+                self._take_unchanged(watched)
+        for watched in sorted(waiting, key=lambda each: each.search_began_s):
+            if not self.workers.is_free:
+                return
+            watched.is_searched, watched.search_began_s = True, time.monotonic()
+            self.workers.submit(self._request(watched, recognizer))
+
+    def _request(self, watched: WatchedCamera, recognizer: Recognizer) -> SearchRequest:
+        slug, newest_s = watched.settings.slug, watched.camera.newest_s
+        return SearchRequest(
+            watched=watched,
+            recognizer=recognizer,
+            settled=_NO_FACES if watched.main is None else self.visits.settled(slug),
+            is_forced=self.visits.must_search(slug, newest_s) or self.captures.is_at(slug),
+            is_enabled=watched.enabled,
+            discarded=watched.discarded,
+            newest_s=newest_s,
+        )
+
+    def _act(self, result: SearchResult, recognizer: Recognizer) -> None:
+        watched, frame = result.request.watched, result.frame
+        watched.is_searched = False
         if frame is None:
-            return self._take_unchanged(watched)
-        slug, at_s = watched.settings.slug, frame.captured_at_s
-        sightings = None
-        if watched.enabled and _is_in_time(at_s):
-            sightings = self._sightings(watched, frame, recognizer)
-        # Again, since a machine that is short of time may have searched it for long.
-        if not _is_in_time(at_s):
+            # Tried again with the camera's next frame.
+            watched.last_frame_s = result.request.newest_s
+            if result.error is not None:
+                self._report_failure(watched, result.error)
+            return
+        self._report_failure(watched, None)
+        slug, at_s, sightings = watched.settings.slug, frame.captured_at_s, result.sightings
+        watched.last_frame_s = at_s
+        self._report_standstill(watched, result.stood_s)
+        if result.request.recognizer is not recognizer or result.request.discarded != watched.discarded:
+            return
+        if not is_in_time(at_s):
             self.metrics.count_late(slug)
-            return True
+            return
         watched.taken += 1
         watched.camera.tell(self._scene(watched, sightings))
-        self._watch_for_standstill(watched, frame)
         if not watched.enabled:
-            return True
+            return
         if sightings is None:
             self._count_still(slug, at_s)
             self.show(frame, None)
-            return True
+            return
         judge = partial(recognizer.identify_visit, min_margin=self.settings.min_margin)
         changes = self.visits.observe(slug, at_s, sightings, judge)
         self.review.add(slug, self.visits.in_view(slug), frame.image)
@@ -141,13 +133,12 @@ class FramePipeline:
         self.publish(changes, frame.image)
         self.show(frame, sightings)
         self.metrics.count_searched(slug, sightings, time.monotonic() - at_s)
-        return True
 
-    def _take_unchanged(self, watched: WatchedCamera) -> bool:
-        """Act on a frame that was not decoded, since nothing has moved; returns whether there was one."""
+    def _take_unchanged(self, watched: WatchedCamera) -> None:
+        """Act on a frame that was not decoded, since nothing has moved, if there was one."""
         at_s = watched.camera.unchanged_s
         if at_s <= watched.last_frame_s:
-            return False
+            return
         watched.last_frame_s = at_s
         watched.taken += 1
         watched.gate.unchanged(at_s)
@@ -155,7 +146,6 @@ class FramePipeline:
             watched.camera.tell(Scene.ACTIVE)
         if watched.enabled:
             self._count_still(watched.settings.slug, at_s)
-        return True
 
     def _is_needed(self, slug: str) -> bool:
         """Whether every picture of a camera is wanted, whatever it shows."""
@@ -173,9 +163,10 @@ class FramePipeline:
             return Scene.STILL
         return Scene.MOVED if watched.gate.moved_share >= _LARGE_SHARE else Scene.ACTIVE
 
-    def _watch_for_standstill(self, watched: WatchedCamera, frame: Frame) -> None:
-        """Report once that a camera's picture stands still, and once that it moves again."""
-        stood_s = watched.frozen.look(frame.image, frame.captured_at_s)
+    # --- What is reported, once
+
+    def _report_standstill(self, watched: WatchedCamera, stood_s: float | None) -> None:
+        """Report that a camera's picture stands still, or that it moves again."""
         if stood_s is None:
             return
         name, frozen = watched.settings.name, watched.frozen.is_frozen
@@ -189,43 +180,18 @@ class FramePipeline:
             _log.info('Camera "%s": its picture moves again, after %.0f minutes', name, stood_s / 60)
         self.presence.camera_frozen(watched.settings.slug, frozen=frozen)
 
-    def _sightings(
-        self, watched: WatchedCamera, frame: Frame, recognizer: Recognizer
-    ) -> tuple[Sighting, ...] | None:
-        """The faces in a frame; `None` where nothing has moved, so that it was not searched."""
-        slug = watched.settings.slug
-        part = watched.region.cut(frame)
-        moved = not self.settings.motion or watched.gate.moved(part)
-        if not (moved or self.visits.must_search(slug, frame.captured_at_s) or self.captures.is_at(slug)):
-            return None
-        found = recognizer.recognise(
-            part.image,
-            min_face_px=watched.settings.min_face_px,
-            min_sharpness=self.settings.min_sharpness,
-            min_margin=self.settings.min_margin,
-        )
-        sightings = [
-            Sighting(
-                camera=slug,
-                captured_at_s=frame.captured_at_s,
-                detection=watched.region.to_whole_frame(frame, face.detection),
-                identification=face.identification,
-                face=face.face,
-                embedding=face.embedding,
+    def _report_failure(self, watched: WatchedCamera, error: Exception | None) -> None:
+        """Report that a camera's frames cannot be searched, or that they can again."""
+        is_failing = error is not None
+        if is_failing and not watched.is_failing:
+            _log.error(
+                'Camera "%s": its picture cannot be searched for faces because of an error in this program '
+                "(%s: %s); please report it",
+                watched.settings.name,
+                type(error).__name__,
+                error,
             )
-            for face in found
-        ]
-        main = watched.main
-        if main is None:
-            return tuple(sightings)
-        return tuple(
-            main.look(frame, each, recognizer) if self._is_too_small(each) else each for each in sightings
-        )
-
-    def _is_too_small(self, sighting: Sighting) -> bool:
-        """Whether it is a face that a larger picture might give a name, and that has none yet."""
-        return sighting.identification.refusal == "face too small" and not self.visits.is_settled(sighting)
-
-
-def _is_in_time(captured_at_s: float) -> bool:
-    return time.monotonic() - captured_at_s <= MAX_FRAME_AGE_S
+            _log.debug("Where it arose", exc_info=error)
+        elif watched.is_failing and not is_failing:
+            _log.info('Camera "%s": its pictures are searched for faces again', watched.settings.name)
+        watched.is_failing = is_failing
