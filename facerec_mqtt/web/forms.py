@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Form
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
 from facerec_mqtt.web.context import PageContext, url_helper
@@ -40,7 +40,7 @@ def asked(kind: type[_Asked], **values: str) -> _Asked:
         raise InvalidError(what_is_wrong(error.errors()[0])) from None
 
 
-@router.post("/visits/{visit_id}/assign")
+@router.post("/visits/{visit_id}/assign", response_model=None)
 def assign_visit(
     request: Request,
     context: PageContext,
@@ -48,9 +48,16 @@ def assign_visit(
     name: Text = "",
     visitor: Text = "",
     nobody: Text = "",
-) -> RedirectResponse:
-    """Say who a visit was."""
-    context.household.assign_visit(visit_id, _assignment(context, name, visitor, nobody))
+    sure: Text = "",
+) -> Response:
+    """Say who a visit was; where its pictures look like somebody else, it is asked once."""
+    assignment = _assignment(context, name, visitor, nobody)
+    like = None if sure else context.household.check_visit(visit_id, assignment)
+    if like is not None:
+        asked_again = {"name": name, "visitor": visitor}
+        values = {"question": like.question, "fields": asked_again, "back": f"/visits/{visit_id}"}
+        return context.render(request, "put_anyway.html", values)
+    context.household.assign_visit(visit_id, assignment.model_copy(update={"sure": bool(sure)}))
     return back_to(request, f"/visits/{visit_id}")
 
 

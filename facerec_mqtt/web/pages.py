@@ -204,7 +204,7 @@ def _person_page(request: Request, context: Context, person: str, **values: obje
 async def add_photos(request: Request, context: PageContext, person: str) -> Response:
     """Add photos, without JavaScript; what is wrong with one is said."""
     added = (await add_sent(request, context, person)).photos
-    wrong = [each for each in added if each.reason]
+    wrong = [each for each in added if each.reason or each.looks_like]
     if not wrong:
         return forms.back_to(request, f"/people/{person}")
     return await run_in_threadpool(lambda: _person_page(request, context, person, answers=wrong))

@@ -78,6 +78,24 @@ def what_is_wrong(error: Mapping[str, Any]) -> str:
     return f"{place or 'The request'}: {said}."
 
 
+def put_anyway(like: str, count: int, of: int, name: str) -> str:
+    """Ask whether pictures that look like somebody else are put to somebody.
+
+    Args:
+        like: who they look like.
+        count: how many do.
+        of: how many there are.
+        name: of whose they would be; empty for strangers.
+    """
+    where = f"{name}'s photos" if name else "the pictures of strangers"
+    if of == 1:
+        return f"This looks like {like}. Put it to {where} anyway?"
+    if 2 * count > of:
+        return f"These look like {like}. Put them to {where} anyway?"
+    which = "One of these looks" if count == 1 else f"{count} of these look"
+    return f"{which} like {like}. Put {'it' if count == 1 else 'them'} to {where} anyway?"
+
+
 def moment(text: str) -> datetime:
     """Read a time of the API (ISO 8601 with offset)."""
     return datetime.fromisoformat(text)

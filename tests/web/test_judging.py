@@ -15,7 +15,7 @@ from facerec_mqtt.enrollment.changes import empty_trash, restore_photo, throw_aw
 from facerec_mqtt.enrollment.owners import TRASH
 from facerec_mqtt.web.household import HouseholdError, TryAgainError
 from facerec_mqtt.web.household.commands import Recogniser
-from facerec_mqtt.web.household.judging import PhotoWorker
+from facerec_mqtt.web.household.photos import PhotoWorker
 from tests.support.broker import wait_until
 from tests.support.service import children_of
 

@@ -6,6 +6,7 @@ from facerec_mqtt.enrollment.changes.assignment import (
     assign_visits,
     pictures_for_review,
     pictures_of_visits,
+    place_of,
 )
 from facerec_mqtt.enrollment.changes.command import AssignmentController, UnknownVisitError
 from facerec_mqtt.enrollment.changes.photos import (
@@ -33,6 +34,7 @@ __all__ = [
     "photo_name",
     "pictures_for_review",
     "pictures_of_visits",
+    "place_of",
     "rename_in_model",
     "rename_person",
     "restore_photo",

@@ -16,7 +16,7 @@ from facerec_mqtt.core.errors import EnrollmentError
 from facerec_mqtt.core.records import Person, PersonKind
 from facerec_mqtt.core.slugs import clean_name, slug
 from facerec_mqtt.enrollment.album import photo_folder
-from facerec_mqtt.enrollment.changes.photos import move_photo
+from facerec_mqtt.enrollment.changes.photos import move_photo, set_marks
 from facerec_mqtt.enrollment.owners import STRANGERS, everybody_in
 from facerec_mqtt.history import History, VisitKind, VisitRecord
 from facerec_mqtt.presence import picture_path
@@ -47,6 +47,8 @@ def assign_visits(
     review_dir: Path,
     visits: Sequence[VisitRecord],
     whose: Whose,
+    *,
+    use_anyway: bool = False,
 ) -> Person | None:
     """Say who some visits were. Wherever this is interrupted, the same again completes it.
 
@@ -56,6 +58,7 @@ def assign_visits(
         review_dir: of the pictures of visits.
         visits: as the history has them.
         whose: who it was.
+        use_anyway: whether the next rebuild is to use their pictures although they look like somebody else.
 
     Returns:
         Who it was; `None` for nobody.
@@ -69,7 +72,7 @@ def assign_visits(
     with _alone(enrollment_dir):
         # Somebody else may have assigned them just now.
         visits = [now for visit in visits if (now := history.get(visit.visit_id)) is not None]
-        return _assign(history, enrollment_dir, review_dir, visits, whose)
+        return _assign(history, enrollment_dir, review_dir, visits, whose, use_anyway=use_anyway)
 
 
 @contextlib.contextmanager
@@ -89,13 +92,18 @@ def _assign(
     review_dir: Path,
     visits: Sequence[VisitRecord],
     whose: Whose,
+    *,
+    use_anyway: bool,
 ) -> Person | None:
-    folder, person = _target(enrollment_dir, whose)
+    folder, person = place_of(enrollment_dir, whose)
     pictures = pictures_of_visits(enrollment_dir, review_dir, visits)
+    moved: list[str] = []
     for visit_id, paths in pictures.items():
         for path in paths:
             if path.parent != folder:
-                move_photo(path, folder, _name_of(path, visit_id))
+                moved.append(move_photo(path, folder, _name_of(path, visit_id)).name)
+    if use_anyway and person is not None and moved:
+        set_marks(folder, use=moved)
     kind = VisitKind.STRANGER if person is None else VisitKind(person.kind.value)
     key, name = (None, None) if person is None else (person.slug, person.name)
     history.assign([visit.visit_id for visit in visits], kind, key, name)
@@ -136,7 +144,7 @@ def pictures_for_review(review_dir: Path, visit: VisitRecord) -> tuple[Path, ...
     return tuple(path for path in paths if path is not None)
 
 
-def _target(enrollment_dir: Path, whose: Whose) -> tuple[Path, Person | None]:
+def place_of(enrollment_dir: Path, whose: Whose) -> tuple[Path, Person | None]:
     """The folder for the pictures, and whose it is.
 
     Raises:

@@ -16,16 +16,19 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from facerec_mqtt.core.errors import FacerecError, PictureError
+from facerec_mqtt.core.errors import FacerecError, ModelError, PictureError
 from facerec_mqtt.core.images import decode_picture, read_bytes
-from facerec_mqtt.core.records import Detection, Image
+from facerec_mqtt.core.records import AlignedFace, Detection, Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.enrollment.judging.photos import LIMITS, PhotoDetectors
-from facerec_mqtt.faces import STILL_SIDE_PX, portrait, select_face
+from facerec_mqtt.faces import STILL_SIDE_PX, Cohort, Embedder, load_cohort, portrait, select_face
+from facerec_mqtt.recognition import Family, current_version, load_version, prepare
 
 _JPEG_QUALITY = 85
 _CUT_QUALITY = 95
 _LOWER_PRIORITY_BY = 10
+_MIN_MARGIN = 0.1
+"""As `recognise` has it."""
 
 
 class Request(BaseModel):
@@ -40,6 +43,8 @@ class Request(BaseModel):
     """Of the copy, the longer side at most."""
     face: int = 0
     """Which face to cut out, from 0, of those that "look" lists."""
+    model_dir: Path | None = None
+    """Where the models are, for "look" to say who it shows; `None` where that is not asked."""
 
 
 class Answer(BaseModel):
@@ -55,6 +60,31 @@ class Answer(BaseModel):
     """Left, top, right, bottom, as fractions of the upright picture; the largest first."""
     jpeg: str | None = None
     """The copy, or what was cut out, in base64."""
+    named: str | None = None
+    """Slug of whom the model in use takes the face for; `None` for nobody, and where it cannot tell."""
+
+
+class _Judge:
+    """Says whom the model in use takes a face for."""
+
+    def __init__(self, embedder: Embedder, cohort: Cohort) -> None:
+        self._embedder = embedder
+        self._cohort = cohort
+        self._family: tuple[str, Family] | None = None
+
+    def who(self, face: AlignedFace, model_dir: Path | None) -> str | None:
+        """The slug; `None` for nobody, and where there is no model that can tell."""
+        try:
+            version = None if model_dir is None else current_version(model_dir)
+            if version is None or model_dir is None:
+                return None
+            if self._family is None or self._family[0] != version:
+                model = load_version(model_dir, version)
+                self._family = version, prepare(model, self._embedder.digest, self._cohort)
+        except ModelError:
+            return None
+        (answer,) = self._family[1].identify(self._embedder.embed([face]), min_margin=_MIN_MARGIN)
+        return answer.person
 
 
 class Worker:
@@ -63,6 +93,10 @@ class Worker:
     @cached_property
     def _detectors(self) -> PhotoDetectors:
         return PhotoDetectors.load()
+
+    @cached_property
+    def _judge(self) -> "_Judge":
+        return _Judge(Embedder.load(), load_cohort())
 
     def answer(self, request: Request) -> Answer:
         """Do what is wanted.
@@ -82,8 +116,10 @@ class Worker:
             detections = _largest_first(self._detectors.detect(image))
             if request.do == "look":
                 found = select_face(detections, image, LIMITS)
-                rejection = found if isinstance(found, Rejection) else None
-                return Answer(rejection=rejection, faces=_boxes(detections, image))
+                faces = _boxes(detections, image)
+                if isinstance(found, Rejection):
+                    return Answer(rejection=found, faces=faces)
+                return Answer(faces=faces, named=self._judge.who(found.face, request.model_dir))
         except cv2.error as error:
             odd = Rejection(code=RejectionCode.NOT_PROCESSED, detail=error.err)
             return Answer(rejection=odd, error=odd.sentence)

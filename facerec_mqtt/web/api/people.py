@@ -13,12 +13,14 @@ from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import (
     AddedPhotos,
     Face,
+    LookAlikes,
     NewName,
     People,
     Person,
     Photo,
     PhotoChange,
     Photos,
+    PhotosToCompare,
     Slug,
     ToForget,
 )
@@ -97,6 +99,12 @@ async def add_photos(request: Request, context: PageContext, person: PersonPath)
             raise InvalidError('Send at least one picture, as a multipart field "photo" with a file in it.')
         added = await run_in_threadpool(context.household.add_photos, person, files)
     return AddedPhotos(photos=added)
+
+
+@router.post("/people/{person}/look-alikes")
+def look_alikes(context: PageContext, person: PersonPath, asked: PhotosToCompare) -> LookAlikes:
+    """Which of somebody's photos look like somebody else to the model in use."""
+    return LookAlikes(looks_like=context.household.look_alikes(person, asked))
 
 
 @router.get("/people/{person}/photos/{file:path}/faces")

@@ -14,6 +14,7 @@ from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import (
     Assignment,
     Kind,
+    LookAlikes,
     Merge,
     Slug,
     Split,
@@ -67,6 +68,12 @@ def assign_visit(context: PageContext, visit_id: VisitPath, assignment: Assignme
     return context.household.assign_visit(visit_id, assignment)
 
 
+@router.post("/visits/{visit_id}/assign/check")
+def check_visit(context: PageContext, visit_id: VisitPath, assignment: Assignment) -> LookAlikes:
+    """Whether that can be said of a visit, and whether its pictures look like somebody else."""
+    return LookAlikes(looks_like=context.household.check_visit(visit_id, assignment))
+
+
 @router.delete("/visits/{visit_id}", status_code=204)
 def delete_visit(context: PageContext, visit_id: VisitPath) -> None:
     """Delete a visit with its pictures."""
@@ -103,6 +110,12 @@ def merge_strangers(context: PageContext, merge: Merge) -> Stranger:
 def assign_stranger(context: PageContext, stranger_id: StrangerPath, assignment: Assignment) -> Visits:
     """Say who a group of strangers is: as for a visit, for all of them."""
     return context.household.assign_stranger(stranger_id, assignment)
+
+
+@router.post("/strangers/{stranger_id}/assign/check")
+def check_stranger(context: PageContext, stranger_id: StrangerPath, assignment: Assignment) -> LookAlikes:
+    """The same of a group of strangers."""
+    return LookAlikes(looks_like=context.household.check_stranger(stranger_id, assignment))
 
 
 @router.post("/strangers/{stranger_id}/split", status_code=201)

@@ -8,17 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from facerec_mqtt.core.errors import ModelError
-from facerec_mqtt.enrollment.changes import (
-    Whose,
-    assign_visits,
-    empty_trash,
-    pictures_for_review,
-    rename_in_model,
-)
-from facerec_mqtt.history import VisitFilter, VisitRecord, visits_to_forget
+from facerec_mqtt.enrollment.changes import empty_trash, rename_in_model
+from facerec_mqtt.history import VisitFilter, visits_to_forget
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.settings import Choices as KeptChoices
 from facerec_mqtt.settings import read_choices, write_choices
+from facerec_mqtt.web.household.assigning import Assigning
 from facerec_mqtt.web.household.checks import check_all
 from facerec_mqtt.web.household.commands import Forgetting, Recogniser
 from facerec_mqtt.web.household.errors import (
@@ -29,10 +24,9 @@ from facerec_mqtt.web.household.errors import (
     TryAgainError,
     household_errors,
 )
-from facerec_mqtt.web.household.judging import Audit, PhotoWorker
 from facerec_mqtt.web.household.models import HouseholdModels
 from facerec_mqtt.web.household.people import HouseholdPeople
-from facerec_mqtt.web.household.photos import HouseholdPhotos, Upload
+from facerec_mqtt.web.household.photos import Audit, HouseholdPhotos, LookAlikes, PhotoWorker, Upload
 from facerec_mqtt.web.household.strangers import HouseholdStrangers
 from facerec_mqtt.web.household.visits import HouseholdVisits
 from facerec_mqtt.web.live import Live
@@ -43,6 +37,7 @@ from facerec_mqtt.web.schemas import (
     Checks,
     Choices,
     Face,
+    LooksLike,
     Merge,
     Models,
     NewChoices,
@@ -52,6 +47,7 @@ from facerec_mqtt.web.schemas import (
     Photo,
     PhotoChange,
     Photos,
+    PhotosToCompare,
     Quality,
     Recognised,
     Stranger,
@@ -100,8 +96,15 @@ class Household:
         self._strangers = HouseholdStrangers(self._visits, self._models.suggest)
         self._audit = Audit(folders.enrollment_dir, folders.model_dir)
         self._worker = PhotoWorker()
+        self._look_alikes = LookAlikes(self._worker, folders.model_dir, self._people.names)
+        self._assigning = Assigning(folders, self._visits, self._look_alikes, self._audit, self._changing)
         self._photos = HouseholdPhotos(
-            folders.enrollment_dir, self._people, self._worker, self._audit, self._changing
+            folders.enrollment_dir,
+            self._people,
+            self._worker,
+            self._look_alikes,
+            self._audit,
+            self._changing,
         )
         self._recogniser = Recogniser(folders.model_dir)
 
@@ -127,13 +130,17 @@ class Household:
     def assign_visit(self, visit_id: str, assignment: Assignment) -> Visit:
         """Say who a visit was; its pictures move into that folder."""
         with self._changing:
-            self._assign([self._visits.record(visit_id)], assignment)
+            self._assigning.assign([self._visits.record(visit_id)], assignment)
             return Visit.model_validate(self._visits.get(visit_id).model_dump())
+
+    def check_visit(self, visit_id: str, assignment: Assignment) -> LooksLike | None:
+        """Whether a visit can be assigned so, and whether its pictures look like somebody else."""
+        return self._assigning.check([self._visits.record(visit_id)], assignment)
 
     def delete_visit(self, visit_id: str) -> None:
         """Delete a visit with its picture."""
         with self._changing:
-            self._delete([self._visits.record(visit_id)])
+            self._assigning.delete([self._visits.record(visit_id)])
 
     def visit_picture(self, visit_id: str, number: int = 0) -> Path:
         """The JPEG file of one of a visit's pictures, the best of which is number 0."""
@@ -153,8 +160,12 @@ class Household:
         """Say who a group of strangers is: as for a visit, for all of them."""
         with self._changing:
             records = self._strangers.records(stranger_id)
-            self._assign(records, assignment)
+            self._assigning.assign(records, assignment)
             return self._visits.these([visit.visit_id for visit in records])
+
+    def check_stranger(self, stranger_id: str, assignment: Assignment) -> LooksLike | None:
+        """The same of a group of strangers."""
+        return self._assigning.check(self._strangers.records(stranger_id), assignment)
 
     def merge_strangers(self, merge: Merge) -> Stranger:
         """Make two groups one, which keeps the second one's id."""
@@ -169,7 +180,7 @@ class Household:
     def delete_stranger(self, stranger_id: str) -> None:
         """Delete all visits of a group, with their pictures."""
         with self._changing:
-            self._delete(self._strangers.records(stranger_id))
+            self._assigning.delete(self._strangers.records(stranger_id))
 
     # --- People and photos
 
@@ -238,6 +249,10 @@ class Household:
         """Add photos; each is judged at once."""
         return self._photos.add(person, uploads)
 
+    def look_alikes(self, person: str, asked: PhotosToCompare) -> LooksLike | None:
+        """Which of somebody's photos look like somebody else."""
+        return self._photos.look_alikes(person, asked.files, asked.to)
+
     def delete_photo(self, person: str, file: str) -> None:
         """Move a photo into the trash, from where it can be restored for 30 days."""
         self._photos.delete(person, file)
@@ -249,7 +264,7 @@ class Household:
     def change_photo(self, person: str, file: str, change: PhotoChange) -> Photo:
         """Move a photo to somebody else, use it although it was rejected, or choose one of its faces."""
         if change.person is not None:
-            return self._photos.move(person, file, change.person)
+            return self._photos.move(person, file, change.person, sure=change.sure)
         if change.face is not None:
             return self._photos.choose_face(person, file, change.face)
         return self._photos.use(person, file, anyway=bool(change.use))
@@ -312,24 +327,6 @@ class Household:
         )
 
     # --- Beneath
-
-    def _assign(self, visits: Sequence[VisitRecord], assignment: Assignment) -> None:
-        whose = Whose(assignment.person, assignment.name, assignment.visitor)
-        with self._changing, self._visits.writing() as history:
-            history.try_to_write()
-            with household_errors():
-                assign_visits(history, self._folders.enrollment_dir, self._folders.review_dir, visits, whose)
-        self._audit.refresh()
-
-    def _delete(self, visits: Sequence[VisitRecord]) -> None:
-        with self._changing, self._visits.writing() as history:
-            history.try_to_write()
-            for visit in visits:
-                # Those that were assigned are photos of somebody by now, and stay.
-                with household_errors():
-                    for picture in pictures_for_review(self._folders.review_dir, visit):
-                        picture.unlink(missing_ok=True)
-            history.delete(*(visit.visit_id for visit in visits))
 
     def _last_seen(self, people: list[str]) -> dict[str, str]:
         try:

@@ -78,6 +78,33 @@ class Face(Answer):
     """Left, top, right and bottom, as fractions of the upright picture."""
 
 
+class LooksLike(Answer):
+    """Pictures that are put to somebody, and look like somebody else to the model in use."""
+
+    person: Slug
+    """Who they look like."""
+    name: str
+    files: list[str]
+    """Those that do."""
+    question: str
+    """Whether they are put there all the same, in a sentence or two."""
+
+
+class LookAlikes(Answer):
+    """Whether some pictures look like somebody else."""
+
+    looks_like: LooksLike | None
+    """`null` where none does, and where nobody can tell."""
+
+
+class PhotosToCompare(Request):
+    """Photos of somebody, of which it is asked whether they look like somebody else."""
+
+    files: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(min_length=1, max_length=200)]
+    to: Slug | None = None
+    """Whose they would be; `null` where they stay."""
+
+
 class AddedPhoto(Answer):
     """What became of a photo that was sent."""
 
@@ -90,6 +117,8 @@ class AddedPhoto(Answer):
     """Why it was not added, or would not be used; `null` where nothing is wrong with it."""
     reason_code: str | None = None
     url: str | None = None
+    looks_like: LooksLike | None = None
+    """Where it is added, and looks like somebody else."""
     faces: list[Face] = Field(default_factory=list)
     """Where it shows several, none of them clearly the largest: one of them is to be chosen."""
 
@@ -117,6 +146,8 @@ class PhotoChange(Request):
     """Whether to use it although it was rejected."""
     face: Annotated[int, Field(ge=0, le=99)] | None = None
     """Which of several faces it is about, counted from 0; the photo is cut out around it."""
+    sure: bool = False
+    """With `person`: it is used there although it looks like somebody else."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -68,6 +68,8 @@ class Assignment(Request):
     """A known visitor."""
     nobody: Literal[True] | None = None
     """Not a face of anybody, or of no interest."""
+    sure: bool = False
+    """Pictures that look like somebody else are used as this person's all the same."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

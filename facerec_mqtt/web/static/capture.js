@@ -2,6 +2,7 @@
 
 import { call } from './net.js'
 import { onEvent } from './live.js'
+import { askAbout } from './photos.js'
 import { complain } from './undo.js'
 
 export function wireCapture() {
@@ -11,11 +12,14 @@ export function wireCapture() {
   const button = form.querySelector('button')
   let begun = false
   let running = false
+  let before = new Set()
+  const photos = async () => (await call('GET', `/people/${box.dataset.capture}/photos`)).photos.map(({ file }) => file)
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
     button.disabled = true
     hint(box, 'Look into the camera.')
     try {
+      before = new Set(await photos())
       await call('POST', `/cameras/${box.dataset.at}/capture`, { name: box.dataset.name })
       begun = true
     } catch (error) {
@@ -33,7 +37,10 @@ export function wireCapture() {
       box.querySelector('[data-wanted]').textContent = capture.wanted
       box.querySelector('.full').setAttribute('stroke-dashoffset', 100 - (100 * capture.taken) / capture.wanted)
       if (capture.hint) hint(box, capture.hint)
-    } else if (running) button.textContent = 'Take more'
+    } else if (running) {
+      button.textContent = 'Take more'
+      photos().then((files) => askAbout(box.dataset.capture, files.filter((file) => !before.has(file)))).catch(complain)
+    }
     running = capture !== null
     button.disabled = running
   })

@@ -22,8 +22,17 @@ export function sure(title, text, yes, { danger = true } = {}) {
 /** Ask who it is, show it, and do it unless it is undone. */
 export async function nameIt(button, typed = '') {
   const path = button.dataset.who
-  const chosen = await chooseName({ not: button.dataset.not ?? null, typed })
-  if (chosen) assign(path, chosen.body, chosen.said, button)
+  const chosen = await chooseName({ not: button.dataset.not ?? null, typed, check: (body) => call('POST', `${path}/check`, body) })
+  if (!chosen) return
+  const like = chosen.answer.looks_like
+  if (like && !await putAnyway(like)) return
+  assign(path, like ? { ...chosen.body, sure: true } : chosen.body, chosen.said, button)
+}
+
+/** Ask whether pictures that look like somebody else are put there all the same. */
+export const putAnyway = ({ question }) => {
+  const [what, ...asked] = question.split(/(?<=\.) /)
+  return sure(what, asked.join(' '), 'Yes, put them there', { danger: false })
 }
 
 function assign(path, body, said, from) {

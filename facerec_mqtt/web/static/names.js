@@ -1,12 +1,16 @@
 // Who is this? A dialog in which a name is typed or chosen.
 
 import { call, element, link } from './net.js'
+import { complainAt, rightAgain } from './undo.js'
 
 const plain = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().trim()
 let people = null
 
-/** Ask who somebody is: {body: what the API takes, said: a sentence's end}, or null. */
-export async function chooseName({ not = null, typed = '', title = 'Who is this?', onlyPeople = false } = {}) {
+/**
+ * Ask who somebody is: {body: what the API takes, said: a sentence's end}, or null.
+ * `check(body)` is asked before the question is over; what it throws is said at the name.
+ */
+export async function chooseName({ not = null, typed = '', title = 'Who is this?', onlyPeople = false, check = null } = {}) {
   const dialog = document.getElementById('who')
   const input = document.getElementById('who-name')
   const list = document.getElementById('who-choices')
@@ -52,15 +56,33 @@ export async function chooseName({ not = null, typed = '', title = 'Who is this?
     const on = (target, type, listener) => target.addEventListener(type, listener, { signal: listening.signal })
     on(input, 'input', show)
     on(input, 'keydown', onKey)
+    const take = async (choice) => {
+      if (!choice || dialog.ariaBusy === 'true') return
+      dialog.ariaBusy = 'true'
+      const busy = document.getElementById('who-busy')
+      const late = setTimeout(() => { busy.textContent = 'Looking at the pictures …' }, 300)
+      try {
+        const answer = check ? await check(choice.body) : null
+        if (!dialog.open) return // closed meanwhile
+        chosen = { ...choice, answer }
+        dialog.close()
+      } catch (error) {
+        if (dialog.open) complainAt(input, error)
+      } finally {
+        dialog.ariaBusy = null
+        clearTimeout(late)
+        busy.textContent = ''
+      }
+    }
     on(list, 'click', (event) => {
       const option = event.target.closest('[data-number]')
-      if (option) { chosen = choices[Number(option.dataset.number)]; dialog.close() }
+      if (option) take(choices[Number(option.dataset.number)])
     })
     on(dialog.querySelector('form'), 'submit', (event) => {
-      chosen = choices[at] ?? null
-      if (!chosen) event.preventDefault()
+      event.preventDefault()
+      take(choices[at])
     })
-    on(dialog, 'close', () => { listening.abort(); if (chosen?.body.name) people = null; resolve(chosen) })
+    on(dialog, 'close', () => { listening.abort(); rightAgain(input); if (chosen?.body.name) people = null; resolve(chosen) })
     dialog.showModal()
     input.focus()
   })

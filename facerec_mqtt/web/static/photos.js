@@ -1,6 +1,7 @@
 // Photos that are chosen, dropped, pasted or taken: sent two at a time, each with its progress and its answer.
 
 import { call, element, upload } from './net.js'
+import { putAnyway } from './changes.js'
 import { chooseName } from './names.js'
 import { refresh } from './live.js'
 import { complain, isWaiting, undoable } from './undo.js'
@@ -59,6 +60,7 @@ async function send(person, files) {
   const cards = waiting.map(({ card }) => card)
   await Promise.all(Array.from({ length: AT_ONCE }, next))
   await refresh({ whole: true })
+  await askAbout(person, cards.map((card) => card.dataset.like).filter(Boolean)).catch(complain)
   for (const card of cards) if (!card.matches('.choose')) card.remove()
 }
 
@@ -72,12 +74,37 @@ async function sendOne(person, { file, card }) {
     if (result.faces.length) answered(card, 'Added', result.reason ?? '', 'stranger')
     else if (result.reason) keep(result.name, result.added, result.reason)
     if (result.faces.length) card.dataset.asks = result.file
+    if (result.looks_like) card.dataset.like = result.file
     if (result.faces.length) offerFaces(card, `/people/${person}/photos/${encodeURIComponent(result.file)}`, result.faces)
   } catch (error) {
     progress.remove()
     answered(card, 'Not added', '', 'bad')
     keep(file.name, false, error.message)
   }
+}
+
+/** Ask once about photos that are somebody's now and look like somebody else; until then they stay as they are. */
+export async function askAbout(person, files) {
+  if (!files.length) return
+  const { looks_like: like } = await call('POST', `/people/${person}/look-alikes`, { files })
+  if (!like) return
+  const change = (name, act) => element('button', { type: 'button', onclick: async () => {
+    note.querySelectorAll('button').forEach((each) => { each.disabled = true })
+    try {
+      for (const file of like.files) await act(`/people/${person}/photos/${encodeURIComponent(file)}`)
+    } catch (error) {
+      complain(error)
+    }
+    note.remove()
+    refresh({ whole: true })
+  } }, name)
+  const them = like.files.length === 1 ? 'it' : 'them'
+  const [what, ...asked] = like.question.split(/(?<=\.) /)
+  const note = element('div', { class: 'note warn' }, element('div', {}, element('b', {}, what), element('p', { class: 'small' }, asked.join(' ')), element('div', { class: 'row' },
+    change(`Yes, use ${them}`, (path) => call('PATCH', path, { use: true })),
+    change(`No, move to ${like.name}`, (path) => call('PATCH', path, { person: like.person })),
+    change(`Delete ${them}`, (path) => call('DELETE', path)))))
+  document.getElementById('answers').append(note)
 }
 
 /** Say what is wrong with a photo, until somebody closes it. */
@@ -97,9 +124,10 @@ function offerFaces(card, path, faces) {
   picture.append(element('img', { src: URL.createObjectURL(card.file), alt: '' }), ...faces.map(({ box: [left, top, right, bottom] }, face) => {
     const button = element('button', { type: 'button', 'aria-label': `Face ${face + 1}`, onclick: async () => {
       try {
-        await call('PATCH', path, { face })
+        const cut = await call('PATCH', path, { face })
         card.remove()
         refresh({ whole: true })
+        await askAbout(path.split('/')[2], [cut.file])
       } catch (error) {
         complain(error)
       }
@@ -133,10 +161,13 @@ async function onClick(event) {
       refresh({ whole: true })
       return
     }
-    const chosen = await chooseName({ not: person, title: 'Whose photo is it?', onlyPeople: true })
+    const check = (body) => call('POST', `/people/${person}/look-alikes`, { files: [card.dataset.photo], to: body.person })
+    const chosen = await chooseName({ not: person, title: 'Whose photo is it?', onlyPeople: true, check })
     if (!chosen) return
+    const like = chosen.answer.looks_like
+    if (like && !await putAnyway(like)) return
     card.hidden = true
-    undoable(`Moved to ${chosen.said}.`, (options) => call('PATCH', path, chosen.body, options))
+    undoable(`Moved to ${chosen.said}.`, (options) => call('PATCH', path, { ...chosen.body, sure: like !== null }, options))
   } catch (error) {
     complain(error)
   }

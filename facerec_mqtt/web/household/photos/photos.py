@@ -1,36 +1,32 @@
 """Photos: a person's, with what became of each; adding, moving, deleting, restoring, using anyway."""
 
 import contextlib
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
-from facerec_mqtt.core.errors import PictureError
-from facerec_mqtt.core.images import MAX_FILE_BYTES
-from facerec_mqtt.core.picture_formats import HEAD_BYTES, format_of
-from facerec_mqtt.core.rejections import Rejection, RejectionCode
+from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.enrollment.changes import (
     Contents,
     add_photo,
     listed_photos,
     move_photo,
-    photo_name,
     restore_photo,
     set_marks,
     throw_away,
 )
-from facerec_mqtt.enrollment.judging.worker import Answer
 from facerec_mqtt.enrollment.person_file import photos_to_use
 from facerec_mqtt.web import words
 from facerec_mqtt.web.household.errors import ConflictError, NotThereError, household_errors
-from facerec_mqtt.web.household.judging import Audit, Judgement, PhotoWorker
 from facerec_mqtt.web.household.people import HouseholdPeople, photo_url
-from facerec_mqtt.web.schemas import AddedPhoto, Face, Photo, Photos
+from facerec_mqtt.web.household.photos.adding import PhotoAdder, Place, Upload
+from facerec_mqtt.web.household.photos.audit import Audit, Judgement
+from facerec_mqtt.web.household.photos.look_alikes import LookAlikes
+from facerec_mqtt.web.household.photos.worker import PhotoWorker
+from facerec_mqtt.web.schemas import AddedPhoto, Face, LooksLike, Photo, Photos
 
 _MOST_COPIES = 300
 # What no wish can change: there is no face, or no picture.
@@ -43,26 +39,6 @@ _CANNOT_BE_USED = frozenset(RejectionCode) - {
     RejectionCode.LOOKS_LIKE_ANOTHER,
     RejectionCode.UNLIKE_THE_OTHERS,
 }
-# Of these a file is a photo all the same, and stays in the folder.
-_OF_THE_FACE = frozenset(
-    {
-        RejectionCode.NO_FACE,
-        RejectionCode.SEVERAL_FACES,
-        RejectionCode.FACE_TOO_SMALL,
-        RejectionCode.BLURRED,
-    }
-)
-
-
-class Upload(Protocol):
-    """A file that was sent."""
-
-    @property
-    def name(self) -> str:
-        """What it was called; anything."""
-
-    def read(self, most_bytes: int) -> bytes:
-        """Its content, or so many bytes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +55,7 @@ class HouseholdPhotos:
         enrollment_dir: the enrollment folder.
         people: who they are of.
         worker: looks at them.
+        look_alikes: says whether they look like somebody else.
         audit: what a rebuild would make of them.
         changing: held while something is changed.
     """
@@ -88,12 +65,15 @@ class HouseholdPhotos:
         enrollment_dir: Path,
         people: HouseholdPeople,
         worker: PhotoWorker,
+        look_alikes: LookAlikes,
         audit: Audit,
         changing: threading.RLock,
     ) -> None:
         self._enrollment_dir = enrollment_dir
         self._people = people
         self._worker = worker
+        self._look_alikes = look_alikes
+        self._adder = PhotoAdder(look_alikes, changing)
         self._audit = audit
         self._changing = changing
         self._copies: OrderedDict[tuple[Path, int, int, int], bytes] = OrderedDict()
@@ -135,7 +115,8 @@ class HouseholdPhotos:
         """
         folder, owner = self._people.staying(person)
         contents = Contents(folder)
-        added = [self._add_one(person, owner.name, folder, upload, contents) for upload in uploads]
+        place = Place(folder, person, owner.name, lambda: self._people.staying(person))
+        added = [self._adder.add(place, upload, contents) for upload in uploads]
         self._people.staying(person)
         self._audit.refresh()
         return added
@@ -170,8 +151,30 @@ class HouseholdPhotos:
         answer = self._worker.look(self._find(person, file).path)
         return [Face(box=box) for box in answer.faces]
 
-    def move(self, person: str, file: str, to: str) -> Photo:
+    def look_alikes(self, person: str, files: Sequence[str], to: str | None) -> LooksLike | None:
+        """Which of somebody's photos look like somebody else, and like whom.
+
+        Args:
+            person: the slug.
+            files: the photos.
+            to: slug of whose they would be; `None` where they stay.
+
+        Raises:
+            HouseholdError: there is no such photo or person.
+        """
+        _, owner = self._people.enrolled(to or person)
+        return self._look_alikes.among(
+            {file: self._find(person, file).path for file in files}, owner.slug, owner.name
+        )
+
+    def move(self, person: str, file: str, to: str, *, sure: bool) -> Photo:
         """Move a photo into somebody else's folder.
+
+        Args:
+            person: the slug.
+            file: which.
+            to: slug of whose it is.
+            sure: whether it is used there although it looks like another person.
 
         Raises:
             HouseholdError: there is no such photo or person, or it cannot be moved.
@@ -183,6 +186,8 @@ class HouseholdPhotos:
                 raise ConflictError("The photo is in this person's folder already.")
             moved = move_photo(found.path, target)
             set_marks(found.folder, do_not_use=[file])
+            if sure:
+                set_marks(target, use=[moved.name])
         self._audit.refresh()
         return self._photo(to, moved.name)
 
@@ -260,72 +265,6 @@ class HouseholdPhotos:
         for _ in file.split("/"):
             folder = folder.parent
         return _Found(folder, file, path)
-
-    def _add_one(
-        self, person: str, name: str, folder: Path, upload: Upload, contents: Contents
-    ) -> AddedPhoto:
-        shown = upload.name[-200:] or "photo"
-        data = upload.read(MAX_FILE_BYTES + 1)
-
-        def refused(rejection: Rejection) -> AddedPhoto:
-            return AddedPhoto(
-                name=shown, added=False, file=None, reason=rejection.sentence, reason_code=rejection.code
-            )
-
-        if len(data) > MAX_FILE_BYTES:
-            limit_mb = MAX_FILE_BYTES / 2**20
-            found_mb = max(len(data) / 2**20, limit_mb + 1)
-            return refused(Rejection(code=RejectionCode.FILE_TOO_LARGE, found_mb=found_mb, limit_mb=limit_mb))
-        try:
-            if not data:
-                raise PictureError(Rejection(code=RejectionCode.EMPTY_FILE))
-            ending = f".{format_of(data[:HEAD_BYTES]).name.lower()}".replace(".jpeg", ".jpg")
-        except PictureError as error:
-            return refused(error.rejection)
-
-        def already(same: str) -> AddedPhoto:
-            return AddedPhoto(
-                name=shown,
-                added=False,
-                file=same,
-                reason=f"{name} has this photo already.",
-                reason_code="same_photo",
-                url=photo_url(person, same),
-            )
-
-        same = contents.file_with(data)
-        if same is not None:
-            return already(same)
-        answer = self._judge(data)
-        rejection = answer.rejection
-        if rejection is not None and rejection.code not in _OF_THE_FACE:
-            return refused(rejection)
-        with self._changing, household_errors():
-            self._people.staying(person)
-            # Somebody else may have sent it just now.
-            same = Contents(folder).file_with(data)
-            if same is not None:
-                return already(same)
-            path = add_photo(folder, photo_name(upload.name, ending), data)
-        contents.add(path, data)
-        return AddedPhoto(
-            name=shown,
-            added=True,
-            file=path.name,
-            reason=None if rejection is None else rejection.sentence,
-            reason_code=None if rejection is None else rejection.code,
-            url=photo_url(person, path.name),
-            faces=[Face(box=box) for box in answer.faces]
-            if rejection is not None and rejection.code is RejectionCode.SEVERAL_FACES
-            else [],
-        )
-
-    def _judge(self, data: bytes) -> Answer:
-        """Have a file looked at that is nowhere yet."""
-        with household_errors(), tempfile.NamedTemporaryFile(prefix="facerec-") as file:
-            file.write(data)
-            file.flush()
-            return self._worker.look(Path(file.name))
 
 
 def _changed(path: Path) -> float:

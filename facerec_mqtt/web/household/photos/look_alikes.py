@@ -1,0 +1,89 @@
+"""Whether pictures that are put to somebody look like somebody else, by the model in use.
+
+Nothing is refused for it: who puts them there is asked, once, by one question for visits, photos that are
+sent or moved, and those that a camera has taken.
+"""
+
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from facerec_mqtt.enrollment.judging.worker import Answer
+from facerec_mqtt.recognition import current_version
+from facerec_mqtt.web import words
+from facerec_mqtt.web.household.errors import household_errors
+from facerec_mqtt.web.household.photos.worker import PhotoWorker
+from facerec_mqtt.web.schemas import LooksLike
+
+_MOST_LOOKED_AT = 24
+"""Of a group of strangers with hundreds of pictures."""
+_MOST_KNOWN = 500
+
+
+class LookAlikes:
+    """Looks at pictures; may be asked from any thread.
+
+    Args:
+        worker: looks at one.
+        model_dir: where the models are.
+        names: gives what everybody enrolled is called, by slug.
+    """
+
+    def __init__(self, worker: PhotoWorker, model_dir: Path, names: Callable[[], Mapping[str, str]]) -> None:
+        self._worker = worker
+        self._model_dir = model_dir
+        self._names = names
+        self._known: OrderedDict[tuple[str | None, Path, int, int], Answer] = OrderedDict()
+
+    def look(self, data: bytes) -> Answer:
+        """Have a file looked at that is nowhere yet.
+
+        Raises:
+            HouseholdError: it took too long.
+        """
+        with household_errors(), tempfile.NamedTemporaryFile(prefix="facerec-") as file:
+            file.write(data)
+            file.flush()
+            return self._worker.look(Path(file.name), self._model_dir)
+
+    def among(self, pictures: Mapping[str, Path], person: str | None, name: str) -> LooksLike | None:
+        """Which of some pictures look like somebody else, and like whom.
+
+        Args:
+            pictures: the files, by what they are called in the answer.
+            person: slug of who they are put to; `None` for strangers.
+            name: of that person.
+
+        Raises:
+            HouseholdError: one cannot be read, or it took too long.
+        """
+        first = list(pictures.items())[:_MOST_LOOKED_AT]
+        return self.said({file: self._look_at(path) for file, path in first}, person, name)
+
+    def said(self, answers: Mapping[str, Answer], person: str | None, name: str) -> LooksLike | None:
+        """The same of pictures that have been looked at."""
+        names = self._names()
+        found: dict[str, list[str]] = {}
+        for file, answer in answers.items():
+            if answer.named in names:
+                found.setdefault(str(answer.named), []).append(file)
+        if person is not None:
+            found.pop(person, None)
+        if not found:
+            return None
+        like = max(found, key=lambda each: len(found[each]))
+        files = found[like]
+        question = words.put_anyway(names[like], len(files), len(answers), name)
+        return LooksLike(person=like, name=names[like], files=files, question=question)
+
+    def _look_at(self, path: Path) -> Answer:
+        with household_errors():
+            status = path.stat()
+            key = current_version(self._model_dir), path, status.st_mtime_ns, status.st_size
+        answer = self._known.get(key)
+        if answer is None:
+            answer = self._known[key] = self._worker.look(path, self._model_dir)
+            while len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        return answer

@@ -1,0 +1,120 @@
+"""Pictures that are put to somebody and look like somebody else: it is asked once, and nothing is refused."""
+
+from pathlib import Path
+
+import cv2
+import pytest
+
+from facerec_mqtt.enrollment.person_file import photos_to_use
+from tests.support.browser import OpenTab
+from tests.support.lived_in import DOUBTFUL, FAMILY_VISITS, face, pictures_in
+from tests.support.page import Page
+
+ANNAS = f"01F{FAMILY_VISITS:05}"
+"""A visit of hers with pictures."""
+
+
+@pytest.fixture
+def toms(tmp_path: Path) -> Path:
+    """A photo of Tom."""
+    photo = tmp_path / "toms.jpg"
+    cv2.imwrite(str(photo), face("Tom", seed=31))
+    return photo
+
+
+def test_the_api_says_of_whom_pictures_are_and_changes_nothing(to_change: Page, toms: Path) -> None:
+    ask = to_change.client
+    check = f"/api/v1/visits/{ANNAS}/assign/check"
+    before = pictures_in(to_change.folders.enrollment_dir)
+    for body, like in (
+        ({"person": "tom"}, "anna"),
+        ({"name": "Somebody New"}, "anna"),
+        ({"visitor": "Postman"}, "anna"),
+        ({"person": "anna"}, None),
+        ({"nobody": True}, None),
+    ):
+        found = ask.post(check, json=body).json()["looks_like"]
+        assert (found and found["person"]) == like, body
+    for name, status in (
+        ("a/b", 422),
+        ("Gate \u202eneet", 422),
+        ("_strangers", 422),
+        ("x" * 99, 422),
+        ("ANNA", 409),
+    ):
+        assert ask.post(check, json={"visitor": name}).status_code == status, name
+    stranger = ask.get("/api/v1/strangers").json()["strangers"][0]["stranger_id"]
+    found = ask.post(f"/api/v1/strangers/{stranger}/assign/check", json={"person": "tom"}).json()
+    assert found == {"looks_like": None}
+    assert pictures_in(to_change.folders.enrollment_dir) == before
+    sent = {"photo": ("toms.jpg", toms.read_bytes())}
+    [added] = ask.post("/api/v1/people/anna/photos", files=sent).json()["photos"]
+    assert (added["added"], added["looks_like"]["person"]) == (True, "tom")
+    asked = {"files": ["toms.jpg", "001.jpg"]}
+    found = ask.post("/api/v1/people/anna/look-alikes", json=asked).json()["looks_like"]
+    assert (found["person"], found["files"]) == ("tom", ["toms.jpg"])
+    found = ask.post("/api/v1/people/anna/look-alikes", json={"files": ["toms.jpg"], "to": "tom"}).json()
+    assert found == {"looks_like": None}
+
+
+def test_a_visit_is_asked_about_once(
+    to_change: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open(f"/visits/{ANNAS}")
+    tab.click("No, somebody else")
+    box = page.get_by_role("combobox", name="Who is this?")
+    # A name that cannot be anybody's is said at once, where it was written.
+    box.fill("a/b")
+    box.press("Enter")
+    page.locator("#who .problem").wait_for()
+    assert box.get_attribute("aria-invalid") == "true"
+    assert tab.serious() == []
+    tab.problems.clear()  # the console shows the status of the answer
+    box.fill("Tom")
+    box.press("Enter")
+    tab.shows("These look like Anna.")
+    tab.click("Cancel")
+    assert to_change.client.get(f"/api/v1/visits/{ANNAS}").json()["confirmed"] is False
+    tab.click("No, somebody else")
+    box.fill("Tom")
+    box.press("Enter")
+    page.locator("#sure-yes").click()
+    tab.shows("This is Tom.")
+    tab.go("Visits")
+    folder = to_change.folders.enrollment_dir / "Tom"
+    assert to_change.client.get(f"/api/v1/visits/{ANNAS}").json()["person"] == "tom"
+    # Who was asked and said yes is not overruled by the next rebuild.
+    assert len(photos_to_use(folder)) == 3
+
+
+def test_without_javascript_it_is_asked_on_a_page(to_change: Page, open_tab: OpenTab, toms: Path) -> None:
+    tab = open_tab(to_change.address, "phone", java_script_enabled=False)
+    for visit_id, asks in ((ANNAS, True), (DOUBTFUL, False)):
+        page = tab.open(f"/visits/{visit_id}")
+        page.locator("input[name=name]").fill("Tom" if asks else "Anna")
+        tab.click("Save")
+        if asks:
+            tab.click("Yes, put them there")
+        page.wait_for_url(f"**/visits/{visit_id}")
+    page = tab.open("/people/anna")
+    page.locator("#photos-anna").set_input_files(toms)
+    tab.click("Upload")
+    tab.shows("This looks like Tom.")
+
+
+@pytest.mark.parametrize("answer", ["Yes, use it", "No, move to Tom", "Delete it"])
+def test_photos_that_are_sent_and_look_like_somebody_else_are_asked_about(
+    to_change: Page, open_tab: OpenTab, toms: Path, answer: str
+) -> None:
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/people/anna")
+    page.locator("#photos-anna").set_input_files(toms)
+    tab.shows("This looks like Tom.")
+    assert tab.serious() == []
+    tab.click(answer)
+    page.locator("#answers .note").wait_for(state="detached")
+    folder = to_change.folders.enrollment_dir
+    there = {name: (folder / name / "toms.jpg").exists() for name in ("Anna", "Tom")}
+    assert there == {"Anna": answer.startswith("Yes"), "Tom": "Tom" in answer}
+    assert photos_to_use(folder / "Anna") == ({"toms.jpg"} if there["Anna"] else set())
