@@ -249,17 +249,27 @@ class CaptureController:
         if self.is_at(camera):
             self._end("Recognition was switched off meanwhile.")
 
+    def cancel(self) -> None:
+        """End what somebody does not want to go on with; what was taken stays."""
+        if self._capturing is None:
+            self._answer(False, "No pictures are being taken.")
+        else:
+            self._end("Stopped.", failed=False)
+
     def stop(self) -> None:
         """The service ends; what was taken stays."""
         if self._capturing is not None:
             self._capturing.end()
 
-    def _end(self, failure: str | None = None) -> None:
+    def _end(self, why: str | None = None, *, failed: bool = True) -> None:
         assert self._capturing is not None
         ok, message = self._capturing.end()
         self._capturing = None
         self._publisher.publish_state(CaptureState())
-        self._answer(ok and failure is None, message if failure is None else f"{failure} {message}")
+        if why is None:
+            self._answer(ok, message)
+        else:
+            self._answer(not failed, f"{why} {message}")
 
     def _answer(self, ok: bool, message: str) -> None:
         _log.log(logging.INFO if ok else logging.WARNING, "%s", message)

@@ -204,13 +204,19 @@ class CapturePhotos(_Message):
     seconds: Annotated[float, Field(ge=1, le=120)] = 60.0
 
 
+class StopPhotos(_Message):
+    """Take no more photos."""
+
+    type: Literal["stop_photos"] = "stop_photos"
+
+
 class RestartService(_Message):
     """End the service cleanly, and start it again with the settings as they are by now."""
 
     type: Literal["restart"] = "restart"
 
 
-PageCommand = Watch | RebuildModel | EnableCamera | CapturePhotos | RestartService
+PageCommand = Watch | RebuildModel | EnableCamera | CapturePhotos | StopPhotos | RestartService
 FromPage = PageCommand | PageListening | PageAlive | PageFailed
 ToPage = LiveFaces | Published
 _T = TypeVar("_T")

@@ -20,6 +20,7 @@ from facerec_mqtt.mqtt.commands import (
     Enable,
     Rebuild,
     Refused,
+    StopCapture,
     known_camera,
 )
 from facerec_mqtt.mqtt.connection import (
@@ -84,6 +85,7 @@ __all__ = [
     "Signal",
     "Signals",
     "Stop",
+    "StopCapture",
     "Subscribed",
     "Subscription",
     "Subscriptions",

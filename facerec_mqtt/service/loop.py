@@ -21,7 +21,7 @@ from facerec_mqtt.enrollment.changes import AssignmentController
 from facerec_mqtt.faces import face_jpeg
 from facerec_mqtt.history import FILE, HistoryWriter, StrangerGroups, VisitRecorder
 from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
-from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild
+from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild, StopCapture
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits, announcement
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.camera_topics import listen_for_cameras
@@ -272,6 +272,8 @@ class Service:
                 case Capture():
                     enabled = self._cameras[command.camera].enabled
                     self._captures.start(command, self._models.recognizer, enabled=enabled)
+                case StopCapture():
+                    self._captures.cancel()
                 case Assign():
                     self._assignments.start(command)
 

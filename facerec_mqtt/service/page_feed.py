@@ -24,10 +24,11 @@ from facerec_mqtt.monitoring.page_messages import (
     Published,
     RebuildModel,
     RestartService,
+    StopPhotos,
     Watch,
     encode,
 )
-from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, known_camera
+from facerec_mqtt.mqtt import Capture, Command, CommandQueue, Enable, Rebuild, StopCapture, known_camera
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 from facerec_mqtt.service.house.house import House
@@ -122,7 +123,7 @@ class PageFeed:
             _log.warning("The service does not start again: %s", error)
             self.publish_result("restart", ok=False, message=str(error))
 
-    def _command(self, message: RebuildModel | EnableCamera | CapturePhotos) -> Command:
+    def _command(self, message: RebuildModel | EnableCamera | CapturePhotos | StopPhotos) -> Command:
         """Check what the page asks for; raises `CommandError` or `SlugError`."""
         match message:
             case RebuildModel():
@@ -132,6 +133,8 @@ class PageFeed:
             case CapturePhotos():
                 camera = known_camera(message.camera, self._cameras)
                 return Capture(person_name(message.person), camera, message.seconds)
+            case StopPhotos():
+                return StopCapture()
 
     def publish_event(self, payload: Mapping[str, object]) -> None:
         """Send an event, as it was published on MQTT."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
+from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel, StopPhotos
 from facerec_mqtt.web.context import PageContext, url_helper
 from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import Assignment, NewChoices, NewName
@@ -54,8 +54,11 @@ def assign_visit(
     assignment = _assignment(context, name, visitor, nobody)
     like = None if sure else context.household.check_visit(visit_id, assignment)
     if like is not None:
-        asked_again = {"name": name, "visitor": visitor}
-        values = {"question": like.question, "fields": asked_again, "back": f"/visits/{visit_id}"}
+        values: dict[str, object] = {
+            "question": like.question,
+            "fields": {"name": name, "visitor": visitor},
+            "back": f"/visits/{visit_id}",
+        }
         return context.render(request, "put_anyway.html", values)
     context.household.assign_visit(visit_id, assignment.model_copy(update={"sure": bool(sure)}))
     return back_to(request, f"/visits/{visit_id}")
@@ -102,6 +105,13 @@ def capture(request: Request, context: PageContext, person: str, camera: Text) -
     """Take photos of somebody by a camera."""
     name = next((each.name for each in context.household.people().people if each.person == person), person)
     context.live.send(CapturePhotos(person=name, camera=camera))
+    return back_to(request, f"/people/{person}/enroll?camera={camera}")
+
+
+@router.post("/people/{person}/enroll/stop")
+def stop_capture(request: Request, context: PageContext, person: str, camera: Text) -> RedirectResponse:
+    """Take no more photos."""
+    context.live.send(StopPhotos())
     return back_to(request, f"/people/{person}/enroll?camera={camera}")
 
 

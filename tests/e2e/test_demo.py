@@ -1,6 +1,7 @@
 """The demo, once for real, and its parts."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -81,6 +82,15 @@ def test_a_broker_that_is_not_there_is_said_at_once_and_nothing_is_left(tmp_path
     assert "127.0.0.1:1" in done.stderr
     assert "Drawing" not in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_the_demo_is_at_the_port_that_is_set(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_program("demo", environment={"FACEREC_WEB__PORT": port}, folder=tmp_path)
+    assert done.returncode == 1
+    assert f"Port {port}" in done.stderr
+    assert done.stdout == ""
 
 
 def test_the_broker_of_a_settings_file_that_is_named_is_used_and_a_missing_file_is_said(

@@ -120,13 +120,17 @@ def its_picture_is_kept(tab: Tab) -> None:
 
 
 def enroll_by_camera(tab: Tab, folder: Path) -> None:
-    """Take pictures by the camera, until the first is there."""
+    """Take pictures by the camera, and stop when the first is there."""
     before = pictures_in(folder)
     page = tab.open("/people/anna/enroll")
     tab.click("Start")
     expect(page.locator("[data-taken]")).not_to_have_text("0")
-    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    expect(page.get_by_role("button", name="Start")).to_be_hidden()
     wait_until(lambda: pictures_in(folder) > before, "no picture was taken")
+    tab.click("Stop")
+    expect(page.locator("[data-hint]")).to_contain_text("Stopped.")
+    expect(page.get_by_role("button", name="Take more")).to_be_visible()
+    expect(page.locator("#answers .note")).to_have_count(0)  # they look like nobody else
 
 
 def lose_the_page_and_find_it_again(tab: Tab, home: Path) -> None:

@@ -57,9 +57,7 @@ def test_the_api_says_of_whom_pictures_are_and_changes_nothing(to_change: Page, 
     assert found == {"looks_like": None}
 
 
-def test_a_visit_is_asked_about_once(
-    to_change: Page, open_tab: OpenTab
-) -> None:
+def test_a_visit_is_asked_about_once(to_change: Page, open_tab: OpenTab) -> None:
     tab = open_tab(to_change.address, "phone")
     page = tab.open(f"/visits/{ANNAS}")
     tab.click("No, somebody else")

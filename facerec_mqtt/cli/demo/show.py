@@ -40,7 +40,7 @@ def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_
     """Show the program at work on people who do not exist; prints what happens.
 
     Args:
-        env_file: where the user's broker may be set; by default `.env` in the current folder.
+        env_file: where the user's broker and the page's port may be set; by default `.env` here.
         forever: go on until interrupted.
         run_s: how long the service runs otherwise.
 
@@ -53,6 +53,7 @@ def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_
     own_broker = _broker_of_the_user(env_file)
     if own_broker is not None:
         check_login(own_broker)
+    page_port = _page_port(load_settings(env_file).web)
     arrivals = 0
     with ExitStack() as stack:
         stack.enter_context(_ended_by_sigterm())
@@ -63,7 +64,6 @@ def run_demo(env_file: Path | None = None, *, forever: bool, run_s: float = RUN_
         url = stack.enter_context(drawn_camera(film))
         listening = stack.enter_context(listener(mqtt, clear=own_broker is not None))
         log_file = folder / "service.log"
-        page_port = _page_port()
         service = stack.enter_context(_service(folder, mqtt, url, page_port, log_file))
         _say(f"The page: http://127.0.0.1:{page_port}/ (in a moment, and as long as the demo runs).")
         _say("The service watches a drawn camera. What it publishes on MQTT:", "")
@@ -177,11 +177,17 @@ def _service(
             process.wait()
 
 
-def _page_port() -> int:
-    """The page's usual port, or a free one where that is taken."""
-    for port in (WebSettings().port, 0):
+def _page_port(web: WebSettings) -> int:
+    """The port that is set for the page; where none is, the usual one, or a free one where that is taken."""
+    is_set = "port" in web.model_fields_set
+    for port in (web.port,) if is_set else (web.port, 0):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as free:
             return int(free.getsockname()[1])
+    if is_set:
+        raise FacerecError(
+            f"Port {web.port} of 127.0.0.1 is taken by another program; end it, or set FACEREC_WEB__PORT to"
+            " another port."
+        )
     raise FacerecError("No port of 127.0.0.1 is free for the page; end a program that uses many.")
 
 

@@ -99,9 +99,8 @@ def _assign(
     pictures = pictures_of_visits(enrollment_dir, review_dir, visits)
     moved: list[str] = []
     for visit_id, paths in pictures.items():
-        for path in paths:
-            if path.parent != folder:
-                moved.append(move_photo(path, folder, _name_of(path, visit_id)).name)
+        elsewhere = [path for path in paths if path.parent != folder]
+        moved += [move_photo(path, folder, _name_of(path, visit_id)).name for path in elsewhere]
     if use_anyway and person is not None and moved:
         set_marks(folder, use=moved)
     kind = VisitKind.STRANGER if person is None else VisitKind(person.kind.value)

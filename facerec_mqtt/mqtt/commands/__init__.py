@@ -16,7 +16,15 @@ from facerec_mqtt.mqtt.commands.parsing import (
     parse_rebuild,
     shown,
 )
-from facerec_mqtt.mqtt.commands.requests import Assign, Capture, Command, Enable, Rebuild, Refused
+from facerec_mqtt.mqtt.commands.requests import (
+    Assign,
+    Capture,
+    Command,
+    Enable,
+    Rebuild,
+    Refused,
+    StopCapture,
+)
 
 __all__ = [
     "BURST",
@@ -33,6 +41,7 @@ __all__ = [
     "RateLimit",
     "Rebuild",
     "Refused",
+    "StopCapture",
     "known_camera",
     "parse_assign",
     "parse_capture",

@@ -3,7 +3,7 @@
 import threading
 from collections import defaultdict
 
-from facerec_mqtt.mqtt.commands.requests import Assign, Capture, Command, Enable, Rebuild
+from facerec_mqtt.mqtt.commands.requests import Assign, Capture, Command, Enable, Rebuild, StopCapture
 
 MAX_WAITING = 16
 """Commands that wait to be carried out, without switches, of which one waits for each camera."""
@@ -45,7 +45,7 @@ class CommandQueue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._others: list[Rebuild | Capture | Assign] = []
+        self._others: list[Rebuild | Capture | StopCapture | Assign] = []
         self._switches: dict[str, Enable] = {}
         self._limits: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 

@@ -1,4 +1,4 @@
-"""The commands that come by MQTT."""
+"""The commands that come by MQTT, or from the page."""
 
 from dataclasses import dataclass
 
@@ -19,6 +19,11 @@ class Capture:
     camera: str
     """The camera's slug."""
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopCapture:
+    """End the capture that is under way; what was taken stays. It comes from the page alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Assign:
     """Of a known visitor, who may be new."""
 
 
-Command = Rebuild | Capture | Enable | Assign
+Command = Rebuild | Capture | StopCapture | Enable | Assign
 
 
 @dataclass(frozen=True, slots=True)

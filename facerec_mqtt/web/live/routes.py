@@ -9,7 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.requests import Request
 
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel
+from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel, StopPhotos
 from facerec_mqtt.monitoring.page_messages import LiveFaces as SentFaces
 from facerec_mqtt.web.context import Context, PageContext
 from facerec_mqtt.web.live.faces import as_answer, nothing_yet
@@ -41,7 +41,7 @@ router = APIRouter(prefix="/api/v1", tags=["live"])
 
 
 class RunningError(FacerecError):
-    """What is asked for is being done."""
+    """What is asked for is being done, or what is to be ended is not."""
 
     status = 409
 
@@ -125,6 +125,21 @@ def capture(context: PageContext, camera: Camera, asked: CaptureRequest) -> Acce
     if context.live.status.capture is not None:
         raise RunningError("Photos are being taken already; wait until that has ended.")
     context.live.send(CapturePhotos(person=asked.name, camera=camera, seconds=asked.seconds))
+    return Accepted()
+
+
+@router.delete(
+    "/cameras/{camera}/capture",
+    status_code=202,
+    responses={**_NOT_THERE, **_NO_SERVICE, 409: {"model": Error}},
+)
+def stop_capture(context: PageContext, camera: Camera) -> Accepted:
+    """Take no more photos of somebody by a camera; those that were taken stay."""
+    _require_camera(context, camera)
+    capture = context.live.status.capture
+    if capture is None or capture.camera != camera:
+        raise RunningError("No photos are being taken there.")
+    context.live.send(StopPhotos())
     return Accepted()
 
 

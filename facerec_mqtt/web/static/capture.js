@@ -27,6 +27,17 @@ export function wireCapture() {
       complain(error)
     }
   })
+  const stop = box.querySelector('[data-stop]')
+  stop.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    stop.querySelector('button').disabled = true
+    try {
+      await call('DELETE', `/cameras/${box.dataset.at}/capture`)
+    } catch (error) {
+      stop.querySelector('button').disabled = false
+      complain(error)
+    }
+  })
   onEvent(({ type, data }) => {
     if (type === 'result' && begun && data.message) hint(box, data.message)
     if (type !== 'status') return
@@ -43,6 +54,9 @@ export function wireCapture() {
     }
     running = capture !== null
     button.disabled = running
+    form.hidden = running
+    stop.hidden = !running
+    if (!running) stop.querySelector('button').disabled = false
   })
 }
 

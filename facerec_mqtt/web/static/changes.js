@@ -32,7 +32,7 @@ export async function nameIt(button, typed = '') {
 /** Ask whether pictures that look like somebody else are put there all the same. */
 export const putAnyway = ({ question }) => {
   const [what, ...asked] = question.split(/(?<=\.) /)
-  return sure(what, asked.join(' '), 'Yes, put them there', { danger: false })
+  return sure(what, asked.join(' '), question.includes('Put it ') ? 'Yes, put it there' : 'Yes, put them there', { danger: false })
 }
 
 function assign(path, body, said, from) {
