@@ -175,6 +175,7 @@ class PageFeed:
                 "stage": model.stage,
                 "seconds_left": model.seconds_left,
                 "message": model.message,
+                "made_by": None if house is None else house.made_by,
             },
             "cameras": [_camera(slug, watched) for slug, watched in self._cameras.items()],
             "people": [

@@ -100,6 +100,13 @@ def delete_photo(request: Request, context: PageContext, person: str, file: Text
     return back_to(request, f"/people/{person}")
 
 
+@router.post("/strangers/photos/delete")
+def delete_stranger_photo(request: Request, context: PageContext, file: Text) -> RedirectResponse:
+    """Delete a picture of a stranger."""
+    context.household.stranger_photos.delete(file)
+    return back_to(request, "/strangers#pictures")
+
+
 @router.post("/people/{person}/enroll")
 def capture(request: Request, context: PageContext, person: str, camera: Text) -> RedirectResponse:
     """Take photos of somebody by a camera."""

@@ -1,7 +1,6 @@
 """The pages that a person reads: every one is complete without JavaScript, which adds what is live."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 
 from fastapi import APIRouter
@@ -13,8 +12,10 @@ from facerec_mqtt.history import VisitFilter, VisitKind
 from facerec_mqtt.web import forms, words
 from facerec_mqtt.web.api.models import recognise
 from facerec_mqtt.web.api.people import add_photos as add_sent
+from facerec_mqtt.web.api.visits import add_stranger_photos, stranger_photos
 from facerec_mqtt.web.context import Context, PageContext
-from facerec_mqtt.web.schemas import ModelVersion, Person, PersonStatus, Status, Visit
+from facerec_mqtt.web.first_page import notes, steps_to_arrival, with_presence
+from facerec_mqtt.web.schemas import ModelVersion, Person, Status, Visit
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 router.include_router(forms.router)
@@ -23,29 +24,6 @@ LATEST = 6
 """Visits on the first page."""
 PAGE = 50
 """Visits that are loaded at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that is to be known or done, with the page where."""
-
-    kind: str
-    """`warn`, `wrong` or empty."""
-    title: str
-    text: str = ""
-    link: str = ""
-    action: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One of the four from nothing to the first arrival."""
-
-    name: str
-    title: str
-    text: str
-    state: str
-    """`done`, `now` or `later`."""
 
 
 def render(request: Request, context: Context, template: str, **values: object) -> HTMLResponse:
@@ -75,15 +53,17 @@ def now(request: Request, context: PageContext) -> HTMLResponse:
     everybody = home.people().people
     people = [each for each in everybody if each.kind == "family"]
     visits = home.visits(VisitFilter(), LATEST, None).visits
-    steps = _steps(service, people, visits, context)
+    steps = steps_to_arrival(
+        service, people, visits, keeps_history=bool(context.request.folders.history_days)
+    )
     return render(
         request,
         context,
         "now.html",
-        headline=words.headline(service.people) if people else "Welcome",
-        notes=[] if steps else _notes(service, len(home.strangers().strangers), _to_rebuild(context)),
+        headline=words.headline(service.people) if people or service.people else "Welcome",
+        notes=[] if steps else notes(service, len(home.strangers().strangers), _to_rebuild(context)),
         steps=steps,
-        people=_with_presence(people, service.people),
+        people=with_presence(people, service.people),
         photos=sum(each.photos for each in people),
         visits=visits,
         portrait_of=_portraits(everybody),
@@ -162,8 +142,29 @@ def visit(request: Request, context: PageContext, visit_id: str) -> HTMLResponse
 @router.get("/strangers")
 def strangers(request: Request, context: PageContext) -> HTMLResponse:
     """Visits without a name, put together when they seem to be of one person."""
-    groups = context.household.strangers().strangers
-    return render(request, context, "strangers.html", strangers=groups, to_rebuild=_to_rebuild(context))
+    return _strangers_page(request, context)
+
+
+def _strangers_page(request: Request, context: Context, **values: object) -> HTMLResponse:
+    return render(
+        request,
+        context,
+        "strangers.html",
+        strangers=context.household.strangers().strangers,
+        pictures=stranger_photos(context).photos,
+        to_rebuild=_to_rebuild(context),
+        **values,
+    )
+
+
+@router.post("/strangers/photos", response_model=None)
+async def add_strangers(request: Request, context: PageContext) -> Response:
+    """Add pictures of strangers, without JavaScript; what is wrong with one is said."""
+    added = (await add_stranger_photos(request, context)).photos
+    wrong = [each for each in added if each.reason or each.looks_like]
+    if not wrong:
+        return forms.back_to(request, "/strangers#pictures")
+    return await run_in_threadpool(lambda: _strangers_page(request, context, answers=wrong))
 
 
 @router.get("/people")
@@ -247,65 +248,11 @@ def _model_page(request: Request, context: Context, **values: object) -> HTMLRes
 async def try_picture(request: Request, context: PageContext) -> HTMLResponse:
     """Who is in a picture, without JavaScript."""
     found = await recognise(request, context)
-    said = [
-        f"{face.name or 'Unknown'}: {face.reason or f'score {face.score:.2f}'}" for face in found.faces
-    ] or ["There is no face in this picture."]
+    faces = sorted(found.faces, key=lambda face: face.box[0])
+    number = "{}. " if len(faces) > 1 else ""
+    said = [number.format(at) + words.found(face) for at, face in enumerate(faces, 1)]
+    said = said or ["There is no face in this picture."]
     return await run_in_threadpool(lambda: _model_page(request, context, tried=said))
-
-
-def _notes(service: Status, strangers: int, new: str) -> list[Note]:
-    notes = []
-    if not service.broker.online:
-        text = service.broker.message or "Nothing is published until it is back."
-        notes.append(Note("warn", "No connection to the broker", text, "/cameras?check=1", "Check"))
-    if service.model.status == "failed":
-        text = service.model.message or ""
-        notes.append(Note("wrong", "The last rebuild failed", text, "/model", "Model"))
-    if strangers:
-        title = "One stranger has no name" if strangers == 1 else f"{strangers} strangers have no name"
-        notes.append(Note("", title, "If you know who it is, say so.", "/strangers", "Look"))
-    if new:
-        notes.append(Note("", new, "The model learns from them at the next rebuild.", "/model", "Rebuild"))
-    return notes
-
-
-def camera_step(state: str) -> Step:
-    """The first step, with how far it is."""
-    text = "The picture arrives." if state == "done" else "Which camera is to be watched?"
-    return Step("camera", "A camera", text, state)
-
-
-def _steps(
-    service: Status, people: Iterable[Person], visits: Iterable[Visit], context: Context
-) -> list[Step]:
-    """The way from nothing to the first arrival; empty once it has been walked."""
-    photos = {person.name: person.photos for person in people if person.photos}
-    ready = service.model.version is not None
-    seen = any(visit.kind == "family" for visit in visits) or any(each.last_seen for each in service.people)
-    done = [bool(service.cameras), bool(photos), ready, seen]
-    if all(done[:3]) and (seen or not context.request.folders.history_days):
-        return []
-    current = done.index(False)
-    states = ["done" if at else "now" if number == current else "later" for number, at in enumerate(done)]
-    of_whom = ", ".join(f"{name} {count}" for name, count in photos.items())
-    return [
-        camera_step(states[0]),
-        Step("photos", "Photos", of_whom or "Of each person ten to begin with, from a telephone.", states[1]),
-        Step("rebuild", "Rebuild", "A model is trained on the photos. It takes a minute or two.", states[2]),
-        Step(
-            "see",
-            "See it work",
-            "Walk to the camera: within seconds your name stands here.",
-            states[3],
-        ),
-    ]
-
-
-def _with_presence(people: Iterable[Person], seen: Iterable[PersonStatus]) -> list[Mapping[str, object]]:
-    """People with the camera that saw them last; who is here comes first."""
-    cameras = {each.person: each.camera for each in seen}
-    listed = sorted(people, key=lambda person: not person.present)
-    return [person.model_dump() | {"camera": cameras.get(person.person)} for person in listed]
 
 
 def _by_day(visits: Iterable[Visit]) -> list[Mapping[str, object]]:

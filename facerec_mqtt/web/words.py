@@ -1,6 +1,7 @@
 """Facts in the words that a family uses, for the templates: times, kinds of visits, figures."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,16 @@ LIKE_ANOTHER_PHOTO: Mapping[str, str] = {
     ),
 }
 """Without the name of a file, which says nothing to who looks at the photos."""
+_SET_ASIDE: Mapping[str, str] = {
+    RejectionCode.DUPLICATE_OF: "almost the same as another",
+    RejectionCode.DUPLICATE_OF_MEMBER: "almost the same as one of somebody else",
+    RejectionCode.LOOKS_LIKE_ANOTHER: "more like somebody else",
+    RejectionCode.UNLIKE_THE_OTHERS: "unlike the others",
+    RejectionCode.SEVERAL_FACES: "with several faces",
+    RejectionCode.NO_FACE: "without a face",
+    RejectionCode.FACE_TOO_SMALL: "with too small a face",
+    RejectionCode.BLURRED: "blurred",
+}
 _WEEK_DAYS = 6
 THRESHOLD = 0.5
 """Score from which on a name is given."""
@@ -206,11 +217,36 @@ def how_well(person: Person) -> str:
     """How well somebody is recognised, by the last rebuild."""
     if not person.photos:
         return "No photos yet"
-    photos = f"{person.photos} photo{'' if person.photos == 1 else 's'}"
     if person.used is None:
-        return f"{photos}, not yet in a model"
-    used = photos if person.used == person.photos else f"{person.used} of {photos} used"
-    return used if person.recognised is None else f"{person.recognised:.0%} recognised · {used}"
+        return f"{_photos(person.photos)}, not yet in a model"
+    parts = [f"{_photos(person.used)} used"]
+    if person.recognised is not None:
+        parts.insert(0, f"{person.recognised:.0%} recognised")
+    if person.set_aside:
+        parts.append(f"{person.set_aside} set aside")
+    if person.new:
+        parts.append(f"{person.new} new")
+    return " · ".join(parts)
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo{'' if count == 1 else 's'}"
+
+
+def set_aside(photos: Iterable[Photo]) -> str:
+    """How many of somebody's photos are not used, and why: "3 are set aside: 2 blurred, 1 without a face"."""
+    reasons = Counter(
+        _SET_ASIDE.get(photo.reason_code or "", "that cannot be used")
+        for photo in photos
+        if photo.used is False
+    )
+    if not reasons:
+        return ""
+    count = reasons.total()
+    if count == 1:
+        return f"One is set aside: {next(iter(reasons))}."
+    why = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+    return f"{count} are set aside: {why}."
 
 
 def found(face: FoundFace) -> str:
@@ -228,6 +264,12 @@ def why_not(photo: Photo) -> str:
 def worse(reason: str) -> str:
     """Why a new model is not used, without the names of versions."""
     return re.sub(r"\bthe model \d{8}T\d{6}Z-[0-9a-f]{4}\b", "the one in use", reason)
+
+
+def many_strangers(said: str) -> str:
+    """That a model names many strangers, with what can be done about it on the page."""
+    found = said.split(";")[0].rstrip(".")
+    return f"{found}. Add pictures of twenty people who are not family, best from your own cameras."
 
 
 def bounds(text: str) -> tuple[float | None, float | None]:
@@ -280,7 +322,7 @@ def facts(visit: Visit) -> list[tuple[str, str]]:
     """The figures behind a decision, as pairs of a title and a value."""
     pairs = [("Score", f"{visit.score:.2f}")]
     if frames := _number(visit.why.get("frames")):
-        pairs.append(("Pictures of the face", f"{frames:.0f}"))
+        pairs.append(("Pictures until it was decided", f"{frames:.0f}"))
     if otherwise := _number(visit.why.get("named_otherwise")):
         pairs.append(("Given another name", f"{otherwise:.0f}"))
     refused = visit.why.get("refused")
@@ -297,7 +339,7 @@ FILTERS = {
     each.__name__: each
     for each in (
         when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well, why_not,
-        worse,
+        worse, set_aside, many_strangers,
     )
 }  # fmt: skip
 """What templates know them by."""

@@ -122,6 +122,20 @@ def test_no_name_in_a_live_picture_covers_another(lived_in: Page, open_tab: Open
     assert tops[2] == tops[0]
 
 
+def test_what_goes_wrong_again_and_again_is_said_once_and_what_can_be_undone_stays(
+    lived_in: Page, open_tab: OpenTab
+) -> None:
+    page = open_tab(lived_in.address, "phone").open()
+    page.evaluate(
+        """async () => {
+            const {complain, say} = await import('/static/undo.js')
+            say('Deleted.', { action: 'Undo', onAction: () => {} })
+            for (const at of [1, 1, 2, 1, 3, 3]) complain(new Error(`Wrong ${at}`))
+        }"""
+    )
+    expect(page.locator(".toast span")).to_have_text(["Deleted.", "Wrong 1", "Wrong 3"])
+
+
 @pytest.mark.parametrize("size", ["phone", "desk"])
 def test_under_a_prefix_every_link_leads_on(lived_in: Page, open_tab: OpenTab, size: str) -> None:
     request = page_request(lived_in.folders, trusted_proxies=("127.0.0.1",))
@@ -163,6 +177,9 @@ def test_visits_are_chosen_by_kind_and_by_person(lived_in: Page, open_tab: OpenT
     page.get_by_role("navigation", name="Kind of visit").get_by_role("link", name="Strangers").click()
     page.wait_for_url("**/visits?kind=stranger")
     assert page.locator("[data-visit]").count() == 2
+    tab.open("/visits?kind=visitor")
+    expect(page.get_by_role("link", name="Known visitors")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#broker-line")).to_be_in_viewport(ratio=1)
     tab.open("/visits")
     page.get_by_text("Person, camera, day").click()
     page.get_by_label("Person").select_option("anna")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,15 @@ from facerec_mqtt.monitoring.page_messages import (
     PageListening,
     Published,
     RebuildModel,
+    StopPhotos,
     Watch,
     encode,
     from_page,
 )
 from facerec_mqtt.web.live.faces import as_answer
 from facerec_mqtt.web.live.link import MAX_LISTENERS, Live, NoServiceError, TooManyListenersError
-from tests.support.broker import PATIENCE_S
+from tests.support.broker import PATIENCE_S, wait_until
+from tests.support.page import folders_in, page_request, running_page
 
 
 class Service:
@@ -134,8 +137,9 @@ def test_whoever_listens_most_often_gives_way(service: Service) -> None:
 
 
 def test_a_command_reaches_the_service_and_without_one_is_refused(service: Service) -> None:
-    service.live.send(RebuildModel(force=True))
-    assert service.next() == RebuildModel(force=True)
+    for command in (RebuildModel(force=True), StopPhotos()):
+        service.live.send(command)
+        assert service.next() == command
     service.socket.close()
     for live in (service.live, Live()):
         with pytest.raises(NoServiceError):
@@ -161,3 +165,25 @@ def test_why_a_face_has_no_name_is_a_code_and_words(reason: str, code: str, word
 def test_a_face_with_a_name_has_no_reason() -> None:
     (face,) = as_answer(seen(None, person="tom", name="Tom")).faces
     assert (face.person, face.name, face.reason, face.reason_code) == ("tom", "Tom", None, None)
+
+
+def test_a_box_without_photos_names_the_box_that_has_them(service: Service, tmp_path: Path) -> None:
+    anna = {"person": "anna", "name": "Anna", "present": True, "camera": None, "last_seen": None}
+    model = {"status": "ready", "version": "20261130T120000Z-0001", "progress": None, "made_by": "hall"}
+    cameras = [
+        {"camera": "door", "name": "door", "online": True, "enabled": True, "fps": 5.0, "message": None}
+    ]
+    with running_page(page_request(folders_in(tmp_path)), service.live) as page:
+        status = {"version": "1", "broker": {"online": True, "message": None}, "cameras": cameras}
+        service.send("status", **status, model=model, people=[anna], capture=None)
+        wait_until(lambda: service.live.status.model.made_by == "hall", "the status did not come")
+        for path in ("/people", "/model", "/"):
+            text = page.client.get(path).text
+            assert "the box <b>hall</b>" in text or "the box hall" in text, path
+            assert "Add photos</a>" not in text
+        assert "Anna is here" in text
+        assert "/visits?person=anna" in text
+        # Of one box alone nothing of that is said.
+        service.send("status", **status, model=model | {"made_by": None}, people=[], capture=None)
+        wait_until(lambda: service.live.status.model.made_by is None, "the status did not come")
+        assert "the box" not in page.client.get("/people").text

@@ -116,3 +116,41 @@ def test_photos_that_are_sent_and_look_like_somebody_else_are_asked_about(
     there = {name: (folder / name / "toms.jpg").exists() for name in ("Anna", "Tom")}
     assert there == {"Anna": answer.startswith("Yes"), "Tom": "Tom" in answer}
     assert photos_to_use(folder / "Anna") == ({"toms.jpg"} if there["Anna"] else set())
+
+
+def test_pictures_of_strangers_are_put_to_the_others_by_a_button(
+    to_change: Page, open_tab: OpenTab, toms: Path, tmp_path: Path
+) -> None:
+    folder = to_change.folders.enrollment_dir / "_strangers"
+    before = pictures_in(folder)
+    stranger = tmp_path / "stranger.jpg"
+    cv2.imwrite(str(stranger), face(None, seed=8))
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/strangers")
+    page.locator("#photos-strangers").set_input_files([stranger, toms])
+    tab.shows("This looks like Tom.")
+    assert pictures_in(folder) == before + 2
+    assert tab.serious() == []
+    tab.click("Delete it")
+    page.locator("#answers .note").wait_for(state="detached")
+    page.get_by_text(f"{before + 1} pictures").click()
+    photo = page.locator("[data-photo='stranger.jpg']")
+    assert photo.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    photo.get_by_role("button", name="Delete").click()
+    tab.shows("The photo is deleted.")
+    tab.go("People")
+    assert pictures_in(folder) == before
+    for path in ("..%2FAnna%2F001.jpg", "%2Fetc%2Fhostname", "../Anna/001.jpg"):
+        assert to_change.client.get(f"/api/v1/strangers/photos/{path}").status_code == 404, path
+
+
+def test_without_javascript_pictures_of_strangers_are_added_and_deleted(
+    to_change: Page, open_tab: OpenTab, toms: Path
+) -> None:
+    tab = open_tab(to_change.address, "phone", java_script_enabled=False)
+    page = tab.open("/strangers")
+    page.locator("#photos-strangers").set_input_files(toms)
+    tab.click("Upload")
+    tab.shows("This looks like Tom.")
+    page.get_by_role("button", name="Delete toms.jpg").click()
+    assert not (to_change.folders.enrollment_dir / "_strangers" / "toms.jpg").exists()

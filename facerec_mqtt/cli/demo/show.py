@@ -179,7 +179,7 @@ def _service(
 
 def _page_port(web: WebSettings) -> int:
     """The port that is set for the page; where none is, the usual one, or a free one where that is taken."""
-    is_set = "port" in web.model_fields_set
+    is_set = web.port != WebSettings.model_fields["port"].default
     for port in (web.port,) if is_set else (web.port, 0):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as free:
             return int(free.getsockname()[1])

@@ -48,6 +48,11 @@ class House:
         """Everybody, by all boxes."""
         return self._presence.people(clock)
 
+    @property
+    def made_by(self) -> str | None:
+        """As `HouseModels.made_by`."""
+        return None if self._models is None else self._models.made_by
+
     def share(self, recognizer: Recognizer, now_s: float) -> None:
         """Pass on a model that has changed here, and take in one that has changed elsewhere."""
         if self._models is not None:

@@ -89,6 +89,12 @@ class HouseModels:
                 ' for whoever can read there. Set it on all boxes to what "openssl rand -hex 32" prints.'
             )
 
+    @property
+    def made_by(self) -> str | None:
+        """Node id of another box, where the model of the house was made; `None` where it was at this one."""
+        node = "" if self._memory is None else self._memory.stamp.node
+        return node if node not in ("", self._node) else None
+
     def step(self, recognizer: Recognizer, now_s: float, *, synchronised: bool, leading: bool) -> None:
         """Take in what has come, and pass on what has changed here.
 

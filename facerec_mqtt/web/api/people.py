@@ -2,14 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from facerec_mqtt.web.api.shared import FAILURES, PICTURE_HEADERS, read_form
+from facerec_mqtt.web.api.shared import (
+    FAILURES,
+    PHOTOS_BODY,
+    PICTURE_HEADERS,
+    PhotoPath,
+    PhotoWidth,
+    read_photos,
+)
 from facerec_mqtt.web.context import PageContext
-from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import (
     AddedPhotos,
     Face,
@@ -27,7 +33,6 @@ from facerec_mqtt.web.schemas import (
 
 router = APIRouter(responses=FAILURES)
 PersonPath = Annotated[Slug, Path()]
-PhotoPath = Annotated[str, Path(max_length=4096)]
 
 
 @router.get("/people")
@@ -75,28 +80,11 @@ def photos(context: PageContext, person: PersonPath) -> Photos:
 @router.post(
     "/people/{person}/photos",
     status_code=201,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["photo"],
-                        "properties": {
-                            "photo": {"type": "array", "items": {"type": "string", "format": "binary"}}
-                        },
-                    }
-                }
-            },
-        }
-    },
+    openapi_extra=PHOTOS_BODY,
 )
 async def add_photos(request: Request, context: PageContext, person: PersonPath) -> AddedPhotos:
     """Add photos, multipart fields `photo`; each is judged at once."""
-    async with read_form(request) as files:
-        if not files:
-            raise InvalidError('Send at least one picture, as a multipart field "photo" with a file in it.')
+    async with read_photos(request) as files:
         added = await run_in_threadpool(context.household.add_photos, person, files)
     return AddedPhotos(photos=added)
 
@@ -124,7 +112,7 @@ def photo_jpeg(
     context: PageContext,
     person: PersonPath,
     file: PhotoPath,
-    width: Annotated[int, Query(ge=16, le=2048)] = 1280,
+    width: PhotoWidth = 1280,
 ) -> Response:
     """A photo as JPEG, upright, its longer side at most `width` pixels."""
     jpeg = context.household.photo_jpeg(person, file, width)

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Path, Query
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from facerec_mqtt.web.schemas import (
-    Error,
-)
+from facerec_mqtt.web.household import InvalidError
+from facerec_mqtt.web.schemas import Error
 
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Error, "description": description}
@@ -27,6 +27,25 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     )
 }
 
+PhotoPath = Annotated[str, Path(max_length=4096)]
+PhotoWidth = Annotated[int, Query(ge=16, le=2048)]
+PHOTOS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["photo"],
+                    "properties": {
+                        "photo": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                }
+            }
+        },
+    }
+}
+"""Of a request that sends photos, for the description of the API."""
 MAX_FILES = 100
 """In one request."""
 PICTURE_HEADERS = {"Cache-Control": "private, no-cache"}
@@ -69,6 +88,20 @@ async def read_form(request: Request) -> AsyncIterator[list[SentFile]]:
             sentence = f"More than {MAX_FILES} files are not taken at once; send fewer."
             raise HTTPException(413, sentence) from error
         raise
+
+
+@asynccontextmanager
+async def read_photos(request: Request) -> AsyncIterator[list[SentFile]]:
+    """The same of a form that must have a file.
+
+    Raises:
+        HTTPException: as above.
+        InvalidError: it has none.
+    """
+    async with read_form(request) as files:
+        if not files:
+            raise InvalidError('Send at least one picture, as a multipart field "photo" with a file in it.')
+        yield files
 
 
 async def read_body(request: Request) -> bytes:

@@ -1,17 +1,29 @@
-"""The API of visits and of groups of strangers."""
+"""The API of visits, of groups of strangers, and of pictures of strangers."""
 
 import os
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from facerec_mqtt.core.clock import epoch_of, zone_or_machines
 from facerec_mqtt.history import MAX_PAGE, VisitFilter, VisitKind
-from facerec_mqtt.web.api.shared import FAILURES, picture_file
+from facerec_mqtt.web.api.shared import (
+    FAILURES,
+    PHOTOS_BODY,
+    PICTURE_HEADERS,
+    PhotoPath,
+    PhotoWidth,
+    picture_file,
+    read_photos,
+)
 from facerec_mqtt.web.context import PageContext
 from facerec_mqtt.web.household import InvalidError
+from facerec_mqtt.web.household.people import stranger_url
 from facerec_mqtt.web.schemas import (
+    AddedPhotos,
     Assignment,
     Kind,
     LookAlikes,
@@ -20,6 +32,8 @@ from facerec_mqtt.web.schemas import (
     Split,
     Stranger,
     StrangerId,
+    StrangerPhoto,
+    StrangerPhotos,
     Strangers,
     Visit,
     VisitDetail,
@@ -104,6 +118,33 @@ def strangers(context: PageContext) -> Strangers:
 def merge_strangers(context: PageContext, merge: Merge) -> Stranger:
     """Make two groups one, which keeps the id of `into`."""
     return context.household.merge_strangers(merge)
+
+
+@router.post("/strangers/photos", status_code=201, openapi_extra=PHOTOS_BODY)
+async def add_stranger_photos(request: Request, context: PageContext) -> AddedPhotos:
+    """Add pictures of people who are not family, multipart fields `photo`; each is judged at once."""
+    async with read_photos(request) as files:
+        return AddedPhotos(photos=await run_in_threadpool(context.household.stranger_photos.add, files))
+
+
+@router.get("/strangers/photos")
+def stranger_photos(context: PageContext) -> StrangerPhotos:
+    """Pictures of people who are not family, the last first."""
+    files = context.household.stranger_photos.files()
+    return StrangerPhotos(photos=[StrangerPhoto(file=file, url=stranger_url(file)) for file in files])
+
+
+@router.get("/strangers/photos/{file:path}", response_class=Response)
+def stranger_jpeg(context: PageContext, file: PhotoPath, width: PhotoWidth = 640) -> Response:
+    """One of them as JPEG, upright, its longer side at most `width` pixels."""
+    jpeg = context.household.stranger_photos.copy(file, width)
+    return Response(jpeg, media_type="image/jpeg", headers=PICTURE_HEADERS)
+
+
+@router.delete("/strangers/photos/{file:path}", status_code=204)
+def delete_stranger_photo(context: PageContext, file: PhotoPath) -> None:
+    """Delete one of them; it is kept for 30 days."""
+    context.household.stranger_photos.delete(file)
 
 
 @router.post("/strangers/{stranger_id}/assign")

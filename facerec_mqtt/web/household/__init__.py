@@ -26,14 +26,20 @@ from facerec_mqtt.web.household.errors import (
 )
 from facerec_mqtt.web.household.models import HouseholdModels
 from facerec_mqtt.web.household.people import HouseholdPeople
-from facerec_mqtt.web.household.photos import Audit, HouseholdPhotos, LookAlikes, PhotoWorker, Upload
+from facerec_mqtt.web.household.photos import (
+    Audit,
+    HouseholdPhotos,
+    LookAlikes,
+    PhotoWorker,
+    StrangerPhotos,
+    Upload,
+)
 from facerec_mqtt.web.household.strangers import HouseholdStrangers
 from facerec_mqtt.web.household.visits import HouseholdVisits
 from facerec_mqtt.web.live import Live
 from facerec_mqtt.web.schemas import (
     AddedPhoto,
     Assignment,
-    Check,
     Checks,
     Choices,
     Face,
@@ -106,6 +112,10 @@ class Household:
             self._audit,
             self._changing,
         )
+        self.stranger_photos = StrangerPhotos(
+            folders.enrollment_dir, self._photos.adder, self._worker, self._changing
+        )
+        """Pictures of people who are not family, for the model to learn whom not to name."""
         self._recogniser = Recogniser(folders.model_dir)
 
     def start(self) -> None:
@@ -318,13 +328,7 @@ class Household:
 
     def checks(self) -> Checks:
         """Everything that recognition needs, tried again."""
-        found = check_all(self._folders, self._live.status)
-        return Checks(
-            checks=[
-                Check(check=each.what, state="ok" if each.passed else "failed", sentence=each.sentence)
-                for each in found
-            ]
-        )
+        return check_all(self._folders, self._live.status)
 
     # --- Beneath
 

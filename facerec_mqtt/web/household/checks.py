@@ -17,17 +17,23 @@ from facerec_mqtt.maintenance.checks import (
 )
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.recognition import load_current
-from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, Status
+from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, Checks, Status
+from facerec_mqtt.web.schemas import Check as Checked
 
 
-def check_all(folders: PageFolders, status: Status) -> list[CheckOutcome]:
+def check_all(folders: PageFolders, status: Status) -> Checks:
     """Try everything.
 
     Args:
         folders: where the household's files are.
         status: as the service has sent it last.
     """
-    return [attempt_check(what, check) for what, check in _checks(folders, status)]
+    found = [attempt_check(what, check) for what, check in _checks(folders, status)]
+    return Checks(checks=[_answer(each) for each in found])
+
+
+def _answer(found: CheckOutcome) -> Checked:
+    return Checked(check=found.what, state="ok" if found.passed else "failed", sentence=found.sentence)
 
 
 def _checks(folders: PageFolders, status: Status) -> Iterator[tuple[str, Check]]:

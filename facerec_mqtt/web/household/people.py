@@ -10,6 +10,7 @@ from facerec_mqtt.core.records import PersonKind
 from facerec_mqtt.core.slugs import SlugError, person_name, slug
 from facerec_mqtt.enrollment.album import photo_folder
 from facerec_mqtt.enrollment.changes import rename_person
+from facerec_mqtt.enrollment.file_names import video_of
 from facerec_mqtt.enrollment.owners import everybody_in
 from facerec_mqtt.recognition import SavedReport
 from facerec_mqtt.web.household.errors import (
@@ -75,7 +76,7 @@ class HouseholdPeople:
         """
         folders = everybody_in(self._enrollment_dir)
         owners = {owner.slug: owner for owner in folders.values()}
-        learnt = set() if report is None else {photo.file for photo in report.photos if photo.used}
+        judged = {} if report is None else _judged(report)
         seen = last_seen(list(owners))
         people = []
         for key, owner in owners.items():
@@ -85,7 +86,13 @@ class HouseholdPeople:
                 for folder, of in folders.items()
                 if of.slug == key
             ]
-            used = [file for file in files if any(f"{folder}/{file}" in learnt for folder in named)]
+            known = {
+                file: judged[path]
+                for file in files
+                for folder in named
+                if (path := f"{folder}/{file}") in judged
+            }
+            used = [file for file in files if known.get(file)]
             details = None if report is None else report.details.get(key)
             people.append(
                 Person(
@@ -94,6 +101,8 @@ class HouseholdPeople:
                     kind="visitor" if owner.kind is PersonKind.VISITOR else "family",
                     photos=len(files),
                     used=None if details is None else details.used,
+                    set_aside=len(known) - len(used),
+                    new=len(files) - len(known) if judged else 0,
                     recognised=None if details is None else details.tpir,
                     present=now is not None and now.present,
                     last_seen=(now and now.last_seen) or seen.get(key),
@@ -143,6 +152,20 @@ class HouseholdPeople:
                 raise ConflictError(str(error)) from error
 
 
+def _judged(report: SavedReport) -> dict[str, bool]:
+    """Which files a model was made of; a video is used where one of its pictures is."""
+    judged: dict[str, bool] = {}
+    for photo in report.photos:
+        file = video_of(photo.file) or photo.file
+        judged[file] = judged.get(file, False) or photo.used
+    return judged
+
+
 def photo_url(person: str, file: str) -> str:
     """Where a photo is given out."""
     return f"/api/v1/people/{person}/photos/{quote(file)}"
+
+
+def stranger_url(file: str) -> str:
+    """Where a picture of a stranger is given out."""
+    return f"/api/v1/strangers/photos/{quote(file)}"

@@ -41,6 +41,8 @@ class ModelStatus(Answer):
     stage: str | None = None
     seconds_left: int | None = None
     message: str | None = None
+    made_by: str | None = None
+    """Node id of another box of the house, where it was made; `null` where it was at this one."""
 
 
 class BrokerStatus(Answer):

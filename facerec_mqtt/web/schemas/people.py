@@ -22,6 +22,10 @@ class Person(Answer):
     photos: int
     used: int | None
     """Photos that the model in use was made of; `null` without a model."""
+    set_aside: int = 0
+    """Photos that its rebuild has set aside; the person's page says why."""
+    new: int = 0
+    """Photos that have come since."""
     recognised: float | None
     """Share of their photos that a model which had not learnt from them names."""
     present: bool

@@ -111,6 +111,20 @@ class Strangers(Answer):
     strangers: list[Stranger]
 
 
+class StrangerPhoto(Answer):
+    """A picture of somebody who is not family."""
+
+    file: str
+    url: str
+    """Address of the picture, as JPEG; with `?width=` smaller."""
+
+
+class StrangerPhotos(Answer):
+    """Pictures of people who are not family: the model learns whom not to name."""
+
+    photos: list[StrangerPhoto]
+
+
 class Quality(Answer):
     """Whether it works: the visits of the last days."""
 

@@ -9,9 +9,10 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from facerec_mqtt.monitoring.page_messages import RestartService
 from facerec_mqtt.web.context import PageContext
+from facerec_mqtt.web.first_page import camera_step
 from facerec_mqtt.web.forms import Text, back_to
 from facerec_mqtt.web.household import InvalidError
-from facerec_mqtt.web.pages import camera_step, render
+from facerec_mqtt.web.pages import render
 from facerec_mqtt.web.schemas import CameraSetup, NewCameraSetup
 from facerec_mqtt.web.setup.words import SMALLEST_FOUND_PX, WHOLE
 

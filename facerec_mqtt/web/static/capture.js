@@ -2,7 +2,7 @@
 
 import { call } from './net.js'
 import { onEvent } from './live.js'
-import { askAbout } from './photos.js'
+import { askAbout, likeAnother } from './photos.js'
 import { complain } from './undo.js'
 
 export function wireCapture() {
@@ -13,7 +13,9 @@ export function wireCapture() {
   let begun = false
   let running = false
   let before = new Set()
-  const photos = async () => (await call('GET', `/people/${box.dataset.capture}/photos`)).photos.map(({ file }) => file)
+  const base = `/people/${box.dataset.capture}/photos`
+  const askAboutTaken = async () => askAbout(base, await likeAnother(base, (await photos()).filter((file) => !before.has(file))))
+  const photos = async () => (await call('GET', base)).photos.map(({ file }) => file)
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
     button.disabled = true
@@ -50,7 +52,7 @@ export function wireCapture() {
       if (capture.hint) hint(box, capture.hint)
     } else if (running) {
       button.textContent = 'Take more'
-      photos().then((files) => askAbout(box.dataset.capture, files.filter((file) => !before.has(file)))).catch(complain)
+      askAboutTaken().catch(complain)
     }
     running = capture !== null
     button.disabled = running

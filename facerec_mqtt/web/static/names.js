@@ -97,7 +97,7 @@ function choicesFor(text, known, onlyPeople) {
     choices.push({ title: text, text: 'Somebody new, to be recognised', sign: '+', said: text, body: { name: text } })
     choices.push({ title: text, text: 'A known visitor, as the postman: named and counted, never a stranger', sign: '+', said: text, body: { visitor: text } })
   }
-  if (!wanted) choices.push({ title: 'Nobody', text: 'Not a face, or of no interest', sign: '–', said: 'nobody', body: { nobody: true } })
+  if (!wanted) choices.push({ title: 'Nobody', text: 'Not family, or not a face: the model learns whom not to name', sign: '–', said: 'nobody', body: { nobody: true } })
   return choices
 }
 

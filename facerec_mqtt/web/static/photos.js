@@ -35,8 +35,8 @@ export function wirePhotos() {
   const form = document.querySelector('[data-upload]')
   if (!form) return
   takeFiles(form, (files) => send(form.dataset.upload, files))
-  document.getElementById('photos').addEventListener('click', onClick)
-  document.getElementById('photos').addEventListener('submit', onDelete)
+  document.addEventListener('click', onClick)
+  document.addEventListener('submit', onDelete)
   document.addEventListener('refreshed', followPhotos)
   followPhotos()
 }
@@ -50,32 +50,32 @@ function followPhotos() {
 }
 
 /** Send files; they are shown above the photos until these are read again, and what was wrong stays until it is closed. */
-async function send(person, files) {
+async function send(base, files) {
   const grid = document.getElementById('sending')
   const waiting = files.map((file) => ({ file, card: placeholder(file) }))
   grid.prepend(...waiting.map(({ card }) => card))
   const next = async () => {
-    for (let each = waiting.shift(); each; each = waiting.shift()) await sendOne(person, each)
+    for (let each = waiting.shift(); each; each = waiting.shift()) await sendOne(base, each)
   }
   const cards = waiting.map(({ card }) => card)
   await Promise.all(Array.from({ length: AT_ONCE }, next))
   await refresh({ whole: true })
-  await askAbout(person, cards.map((card) => card.dataset.like).filter(Boolean)).catch(complain)
+  await askAbout(base, cards.map((card) => card.like).filter(Boolean)).catch(complain)
   for (const card of cards) if (!card.matches('.choose')) card.remove()
 }
 
-async function sendOne(person, { file, card }) {
+async function sendOne(base, { file, card }) {
   const progress = card.querySelector('progress')
   try {
-    const answer = await upload(`/people/${person}/photos`, file, (share) => { progress.value = share })
+    const answer = await upload(base, file, (share) => { progress.value = share })
     const [result] = answer.photos
     progress.remove()
     answered(card, result.added ? 'Added' : 'Not added', '', result.added ? '' : 'bad')
     if (result.faces.length) answered(card, 'Added', result.reason ?? '', 'stranger')
     else if (result.reason) keep(result.name, result.added, result.reason)
     if (result.faces.length) card.dataset.asks = result.file
-    if (result.looks_like) card.dataset.like = result.file
-    if (result.faces.length) offerFaces(card, `/people/${person}/photos/${encodeURIComponent(result.file)}`, result.faces)
+    if (result.looks_like) card.like = result.looks_like
+    if (result.faces.length) offerFaces(card, base, result)
   } catch (error) {
     progress.remove()
     answered(card, 'Not added', '', 'bad')
@@ -83,27 +83,37 @@ async function sendOne(person, { file, card }) {
   }
 }
 
-/** Ask once about photos that are somebody's now and look like somebody else; until then they stay as they are. */
-export async function askAbout(person, files) {
-  if (!files.length) return
-  const { looks_like: like } = await call('POST', `/people/${person}/look-alikes`, { files })
+/** Of photos of somebody, those that look like somebody else, with the question about them: a list of one, or of none. */
+export async function likeAnother(base, files) {
+  if (!files.length) return []
+  const { looks_like: like } = await call('POST', base.replace(/photos$/, 'look-alikes'), { files })
+  return like ? [like] : []
+}
+
+/** Ask once about photos that were put somewhere and look like somebody else; until then they stay as they are. */
+export async function askAbout(base, found) {
+  const isOfPerson = base.startsWith('/people/')
+  const [like] = found.length > 1 && isOfPerson ? await likeAnother(base, found.flatMap(({ files }) => files)) : found
   if (!like) return
+  const files = isOfPerson ? like.files : found.flatMap((each) => each.files)
   const change = (name, act) => element('button', { type: 'button', onclick: async () => {
     note.querySelectorAll('button').forEach((each) => { each.disabled = true })
     try {
-      for (const file of like.files) await act(`/people/${person}/photos/${encodeURIComponent(file)}`)
+      for (const file of files) await act(`${base}/${encodeURIComponent(file)}`)
     } catch (error) {
       complain(error)
     }
     note.remove()
     refresh({ whole: true })
   } }, name)
-  const them = like.files.length === 1 ? 'it' : 'them'
+  const them = files.length === 1 ? 'it' : 'them'
   const [what, ...asked] = like.question.split(/(?<=\.) /)
-  const note = element('div', { class: 'note warn' }, element('div', {}, element('b', {}, what), element('p', { class: 'small' }, asked.join(' ')), element('div', { class: 'row' },
-    change(`Yes, use ${them}`, (path) => call('PATCH', path, { use: true })),
-    change(`No, move to ${like.name}`, (path) => call('PATCH', path, { person: like.person })),
-    change(`Delete ${them}`, (path) => call('DELETE', path)))))
+  const yes = isOfPerson ? (path) => call('PATCH', path, { use: true }) : () => {}
+  const note = element('div', { class: 'note warn' }, element('div', {}, element('b', {}, what), element('p', { class: 'small' }, asked.join(' ')), element('div', { class: 'row' }, ...[
+    change(`Yes, use ${them}`, yes),
+    isOfPerson ? change(`No, move to ${like.name}`, (path) => call('PATCH', path, { person: like.person })) : null,
+    change(`Delete ${them}`, (path) => call('DELETE', path)),
+  ].filter(Boolean))))
   document.getElementById('answers').append(note)
 }
 
@@ -116,7 +126,8 @@ function keep(name, added, reason) {
 }
 
 /** Of a photo of several people, let the face be clicked that it is about. */
-function offerFaces(card, path, faces) {
+function offerFaces(card, base, { file, faces }) {
+  const path = `${base}/${encodeURIComponent(file)}`
   card.classList.add('choose')
   card.querySelector('.about').append(element('p', {}, element('b', {}, 'Click the right face.')))
   const picture = element('div', { class: 'faces' })
@@ -127,7 +138,7 @@ function offerFaces(card, path, faces) {
         const cut = await call('PATCH', path, { face })
         card.remove()
         refresh({ whole: true })
-        await askAbout(path.split('/')[2], [cut.file])
+        await askAbout(base, await likeAnother(base, [cut.file]))
       } catch (error) {
         complain(error)
       }
@@ -153,8 +164,9 @@ async function onClick(event) {
   const button = event.target.closest('[data-use], [data-move]')
   if (!button) return
   const card = button.closest('[data-photo]')
-  const person = card.parentElement.dataset.person
-  const path = `/people/${person}/photos/${encodeURIComponent(card.dataset.photo)}`
+  const { base } = card.parentElement.dataset
+  const person = base.split('/')[2]
+  const path = `${base}/${encodeURIComponent(card.dataset.photo)}`
   try {
     if (button.dataset.use) {
       await call('PATCH', path, { use: button.dataset.use === 'yes' })
@@ -178,7 +190,7 @@ function onDelete(event) {
   if (!form) return
   event.preventDefault()
   const card = form.closest('[data-photo]')
-  const path = `/people/${card.parentElement.dataset.person}/photos/${encodeURIComponent(card.dataset.photo)}`
+  const path = `${card.parentElement.dataset.base}/${encodeURIComponent(card.dataset.photo)}`
   card.hidden = true
   undoable('The photo is deleted.', (options) => call('DELETE', path, undefined, options))
 }
@@ -199,7 +211,8 @@ export function wireTry() {
   })
 }
 
-async function shown(file, { faces }) {
+async function shown(file, { faces: found }) {
+  const faces = [...found].sort((one, other) => one.box[0] - other.box[0]) // as one reads the picture
   const picture = element('img', { src: URL.createObjectURL(file), alt: 'The picture that was tried' })
   await picture.decode().catch(() => {})
   const view = element('div', { class: 'view tried' }, picture)
@@ -210,7 +223,15 @@ async function shown(file, { faces }) {
   boxes.setAttribute('viewBox', `0 0 ${width} ${height}`)
   boxes.innerHTML = faces.map(({ box: [left, top, right, bottom], name }) => `<g class="${name ? 'named' : 'nobody'}"><rect x="${Number(left)}" y="${Number(top)}" width="${right - left}" height="${bottom - top}"/></g>`).join('')
   view.append(boxes)
-  const lines = faces.map((face) => element('li', {}, element('div', {}, element('b', {}, face.name ?? 'Unknown'), element('p', { class: 'soft small' },
+  const number = (at) => (faces.length > 1 ? `${at + 1}. ` : '')
+  if (faces.length > 1) {
+    view.append(element('div', { class: 'tags', 'aria-hidden': 'true' }, ...faces.map(({ box: [left, top], name }, at) => {
+      const tag = element('span', { class: name ? 'tag named' : 'tag' }, String(at + 1))
+      Object.assign(tag.style, { left: `${(100 * Math.max(0, left)) / width}%`, top: `${(100 * Math.max(height * 0.1, top)) / height}%` })
+      return tag
+    })))
+  }
+  const lines = faces.map((face, at) => element('li', {}, element('div', {}, element('b', {}, number(at), face.name ?? 'Unknown'), element('p', { class: 'soft small' },
     face.reason ?? (face.name ? `Score ${face.score.toFixed(2)}; 0.50 is needed for a name.` : `Score ${face.score.toFixed(2)}; 0.50 would be needed.`)))))
   if (!faces.length) lines.push(element('li', {}, element('div', {}, 'There is no face in this picture.')))
   return element('div', { class: 'card camera' }, view, element('ul', { class: 'list' }, ...lines))

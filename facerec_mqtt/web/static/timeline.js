@@ -1,6 +1,10 @@
 // Earlier visits are loaded when the end of the timeline comes near; a choice of the filter is a page at once.
 
 export function wireTimeline() {
+  for (const chosen of document.querySelectorAll('.filters [aria-current]')) {
+    const bar = chosen.parentElement
+    bar.scrollLeft = chosen.offsetLeft - bar.offsetLeft - (bar.clientWidth - chosen.offsetWidth) / 2
+  }
   const timeline = document.getElementById('timeline')
   if (!timeline) return
   const watch = new IntersectionObserver((entries) => {

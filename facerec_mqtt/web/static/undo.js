@@ -12,10 +12,11 @@ export function say(sentence, { wrong = false, action = null, onAction = null } 
   const box = document.getElementById('toasts')
   const toast = element('div', { class: wrong ? 'toast wrong' : 'toast' }, element('span', {}, sentence))
   const leave = () => toast.remove()
+  if (action) toast.dataset.stays = '' // as long as it can be taken back
   if (action) toast.append(element('button', { type: 'button', onclick: () => { leave(); onAction() } }, action))
   else toast.append(element('button', { type: 'button', 'aria-label': 'Close', onclick: leave }, '✕'))
   for (const same of [...box.children].filter((each) => each.firstChild.textContent === sentence)) same.remove()
-  while (box.children.length > 2) box.firstChild.remove()
+  while (box.children.length > 2) ([...box.children].find((each) => !('stays' in each.dataset)) ?? box.firstChild).remove()
   box.append(toast)
   if (!action) setTimeout(leave, wrong ? 15000 : PATIENCE_MS)
   return leave

@@ -3,7 +3,8 @@
 from facerec_mqtt.web.household.photos.adding import Upload
 from facerec_mqtt.web.household.photos.audit import Audit
 from facerec_mqtt.web.household.photos.look_alikes import LookAlikes
+from facerec_mqtt.web.household.photos.of_strangers import StrangerPhotos
 from facerec_mqtt.web.household.photos.photos import HouseholdPhotos
 from facerec_mqtt.web.household.photos.worker import PhotoWorker
 
-__all__ = ["Audit", "HouseholdPhotos", "LookAlikes", "PhotoWorker", "Upload"]
+__all__ = ["Audit", "HouseholdPhotos", "LookAlikes", "PhotoWorker", "StrangerPhotos", "Upload"]

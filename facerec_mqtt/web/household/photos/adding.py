@@ -12,7 +12,7 @@ from facerec_mqtt.core.picture_formats import HEAD_BYTES, format_of
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
 from facerec_mqtt.enrollment.changes import Contents, add_photo, photo_name
 from facerec_mqtt.web.household.errors import household_errors
-from facerec_mqtt.web.household.people import photo_url
+from facerec_mqtt.web.household.people import photo_url, stranger_url
 from facerec_mqtt.web.household.photos.look_alikes import LookAlikes
 from facerec_mqtt.web.schemas import AddedPhoto, Face
 
@@ -50,9 +50,9 @@ class Place:
     require: Callable[[], object]
     """Raises `HouseholdError` where nothing may be added any more."""
 
-    def url(self, file: str) -> str | None:
+    def url(self, file: str) -> str:
         """Where a photo is given out."""
-        return None if self.person is None else photo_url(self.person, file)
+        return stranger_url(file) if self.person is None else photo_url(self.person, file)
 
 
 class PhotoAdder:

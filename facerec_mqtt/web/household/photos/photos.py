@@ -73,7 +73,8 @@ class HouseholdPhotos:
         self._people = people
         self._worker = worker
         self._look_alikes = look_alikes
-        self._adder = PhotoAdder(look_alikes, changing)
+        self.adder = PhotoAdder(look_alikes, changing)
+        """Adds one photo."""
         self._audit = audit
         self._changing = changing
         self._copies: OrderedDict[tuple[Path, int, int, int], bytes] = OrderedDict()
@@ -116,7 +117,7 @@ class HouseholdPhotos:
         folder, owner = self._people.staying(person)
         contents = Contents(folder)
         place = Place(folder, person, owner.name, lambda: self._people.staying(person))
-        added = [self._adder.add(place, upload, contents) for upload in uploads]
+        added = [self.adder.add(place, upload, contents) for upload in uploads]
         self._people.staying(person)
         self._audit.refresh()
         return added
