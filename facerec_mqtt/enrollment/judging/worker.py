@@ -10,7 +10,7 @@ import os
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -20,9 +20,11 @@ from facerec_mqtt.core.errors import FacerecError, ModelError, PictureError
 from facerec_mqtt.core.images import decode_picture, read_bytes
 from facerec_mqtt.core.records import AlignedFace, Detection, Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode
-from facerec_mqtt.enrollment.judging.photos import LIMITS, PhotoDetectors
 from facerec_mqtt.faces import STILL_SIDE_PX, Cohort, Embedder, load_cohort, portrait, select_face
 from facerec_mqtt.recognition import Family, current_version, load_version, prepare
+
+if TYPE_CHECKING:
+    from facerec_mqtt.enrollment.judging.photos import PhotoDetectors
 
 _JPEG_QUALITY = 85
 _CUT_QUALITY = 95
@@ -91,7 +93,10 @@ class Worker:
     """Does what is wanted, one after the other."""
 
     @cached_property
-    def _detectors(self) -> PhotoDetectors:
+    def _detectors(self) -> "PhotoDetectors":
+        # The page has the messages of this module alone, and does without the memory of what trains.
+        from facerec_mqtt.enrollment.judging.photos import PhotoDetectors
+
         return PhotoDetectors.load()
 
     @cached_property
@@ -115,6 +120,8 @@ class Worker:
         try:
             detections = _largest_first(self._detectors.detect(image))
             if request.do == "look":
+                from facerec_mqtt.enrollment.judging.photos import LIMITS
+
                 found = select_face(detections, image, LIMITS)
                 faces = _boxes(detections, image)
                 if isinstance(found, Rejection):

@@ -14,7 +14,6 @@ from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.settings import Choices as KeptChoices
 from facerec_mqtt.settings import read_choices, write_choices
 from facerec_mqtt.web.household.assigning import Assigning
-from facerec_mqtt.web.household.checks import check_all
 from facerec_mqtt.web.household.commands import Forgetting, Recogniser
 from facerec_mqtt.web.household.errors import (
     ConflictError,
@@ -328,6 +327,9 @@ class Household:
 
     def checks(self) -> Checks:
         """Everything that recognition needs, tried again."""
+        # Imported when it is asked for: it is memory that a page at rest does without.
+        from facerec_mqtt.web.household.checks import check_all
+
         return check_all(self._folders, self._live.status)
 
     # --- Beneath
