@@ -256,8 +256,8 @@ def test_photos_that_are_chosen_before_the_page_can_take_them_are_taken(
     # Of two faces one is to be clicked; until then the photo is not shown a second time.
     page.get_by_role("button", name="Face 2").wait_for()
     listed = page.locator("[data-photo='several.jpg']")
+    expect(listed).to_have_count(1)
     expect(listed).to_be_hidden()
-    assert listed.count() == 1
     page.get_by_role("button", name="Face 2").click()
     expect(page.locator("[data-photo='several-face-2.jpg']")).to_be_visible()
     expect(listed).to_have_count(0)
