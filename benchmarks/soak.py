@@ -149,7 +149,7 @@ def rtsp_server(clips: Sequence[Path]) -> Iterator[list[str]]:
     assert server.stdin is not None
     assert server.stdout is not None
     mounts = {f"/{number}": [str(clip)] for number, clip in enumerate(clips)}
-    server.stdin.write(json.dumps({"port": 0, "mounts": mounts, "login": None}) + "\n")
+    server.stdin.write(json.dumps({"port": 0, "mounts": mounts, "login": None, "codec": "h264"}) + "\n")
     server.stdin.flush()
     word, _, port = server.stdout.readline().strip().partition(" ")
     if word != "ready":

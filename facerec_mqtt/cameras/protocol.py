@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from facerec_mqtt.cameras.streams.messages import StillUnchanged
+from facerec_mqtt.cameras.streams.messages import DecodedBy, StillUnchanged
 from facerec_mqtt.core.errors import CameraError
 
 
@@ -239,6 +239,8 @@ class ReaderRequest:
     """Degrees clockwise, by which its pictures are turned: 0, 90, 180 or 270."""
     tls_fingerprint: str | None
     """SHA-256 of the only certificate to trust, in hexadecimal digits."""
+    hardware: str | None = None
+    """As `CameraSettings.hardware_decoding`; `None` for off."""
 
 
 HANDED = frozenset(("mqtt", "frigate"))
@@ -331,6 +333,14 @@ class Failed:
         return CameraFailure(self.kind, self.status, self.place, self.detail, self.seconds)
 
 
-Status = Alive | Ready | Opened | FrameWritten | StillUnchanged | Failed
+Status = Alive | Ready | Opened | FrameWritten | StillUnchanged | DecodedBy | Failed
 """What a reader sends, on the pipe that it is started with."""
-STATUSES: tuple[type[Status], ...] = (Alive, Ready, Opened, FrameWritten, StillUnchanged, Failed)
+STATUSES: tuple[type[Status], ...] = (
+    Alive,
+    Ready,
+    Opened,
+    FrameWritten,
+    StillUnchanged,
+    DecodedBy,
+    Failed,
+)

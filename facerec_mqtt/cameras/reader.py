@@ -31,7 +31,7 @@ from facerec_mqtt.cameras.protocol import (
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.cameras.sources import Unchanged, open_source
-from facerec_mqtt.cameras.streams.messages import Scene, Seen, StillUnchanged
+from facerec_mqtt.cameras.streams.messages import DecodedBy, Scene, Seen, StillUnchanged
 from facerec_mqtt.core.child_process import from_line, to_line
 
 _ALIVE_EVERY_S = 0.25
@@ -84,6 +84,9 @@ def read(request: ReaderRequest, status: StatusPipe, frame: SharedFrame, service
     if source.is_prompted:
         status.send(Ready())
     for shot in source.shots:
+        if isinstance(shot, DecodedBy):
+            status.send(shot)
+            continue
         if isinstance(shot, Unchanged):
             status.send(StillUnchanged(shot.at_s))
             continue

@@ -17,7 +17,7 @@ import numpy as np
 from facerec_mqtt.cameras.network import Address, Login, Relay, ask_rtsp, connect
 from facerec_mqtt.cameras.pacing import Pacer
 from facerec_mqtt.cameras.protocol import FailureKind, ReaderRequest, failed
-from facerec_mqtt.cameras.streams.messages import Scene
+from facerec_mqtt.cameras.streams.messages import DecodedBy, Scene
 from facerec_mqtt.core.records import Image
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Source:
 
     fps: float
     """Frames a second that it has to give, of which those wanted are taken."""
-    shots: Iterator[Shot | Unchanged]
+    shots: Iterator[Shot | Unchanged | DecodedBy]
     """Its pictures, endlessly; ends by `CameraFailedError`."""
     is_prompted: bool = False
     """Whether it gives pictures only when something happens."""
@@ -202,7 +202,7 @@ def _live(container: "InputContainer", request: ReaderRequest, alive: Alive, sce
     from facerec_mqtt.cameras.streams.taking import take
 
     video = _video_of(container)
-    return Source(_fps_of(video), take(container, video, request.fps, alive, scene))
+    return Source(_fps_of(video), take(container, video, request.fps, alive, scene, request.hardware))
 
 
 # --- Files

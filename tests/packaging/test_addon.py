@@ -214,10 +214,11 @@ def test_the_schema_the_script_and_the_settings_know_the_same_names() -> None:
     names = dict(re.findall(r'^    "(\w+)": "(FACEREC_\w+)",$', script, re.MULTILINE))
     assert set(names) | {"cameras", "other_settings"} == set(CONFIG["schema"])
     assert set(names.values()) <= set(setting_names())
-    # The supervisor keeps passwords itself.
+    # The supervisor keeps passwords itself, and gives an app no device that it has not asked for.
     assert set(CONFIG["schema"]["cameras"][0]) == set(CameraSettings.model_fields) - {
         "password_file",
         "token_file",
+        "hardware_decoding",
     }
     assert set(CONFIG["options"]) <= set(CONFIG["schema"])
     translations = yaml.safe_load((ADDON / "translations" / "en.yaml").read_text(encoding="utf-8"))

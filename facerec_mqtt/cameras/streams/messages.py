@@ -31,3 +31,25 @@ class StillUnchanged:
     TYPE: ClassVar[str] = "unchanged"
     at_s: float
     """In seconds of `time.monotonic`."""
+
+
+class HardwareFault(StrEnum):
+    """Why a device does not decode a stream although that is asked for."""
+
+    NOT_BUILT_IN = "not_built_in"
+    """FFmpeg, as it is in PyAV here, cannot use such a device, or not for this codec."""
+    NO_DEVICE = "no_device"
+    """It is not there, or may not be used."""
+    REFUSED = "refused"
+    """It failed with the stream's pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBy:
+    """What decodes a stream, where a device is to."""
+
+    TYPE: ClassVar[str] = "decoded_by"
+    device: str | None
+    """"vaapi", "cuda" or "v4l2m2m"; `None` for none."""
+    fault: HardwareFault | None = None
+    """Why there is none."""

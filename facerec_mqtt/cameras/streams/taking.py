@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facerec_mqtt.cameras.pacing import Backlog, Pacer
 from facerec_mqtt.cameras.protocol import FailureKind, failed
 from facerec_mqtt.cameras.sources import Alive, Shot, Unchanged, bgr
+from facerec_mqtt.cameras.streams.decoder import Decoder
+from facerec_mqtt.cameras.streams.hardware import open_hardware
 from facerec_mqtt.cameras.streams.idling import Idling
-from facerec_mqtt.cameras.streams.messages import Scene
+from facerec_mqtt.cameras.streams.messages import DecodedBy, Scene
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 _MOST_BAD_PACKETS = 200
 # Each packet is a whole picture: those that are not wanted need not be decoded.
@@ -26,7 +26,8 @@ def take(
     fps: float,
     alive: Alive,
     scene: Callable[[], Scene],
-) -> Iterator[Shot | Unchanged]:
+    hardware: str | None = None,
+) -> Iterator[Shot | Unchanged | DecodedBy]:
     """Take every packet as it comes, so that none waits, and convert the pictures that are wanted.
 
     Args:
@@ -35,6 +36,7 @@ def take(
         fps: pictures a second that are wanted.
         alive: to be called whenever something has come.
         scene: what the service has seen.
+        hardware: which device is to decode it, where there is one; `None` for none.
 
     Raises:
         CameraFailedError: it has ended, or cannot be decoded.
@@ -42,7 +44,11 @@ def take(
     import av
 
     pacer, backlog, idling = Pacer(fps), Backlog(), Idling()
-    decoder = _Decoder(video, idling)
+    device = None
+    if hardware is not None:
+        device, decoded_by = open_hardware(hardware, video.codec_context)
+        yield decoded_by
+    decoder = Decoder(video.codec_context, idling, device)
     has_whole_pictures = video.codec_context.name in _WHOLE_PICTURES
     bad, decoded = 0, False
     try:
@@ -66,6 +72,8 @@ def take(
                 if bad >= _MOST_BAD_PACKETS:
                     raise
                 continue
+            if (fault := decoder.take_fault()) is not None:
+                yield fault
             for frame in frames:
                 bad, decoded = 0, True
                 alive()
@@ -80,29 +88,3 @@ def take(
     if bad > (1 if decoded else 0):
         raise failed(FailureKind.UNDECODABLE, detail=video.codec_context.name)
     raise failed(FailureKind.ENDED)
-
-
-class _Decoder:
-    """Decodes packets that may not have been preceded by all of those before them."""
-
-    def __init__(self, video: "VideoStream", idling: Idling) -> None:
-        self._context = video.codec_context
-        self._idling = idling
-        self._is_drained = False
-
-    def frames(self, packets: "list[Packet[Any]]") -> "list[VideoFrame]":
-        """The pictures that the last packet completes; an `InvalidDataError` where there are none."""
-        if self._is_drained or len(packets) > 1:
-            # What is kept in the decoder belongs to a key frame that was decoded alone.
-            self._context.flush_buffers()
-            self._is_drained = False
-        frames: list[VideoFrame] = []
-        for packet in packets:
-            frames = self._context.decode(packet)
-        if self._idling.idles and not frames:
-            # Some streams have it wait for the next picture, which will not come.
-            frames = self._context.decode(None)
-            self._is_drained = True
-            if not frames:
-                self._idling.give_up()
-        return frames

@@ -91,6 +91,7 @@ class ReaderProcess:
                 open_timeout_s=_OPEN_FACTOR * settings.read_timeout_s,
                 transport=settings.transport,
                 rotate=settings.rotate,
+                hardware=None if settings.hardware_decoding == "off" else settings.hardware_decoding,
                 tls_fingerprint=settings.tls_fingerprint,
             )
         )

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from facerec_mqtt.cameras.protocol import CameraFailure, Opened
+from facerec_mqtt.cameras.streams.messages import DecodedBy, HardwareFault
 
 if TYPE_CHECKING:
     from facerec_mqtt.settings import CameraSettings
 _log = logging.getLogger(__name__)
+_HARDWARE_FAULTS = {
+    HardwareFault.NOT_BUILT_IN: "PyAV is built without it here, or without it for this codec",
+    HardwareFault.NO_DEVICE: "there is no such device here, or this user may not open it",
+    HardwareFault.REFUSED: "the device failed with this stream",
+}
 OnStatus = Callable[[str, bool, CameraFailure | None], None]
 """Called on a change with the camera's slug, whether it gives pictures, and why it does not."""
 
@@ -44,6 +50,7 @@ class CameraStatus:
         self.info, self._warning = (logging.INFO, logging.WARNING) if logged else (logging.DEBUG,) * 2
         self._lost_s = 0.0
         self._reported: CameraFailure | None = None
+        self._decoded_by: DecodedBy | None = None
         self.online: bool | None = None
         """Whether it gives pictures; `None` before that is known."""
         self.failure: CameraFailure | None = None
@@ -68,6 +75,19 @@ class CameraStatus:
             _log.log(self.info, 'Camera "%s" is back after %.0f s', name, away_s)
         self.online, self.failure = True, None
         self._call(online=True, failure=None)
+
+    def report_decoder(self, decoded_by: DecodedBy) -> None:
+        """It is decoded by a device, or is not, although that is asked for; logged where it has changed."""
+        if decoded_by == self._decoded_by:
+            return
+        self._decoded_by = decoded_by
+        name, wanted = self._settings.name, self._settings.hardware_decoding
+        if decoded_by.fault is None:
+            _log.log(self.info, 'Camera "%s" is decoded by %s', name, decoded_by.device)
+        else:
+            reason = _HARDWARE_FAULTS[decoded_by.fault]
+            sentence = 'Camera "%s" is decoded by the processor: hardware_decoding is %s, and %s'
+            _log.log(self.info, sentence, name, wanted, reason)
 
     def report_lost(self, failure: CameraFailure) -> None:
         """It gives none, and why; also where that has been so before."""

@@ -25,7 +25,7 @@ from facerec_mqtt.cameras.protocol import (
     Want,
 )
 from facerec_mqtt.cameras.shared_frame import SharedFrame
-from facerec_mqtt.cameras.streams.messages import Scene, StillUnchanged
+from facerec_mqtt.cameras.streams.messages import DecodedBy, Scene, StillUnchanged
 from facerec_mqtt.cameras.supervision.reader_process import READER_EXITED, ReaderProcess, open_within_s
 from facerec_mqtt.cameras.supervision.status import CameraCounters, CameraStatus, OnStatus
 from facerec_mqtt.core.records import Frame
@@ -316,6 +316,8 @@ class Camera:
                         # Where what came was no picture, the next may be none either.
                         if self._status.failure is None or not self._status.failure.is_of_picture:
                             self._report_online(None)
+                    case DecodedBy():
+                        self._status.report_decoder(message)
                     case StillUnchanged():
                         self._on_unchanged(message.at_s)
                     case Opened():

@@ -63,6 +63,9 @@ class CameraSettings(Group):
     tls_fingerprint: OptionalText = None
     """SHA-256 of the camera's own certificate in hexadecimal, for https:// and rtsps://; no other is
     accepted."""
+    hardware_decoding: Literal["off", "auto", "vaapi", "cuda", "v4l2m2m"] = "off"
+    """Which device of this machine decodes the stream, where it is there and can; `auto` for the first of
+    them that can. Otherwise the processor does, as with `off`."""
 
     @field_validator("name")
     @classmethod
