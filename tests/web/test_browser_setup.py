@@ -158,6 +158,12 @@ def test_a_camera_is_found_and_added(setup: SetupPage, open_tab: OpenTab, size: 
         assert tab.serious() == []
         dialog.get_by_role("button", name="Find").click()
 
+    find("127.0.0.1:70000", PASSWORD)
+    # What is no address is said where it was written, and nothing has to be written again.
+    page.locator("#find .problem").wait_for()
+    assert page.get_by_label("Password").input_value() == PASSWORD
+    tab.problems.clear()  # the console shows the status of the answer
+    tab.click("Cancel")
     find("127.0.0.1:1", PASSWORD)
     tab.shows("There is no connection to it")
     with onvif_camera(OnvifCamera()) as address:

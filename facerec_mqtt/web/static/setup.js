@@ -25,7 +25,9 @@ async function find(form) {
   const asked = {}
   if (address.value.trim()) asked.address = address.value.trim()
   if (username.value) Object.assign(asked, { username: username.value, password: password.value })
-  form.closest('dialog').close()
+  const dialog = form.closest('dialog')
+  const typed = password.value
+  dialog.close()
   password.value = ''
   const list = document.getElementById('found-cameras')
   list.hidden = false
@@ -35,7 +37,10 @@ async function find(form) {
     list.replaceChildren(...(nothing ? [element('li', {}, element('p', {}, nothing))] : cameras.map((each) => shown(each, asked))))
   } catch (error) {
     list.hidden = true
-    throw error
+    if (!error.isOfInput) throw error
+    dialog.showModal()
+    password.value = typed
+    complainAt(address, error)
   }
 }
 

@@ -88,6 +88,7 @@ def test_what_one_box_makes_all_use_also_one_that_was_off_and_a_rollback_travels
     assert len(set(memories)) == 1
     assert memories[0] is not None
     assert (memories[0].stamp.order, memories[0].stamp.node) == (3, "barn")
+    assert [box.models and box.models.made_by for box in (*both, off)] == ["barn", None, "barn"]
     step_until([*both, off], lambda: acknowledged(broker, "cellar").version == first)
     # What the broker has is encrypted, and only of the last model.
     kept = broker.retained()
