@@ -15,7 +15,7 @@ from pathlib import Path
 from facerec_mqtt import __version__
 from facerec_mqtt.cli.setup.arguments import add_parsers
 from facerec_mqtt.core.errors import FacerecError
-from facerec_mqtt.settings import Settings, load_settings
+from facerec_mqtt.settings import Role, Settings, load_settings
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--explain", action="store_true", help="log of each face why it was named, doubted or refused"
     )
+    run.add_argument("--role", choices=list(map(str, Role)), help="this box's part in a house of several")
     run.set_defaults(command=_run)
 
     rebuild = commands.add_parser("rebuild", help="make the family's model from the enrollment folder")
@@ -226,7 +227,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.settings import configure_logging, settings_origin
 
     origin = settings_origin(arguments.env_file)
-    settings = _settings(arguments)
+    settings = _settings(arguments).with_role(arguments.role)
     configure_logging(settings)
     return run_service(settings, origin, explain=arguments.explain)
 

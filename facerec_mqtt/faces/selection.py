@@ -7,7 +7,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from facerec_mqtt.core.records import AlignedFace, Detection, Image, Vectors
+from facerec_mqtt.core.records import AlignedFace, Detection, Image, Refusal, Vectors
 from facerec_mqtt.core.rejections import Place, Rejection, RejectionCode
 from facerec_mqtt.faces.alignment import align
 
@@ -59,6 +59,43 @@ class SelectedFace:
     """How many the photo shows."""
     place: Place
     """Where in the photo it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundFace:
+    """A face of a camera's picture, cut out."""
+
+    detection: Detection
+    face: AlignedFace
+    refusal: Refusal | None
+    """Why it is too poor to be embedded; `None` where it is good enough."""
+
+
+def find_and_align(
+    detector: Detector, image: Image, min_face_px: float, min_sharpness: float
+) -> tuple[FoundFace, ...]:
+    """Find the faces of a picture, cut them out, and see which can be named at all.
+
+    Args:
+        detector: whose faces are wanted.
+        image: (H, W, 3) uint8 BGR.
+        min_face_px: narrower faces are refused, in pixels of `image`.
+        min_sharpness: blurrier faces are refused; see `AlignedFace.sharpness`.
+
+    Returns:
+        All of them, the detector's surest first.
+    """
+    return tuple(
+        FoundFace(detection, face, _refuse(face, min_face_px, min_sharpness))
+        for detection in find_faces(detector, image)
+        for face in [align(image, detection)]
+    )
+
+
+def _refuse(face: AlignedFace, min_face_px: float, min_sharpness: float) -> Refusal | None:
+    if face.width_px < min_face_px:
+        return "face too small"
+    return "blurred" if face.sharpness < min_sharpness else None
 
 
 def find_faces(detector: Detector, image: Image) -> tuple[Detection, ...]:

@@ -26,10 +26,10 @@ class VisitRecorder:
     Args:
         writer: writes them.
         service: node id of the service.
-        groups: of strangers.
+        groups: of strangers; `None` where no embedding may be kept, so that nobody is known to come again.
     """
 
-    def __init__(self, writer: HistoryWriter, service: str, groups: StrangerGroups) -> None:
+    def __init__(self, writer: HistoryWriter, service: str, groups: StrangerGroups | None) -> None:
         self._writer = writer
         self._service = service
         self._groups = groups
@@ -50,7 +50,7 @@ class VisitRecorder:
             clock: the wall clock.
         """
         self._writer.start()
-        self._writer.load_groups(self._groups)
+        self._load_groups()
         self._seen_due_s = self._groups_due_s = self._prune_due_s = -math.inf
         self._open = {visit.visit_id: visit for visit in resumed}
         self._writer.end_open(self._service, frozenset(self._open))
@@ -83,6 +83,8 @@ class VisitRecorder:
     def stranger(self, change: PresenceChange) -> StrangerSeen | None:
         """Find out which stranger was seen; `None` for everybody else, and where no visits are kept."""
         if change.kind != "stranger" or change.pooled is None or not self._writer.is_on:
+            return None
+        if self._groups is None:
             return None
         return self._groups.join(change.visit_id, change.pooled.vector)
 
@@ -128,11 +130,12 @@ class VisitRecorder:
         before, self._open = self._open, {visit.visit_id: visit for visit in open_visits}
         for visit_id in before.keys() - self._open.keys():
             self._writer.end(visit_id, clock.epoch(before[visit_id].last_seen_s))
-            if (pooled := before[visit_id].pooled) is not None and before[visit_id].person is None:
+            pooled = before[visit_id].pooled
+            if self._groups is not None and pooled is not None and before[visit_id].person is None:
                 self._writer.improve(visit_id, self._groups.embedding(pooled.vector))
         if now_s >= self._groups_due_s:
             self._groups_due_s = now_s + _GROUPS_EVERY_S
-            self._writer.load_groups(self._groups)
+            self._load_groups()
         if now_s >= self._seen_due_s:
             self._seen_due_s = now_s + _SEEN_EVERY_S
             self._write_seen(clock)
@@ -185,8 +188,16 @@ class VisitRecorder:
 
     def _put(self, visit: VisitRecord, pooled: PooledEmbedding | None = None) -> None:
         self._of_this_run.append(visit.visit_id)
-        embedding = None if pooled is None else self._groups.embedding(pooled.vector)
-        self._writer.put(visit, embedding, done=lambda: self._groups.written(visit.visit_id))
+        groups = self._groups
+        if groups is None:
+            self._writer.put(visit, None, done=lambda: None)
+            return
+        embedding = None if pooled is None else groups.embedding(pooled.vector)
+        self._writer.put(visit, embedding, done=lambda: groups.written(visit.visit_id))
+
+    def _load_groups(self) -> None:
+        if self._groups is not None:
+            self._writer.load_groups(self._groups)
 
     def _write_seen(self, clock: Clock) -> None:
         if self._open:

@@ -6,6 +6,7 @@ Nothing here reads a clock: times are arguments, in seconds.
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import get_args
 
 from facerec_mqtt.core.records import PresenceChange, Refusal, Sighting
@@ -66,6 +67,8 @@ class Snapshot:
     latency_ms: Mapping[float, float]
     """Quantile to milliseconds from a frame's capture to what follows from it; empty before the first."""
     broker: BrokerCounts
+    questions: Mapping[str, int] = field(default_factory=dict)
+    """Between boxes of a house, where this one asks or answers."""
 
     def as_json(self) -> dict[str, object]:
         """The payload of docs/MQTT.md."""
@@ -98,6 +101,7 @@ class Snapshot:
                 }
                 for slug, counts in self.cameras.items()
             },
+            **({"questions": dict(self.questions)} if self.questions else {}),
         }
 
 
@@ -160,7 +164,11 @@ class Metrics:
             self._cameras[change.camera].changes[change.kind] += 1
 
     def snapshot(
-        self, now_s: float, cameras: Mapping[str, tuple[int, int]], broker: BrokerCounts
+        self,
+        now_s: float,
+        cameras: Mapping[str, tuple[int, int]],
+        broker: BrokerCounts,
+        questions: Mapping[str, int] = MappingProxyType({}),
     ) -> Snapshot:
         """All counts as they are now.
 
@@ -168,6 +176,7 @@ class Metrics:
             now_s: the time.
             cameras: by slug, the frames that a camera gave, and how often it was opened again.
             broker: as the publisher counts them.
+            questions: between boxes of a house, where this one asks or answers.
         """
         ordered = sorted(self._latencies_s)
         return Snapshot(
@@ -193,4 +202,5 @@ class Metrics:
             if ordered
             else {},
             broker,
+            questions,
         )

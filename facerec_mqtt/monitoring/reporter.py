@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from facerec_mqtt.monitoring.metrics import BrokerCounts, Metrics, Snapshot
 from facerec_mqtt.monitoring.overload import FrameTotals, Overload, OverloadMonitor
@@ -43,13 +44,20 @@ class CountsReporter:
     _publish_at_s: float = 0.0
     _show_at_s: float = 0.0
 
-    def report(self, now_s: float, cameras: Mapping[str, CameraTotals], broker: BrokerCounts) -> None:
+    def report(
+        self,
+        now_s: float,
+        cameras: Mapping[str, CameraTotals],
+        broker: BrokerCounts,
+        questions: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Report what is due; to be called a few times a second.
 
         Args:
             now_s: the time.
             cameras: by slug.
             broker: as the publisher counts.
+            questions: between boxes of a house, where this one asks or answers.
         """
         totals = cameras.values()
         self._warn(
@@ -59,7 +67,7 @@ class CountsReporter:
         if not publish and (self.endpoint is None or now_s < self._show_at_s):
             return
         counts = {slug: (each.frames, each.reconnects) for slug, each in cameras.items()}
-        snapshot = self.metrics.snapshot(now_s, counts, broker)
+        snapshot = self.metrics.snapshot(now_s, counts, broker, questions)
         if publish:
             self._publish_at_s = now_s + self.interval_s
             self.publish(snapshot)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
@@ -67,12 +67,40 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """What a message says of the answer to it, or an answer of what it answers."""
+
+    topic: str | None
+    """Where the answer is to go; `None` in an answer."""
+    correlation: bytes
+    """The same in both."""
+
+    @classmethod
+    def of(cls, message: MQTTMessage) -> Self | None:
+        """What a message says; `None` where nothing of it can be told apart."""
+        correlation = getattr(message.properties, "CorrelationData", None)
+        if not isinstance(correlation, bytes) or not correlation:
+            return None
+        topic = getattr(message.properties, "ResponseTopic", None)
+        return cls(topic if isinstance(topic, str) else None, correlation)
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A message came."""
 
     topic: str
     payload: bytes
     retained: bool
+    reply_to: ReplyTo | None = None
+    """Where an answer is wanted, which only MQTT 5 can say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """The broker has taken a subscription back."""
+
+    message_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,7 @@ class Wake:
     """Whoever owns the connection has something to do on its thread."""
 
 
-Signal = Connected | Lost | Acknowledged | Subscribed | Received | Stop | Wake
+Signal = Connected | Lost | Acknowledged | Subscribed | Unsubscribed | Received | Stop | Wake
 Signals = queue.SimpleQueue[Signal]
 
 
@@ -257,6 +285,9 @@ def _set_callbacks(client: Client, put: Callable[[Signal], None]) -> None:
     ) -> None:
         put(Subscribed(message_id, any(code.is_failure for code in codes)))
 
+    def on_unsubscribe(_client: Client, _user: object, message_id: int, *_: object) -> None:
+        put(Unsubscribed(message_id))
+
     def on_message(_client: Client, _user: object, message: MQTTMessage) -> None:
         # A topic that is not UTF-8 is none of ours.
         with contextlib.suppress(UnicodeDecodeError):
@@ -267,6 +298,7 @@ def _set_callbacks(client: Client, put: Callable[[Signal], None]) -> None:
     client.on_disconnect = on_disconnect
     client.on_publish = on_publish
     client.on_subscribe = on_subscribe
+    client.on_unsubscribe = on_unsubscribe
     client.on_message = on_message
 
 

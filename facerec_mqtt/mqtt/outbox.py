@@ -13,8 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from facerec_mqtt.mqtt.connection import ReplyTo
+from facerec_mqtt.mqtt.size_limit import SizeLimit, packet_bytes
 
 logger = logging.getLogger(__name__)
 MAX_AGE_S = 600.0
@@ -22,8 +29,8 @@ MAX_AGE_S = 600.0
 MAX_WAITING = 256
 SUSPECT_S = 5.0
 """A connection that breaks within this time of sending a message may have broken because of its size."""
-MIN_GUESS_BYTES = 1024
-"""No broker is taken for one that refuses messages of this size unless it says so; events are smaller."""
+EXCHANGE_QOS = 0
+"""Of questions and answers: who waits for an answer asks again sooner than a broker sends again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,71 +48,6 @@ class _Sent:
     message: _Message | None
     emptied: bool
     """Whether it empties a retained topic."""
-
-
-def packet_bytes(topic: str, payload_bytes: int) -> int:
-    """Size of a message as the broker counts it: the whole PUBLISH packet of QoS 1 in MQTT 5.
-
-    See MQTT 5.0, sections 2.1.4 and 3.3: a byte, the length, the topic with its length, the identifier, no
-    properties.
-    """
-    rest = 2 + len(topic.encode()) + 2 + 1 + payload_bytes
-    return 1 + max(1, -(-rest.bit_length() // 7)) + rest
-
-
-class SizeLimit:
-    """The largest message that the broker takes: as it says, or as its connections show.
-
-    A broker with MQTT 3.1.1 cannot declare it, and ends the connection. Where two connections in a row break
-    just after something large was sent, and before it was acknowledged, nothing as large is sent again; from
-    then on, one connection is enough for what is larger than all that was acknowledged.
-    """
-
-    def __init__(self) -> None:
-        self._declared: int | None = None
-        self._guessed: int | None = None
-        self._suspected: int | None = None
-        self._proven = 0
-
-    @property
-    def bytes(self) -> int | None:
-        """In bytes, of the whole packet; `None` when nothing is known."""
-        known = [limit for limit in (self._declared, self._guessed) if limit is not None]
-        return min(known, default=None)
-
-    @property
-    def is_guess(self) -> bool:
-        """Whether the broker has not said so itself."""
-        return self.bytes != self._declared
-
-    def connected(self, declared: int | None) -> None:
-        """There is a connection to a broker that declares this limit."""
-        self._declared = declared
-
-    def acknowledged(self, size: int) -> None:
-        """The broker has taken a message of this size."""
-        self._proven = max(self._proven, size)
-
-    def lost(self, largest: int | None, *, certain: bool) -> bool:
-        """A connection broke.
-
-        Args:
-            largest: size of the largest message that was just sent and not acknowledged; `None` when there
-                was none, or when this connection has taken a larger one.
-            certain: whether the broker says that a message was too large.
-
-        Returns:
-            Whether size may be the cause.
-        """
-        unlikely = largest is None or largest < MIN_GUESS_BYTES or self._declared is not None
-        if largest is None or (unlikely and not certain):
-            self._suspected = None
-            return False
-        known_kind = self._guessed is not None and largest > self._proven
-        if certain or known_kind or self._suspected is not None:
-            self._guessed = min(largest, self._suspected or largest) - 1
-        self._suspected = largest
-        return True
 
 
 class Outbox:
@@ -222,6 +164,34 @@ class Outbox:
         """Send something now, or never when there is no connection."""
         with self._lock:
             self._send(topic, payload, retain=retain)
+
+    def exchange(self, topic: str, payload: bytes, reply_to: ReplyTo, *, expiry_s: int) -> bool:
+        """Send a question, or the answer to one, now and only once; needs MQTT 5.
+
+        Args:
+            topic: where.
+            payload: what.
+            reply_to: where the answer is to go, and what tells it from others.
+            expiry_s: the broker drops it when it could not pass it on within so many seconds.
+
+        Returns:
+            Whether it is on its way.
+        """
+        properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.MessageExpiryInterval = expiry_s
+        properties.CorrelationData = reply_to.correlation
+        if reply_to.topic is not None:
+            properties.ResponseTopic = reply_to.topic
+        with self._lock:
+            size = packet_bytes(topic, len(payload)) + len(properties.pack())
+            limit = self._limit.bytes
+            if self._client is None:
+                return False
+            if limit is not None and size > limit:
+                self._log_too_large(topic, size)
+                return False
+            sent = self._client.publish(topic, payload, qos=EXCHANGE_QOS, properties=properties)
+            return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def enqueue(self, topic: str, make: Callable[[float], bytes]) -> None:
         """Send something that happened, now or as soon as there is a connection.

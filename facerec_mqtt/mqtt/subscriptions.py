@@ -3,6 +3,7 @@
 import logging
 import queue
 import secrets
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from enum import Enum, auto
 
 from paho.mqtt.client import Client, MQTTMessage
 
-from facerec_mqtt.mqtt.connection import Lost, Received, Subscribed, connection
+from facerec_mqtt.mqtt.connection import Lost, Received, ReplyTo, Subscribed, connection
 from facerec_mqtt.mqtt.failures import ConnectionFailedError
 from facerec_mqtt.settings import MqttSettings
 
@@ -47,6 +48,8 @@ class Subscription:
     on_access: Callable[[Access], None] = _ignore_access
     """Called on each connection and at its end, in another thread."""
     qos: int = 1
+    joins: bool = False
+    """Whether it waits for `Subscriptions.join`, also on later connections."""
 
 
 class Arrivals:
@@ -73,33 +76,69 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._by_filter: defaultdict[str, list[Subscription]] = defaultdict(list)
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self._left: set[str] = set()
         self._asked: dict[int, str] = {}
-        """Filters by the id of the message that subscribes to them."""
+        """Filters by the id of the message that subscribes to them, or takes that back."""
 
     def add(self, subscription: Subscription) -> None:
         """Add one; only before the first connection."""
         self._by_filter[subscription.topic_filter].append(subscription)
+        if subscription.joins:
+            self._left.add(subscription.topic_filter)
 
     def opened(self, client: Client) -> None:
         """Subscribe to all on a connection."""
-        self._asked = {}
-        for topic_filter, subscriptions in self._by_filter.items():
-            client.message_callback_add(topic_filter, _taker(subscriptions))
-            qos = max(each.qos for each in subscriptions)
-            _, message_id = client.subscribe(topic_filter, qos)
-            if message_id is not None:
-                self._asked[message_id] = topic_filter
+        with self._lock:
+            self._asked, self._client = {}, client
+            for topic_filter, subscriptions in self._by_filter.items():
+                client.message_callback_add(_shared(topic_filter), _taker(subscriptions))
+                if topic_filter not in self._left:
+                    self._subscribe(client, topic_filter)
+
+    def join(self, topic_filter: str) -> None:
+        """Subscribe to one that waits for this, now and on later connections. Any thread may call it."""
+        with self._lock:
+            self._left.discard(topic_filter)
+            if self._client is not None:
+                self._subscribe(self._client, topic_filter)
+
+    def leave(self, topic_filter: str) -> None:
+        """Take one back, now and on later connections; nothing comes by it once it is told to be closed."""
+        with self._lock:
+            self._left.add(topic_filter)
+            if self._client is not None:
+                _, message_id = self._client.unsubscribe(topic_filter)
+                if message_id is not None:
+                    self._asked[message_id] = topic_filter
+
+    def _subscribe(self, client: Client, topic_filter: str) -> None:
+        qos = max(each.qos for each in self._by_filter[topic_filter])
+        _, message_id = client.subscribe(topic_filter, qos)
+        if message_id is not None:
+            self._asked[message_id] = topic_filter
 
     def answered(self, message_id: int, *, refused: bool) -> bool:
         """Take in the broker's answer; returns whether it is that to one of these."""
-        topic_filter = self._asked.get(message_id)
+        with self._lock:
+            topic_filter = self._asked.get(message_id)
         if topic_filter is None:
             return False
         self._tell(topic_filter, Access.DENIED if refused else Access.OPEN)
         return True
 
+    def taken_back(self, message_id: int) -> None:
+        """Take in that the broker has taken a subscription back."""
+        with self._lock:
+            topic_filter = self._asked.get(message_id)
+        if topic_filter is not None:
+            self._tell(topic_filter, Access.CLOSED)
+
     def closed(self) -> None:
         """Take in that the connection has ended, or could not be made."""
+        with self._lock:
+            self._client = None
         for topic_filter in self._by_filter:
             self._tell(topic_filter, Access.CLOSED)
 
@@ -111,9 +150,14 @@ class Subscriptions:
                 _log.exception('Unexpected error about the topic "%s"', topic_filter)
 
 
+def _shared(topic_filter: str) -> str:
+    """What a filter matches, also one that clients share, so that each message reaches one of them."""
+    return topic_filter.split("/", 2)[2] if topic_filter.startswith("$share/") else topic_filter
+
+
 def _taker(subscriptions: Sequence[Subscription]) -> Callable[[Client, object, MQTTMessage], None]:
     def take(_client: Client, _user: object, message: MQTTMessage) -> None:
-        received = Received(message.topic, bytes(message.payload), message.retain)
+        received = Received(message.topic, bytes(message.payload), message.retain, ReplyTo.of(message))
         for subscription in subscriptions:
             try:
                 subscription.take(received)

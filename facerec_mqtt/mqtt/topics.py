@@ -42,7 +42,7 @@ class Topics:
         return self.base if self.house is None else self.box(self.node_id)
 
     def box(self, node: str, leaf: str = "") -> str:
-        """A box's "status", "claims" or "holds"; without one, what its own topics begin with."""
+        """A box's "status", "claims", "holds" or "answers"; without one, what its own topics begin with."""
         return f"{self.base}/box/{node}" + (f"/{leaf}" if leaf else "")
 
     @property
@@ -59,6 +59,16 @@ class Topics:
         """The person, by slug, whose state a topic is; `None` for other topics."""
         match = _PERSON.fullmatch(topic, len(self.base)) if topic.startswith(self.base) else None
         return None if match is None else match[1]
+
+    @property
+    def house_questions(self) -> str:
+        """Where boxes without a model ask who is in a picture."""
+        return f"{self.base}/house/ask"
+
+    @property
+    def shared_questions(self) -> str:
+        """Filter for those questions, of which each reaches one of all that answer."""
+        return f"$share/recognisers/{self.house_questions}"
 
     def of_house(self) -> Self:
         """The topics by which the house appears in Home Assistant, as a service without cameras."""

@@ -6,10 +6,12 @@ from facerec_mqtt.presence.review import KeptLooks, Review, ScorePoint, picture_
 from facerec_mqtt.presence.state import Presence
 from facerec_mqtt.presence.state_file import StateFile, remove_person, state_files
 from facerec_mqtt.presence.tracks.tracking import SettledFaces
+from facerec_mqtt.presence.tracks.votes import Judge
 from facerec_mqtt.presence.visits import Visits, new_visit_id
 
 __all__ = [
     "Explanation",
+    "Judge",
     "KeptLooks",
     "Presence",
     "Review",

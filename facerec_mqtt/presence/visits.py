@@ -82,6 +82,12 @@ class Visits:
             changes += self._decide(camera, state, track, judge)
         return tuple(changes)
 
+    def copy_of(self, camera: str) -> "Visits":
+        """What is known of a camera, to try out what a frame would change; for any thread."""
+        tried, view = Visits(self._settings, lambda: "", votes=self._votes), self._cameras.get(camera)
+        tried._visitors, tried._cameras = self._visitors, {} if view is None else {camera: view.copy()}
+        return tried
+
     def unchanged(self, camera: str, at_s: float) -> None:
         """Nothing has moved since the last frame that was searched: who was in it is still there."""
         state = self._cameras.get(camera)
@@ -159,7 +165,7 @@ class Visits:
         """A camera is switched off: everybody before it departs at once."""
         state = self._cameras.pop(camera, CameraView())
         return tuple(
-            _departed(camera, visit, at_s, Departure.CAMERA_SWITCHED_OFF)
+            visit.departed(camera, at_s, Departure.CAMERA_SWITCHED_OFF)
             for visit in state.visits
             if visit.person is not None and not visit.is_visitor
         )
@@ -334,7 +340,7 @@ class Visits:
     ) -> list[PresenceChange]:
         """End a visit. The end of a known visitor's or a stranger's is no event."""
         state.release(visit)
-        return [] if visit.person is None or visit.is_visitor else [_departed(camera, visit, at_s, reason)]
+        return [] if visit.person is None or visit.is_visitor else [visit.departed(camera, at_s, reason)]
 
     def _drop_tracks(self, camera: str, gone: Sequence[Track]) -> None:
         state = self._cameras[camera]
@@ -342,7 +348,3 @@ class Visits:
             state.tracks.remove(track)
             if track.person is None and track.stranger is None and track.announced is None:
                 self._explain(Explanation.of(camera, track.tally, "nobody"))
-
-
-def _departed(camera: str, visit: Visit, at_s: float, reason: Departure) -> PresenceChange:
-    return PresenceChange(camera, visit.person, "departed", at_s, visit.visit_id, 0, 0, None, reason)

@@ -56,6 +56,7 @@ from facerec_mqtt.recognition.recognizer import (
     cohort_digest,
     family_arrays,
     prepare,
+    recognitions,
 )
 from facerec_mqtt.recognition.saved_report import KeptVersion, SavedReport, kept_versions, roll_back
 
@@ -102,6 +103,7 @@ __all__ = [
     "prepare",
     "read_arrays",
     "rebuilding",
+    "recognitions",
     "roll_back",
     "save_model",
     "score_at",

@@ -7,7 +7,7 @@ nobody is named.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +30,8 @@ from facerec_mqtt.faces import (
     Detector,
     Embedder,
     FaceDetector,
-    align,
-    find_faces,
+    FoundFace,
+    find_and_align,
     load_cohort,
 )
 from facerec_mqtt.recognition.calibration import Calibration, Gallery, Normaliser
@@ -229,15 +229,9 @@ class Recognizer:
         Returns:
             All faces found, the detector's surest first, also those that are not named.
         """
-        detections = find_faces(self._detector, image)
-        faces = [align(image, detection) for detection in detections]
-        refusals = [self._refuse(face, min_face_px, min_sharpness) for face in faces]
-        good = [face for face, refusal in zip(faces, refusals, strict=True) if refusal is None]
-        answers = iter(self._identify(good, min_margin))
-        return tuple(
-            Recognition(detection, face, *(next(answers) if refusal is None else (_nobody(refusal), None)))
-            for detection, face, refusal in zip(detections, faces, refusals, strict=True)
-        )
+        found = find_and_align(self._detector, image, min_face_px, min_sharpness)
+        good = [each.face for each in found if each.refusal is None]
+        return recognitions(found, self.identify(good, min_margin=min_margin))
 
     def identify_visit(self, pooled: PooledEmbedding, *, min_margin: float = 0.1) -> Identification:
         """As `Family.identify_visit`; without a model everybody is nobody."""
@@ -249,20 +243,44 @@ class Recognizer:
         """One face's embedding, (D,) float32 of unit length: it needs no model. In any thread."""
         return np.asarray(self._backbone.embed([face])[0], np.float32)
 
-    def _refuse(self, face: AlignedFace, min_face_px: float, min_sharpness: float) -> Refusal | None:
-        if face.width_px < min_face_px:
-            return "face too small"
-        return "blurred" if face.sharpness < min_sharpness else None
-
-    def _identify(
-        self, faces: Sequence[AlignedFace], min_margin: float
+    def identify(
+        self, faces: Sequence[AlignedFace], *, min_margin: float = 0.1
     ) -> list[tuple[Identification, NDArray[np.float32]]]:
+        """Name faces that were found and cut out.
+
+        Args:
+            faces: each is good enough to be embedded.
+            min_margin: the least lead over the runner-up, [0, 1].
+
+        Returns:
+            Of each who it is, and its embedding, (D,) float32 of unit length.
+        """
         if not faces:
             return []
         vectors = self._backbone.embed(faces)
         if self._family is None:
             return [(_nobody("no model"), vector) for vector in vectors]
         return list(zip(self._family.identify(vectors, min_margin=min_margin), vectors, strict=True))
+
+
+def recognitions(
+    found: Sequence[FoundFace], answers: Iterable[tuple[Identification, NDArray[np.float32]]]
+) -> tuple[Recognition, ...]:
+    """Put together what was found and who it is.
+
+    Args:
+        found: all faces of a picture.
+        answers: who each is that was not refused, and its embedding, in their order.
+    """
+    named = iter(answers)
+    return tuple(
+        Recognition(
+            each.detection,
+            each.face,
+            *(next(named) if each.refusal is None else (_nobody(each.refusal), None)),
+        )
+        for each in found
+    )
 
 
 def prepare(model: FamilyModel, backbone_digest: str, cohort: Cohort) -> Family:

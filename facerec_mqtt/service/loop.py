@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from facerec_mqtt import __version__
 from facerec_mqtt.cameras import ForkServer
@@ -19,7 +18,7 @@ from facerec_mqtt.core.records import CaptureState, Image, PresenceChange, famil
 from facerec_mqtt.enrollment import CaptureController
 from facerec_mqtt.enrollment.changes import AssignmentController
 from facerec_mqtt.faces import face_jpeg
-from facerec_mqtt.history import FILE, HistoryWriter, StrangerGroups, VisitRecorder
+from facerec_mqtt.history import FILE, HistoryWriter, VisitRecorder
 from facerec_mqtt.monitoring import CountsReporter, Endpoint, Heartbeat, Metrics
 from facerec_mqtt.mqtt import Assign, Capture, Enable, Rebuild, StopCapture
 from facerec_mqtt.presence import Explanation, Presence, Review, StateFile, Visits, announcement
@@ -32,10 +31,11 @@ from facerec_mqtt.service.frames.search import FrameSearch
 from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 from facerec_mqtt.service.frames.workers import SearchWorkers
 from facerec_mqtt.service.house.house import House
-from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.page_feed import PageFeed
 from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.restart import Restart
+from facerec_mqtt.service.roles.parts import Part, Watch
+from facerec_mqtt.service.roles.remote import NO_MODEL_HERE
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        recognizer: Recognizer,
+        part: Part,
         publisher: Publisher,
         clock: WallClock,
         *,
@@ -76,7 +76,7 @@ class Service:
         }
         cameras = [(each.settings, each.camera) for each in self._cameras.values()]
         listen_for_cameras(publisher, settings.frigate, cameras)
-        self._models = ModelManager(settings, recognizer)
+        self._part, self._models = part, part.models
         self._house = House.of(settings, publisher, __version__)
         self._captures = CaptureController(settings.enrollment_dir, publisher, clock)
         self._review = Review(settings, clock)
@@ -84,8 +84,7 @@ class Service:
         self._assignments = AssignmentController(
             settings.enrollment_dir, settings.review.folder, settings.model_dir, history, publisher
         )
-        groups = StrangerGroups(recognizer.shipped_normaliser, recognizer.network)
-        self._history = VisitRecorder(history, settings.mqtt.node_id, groups)
+        self._history = VisitRecorder(history, settings.mqtt.node_id, part.groups)
         saved = StateFile(settings.model_dir, settings.mqtt.node_id)
         self._persistence = Persistence(saved, self._cameras, publisher, self._presence, self._visits)
         self._page = publisher.audience = PageFeed(settings, self._cameras, self._names, clock, restart)
@@ -96,9 +95,9 @@ class Service:
             metrics, settings.metrics.interval_s, publisher.publish_metrics, self._endpoint
         )
         self._workers = SearchWorkers(
-            settings.recognition.most_workers,
+            part.most_workers,
             FrameSearch(settings.recognition).search,
-            partial(Recognizer.from_settings, settings.recognition),
+            part.more_networks,
             wake,
         )
         self._pipeline = FramePipeline(
@@ -127,10 +126,7 @@ class Service:
         if self._endpoint is not None:
             self._endpoint.start()
         if not self._reload_model() and self._models.fault is None:
-            _log.warning(
-                'There is no model in "%s" yet: all are strangers until "facerec-mqtt rebuild" has made one',
-                self._settings.model_dir,
-            )
+            self._part.report_no_model()
         self._restore_state()
         self._publisher.publish_state(self._models.state())
         self._publisher.publish_state(CaptureState())
@@ -142,6 +138,7 @@ class Service:
         # What is known by now is published at once on connecting, before "online".
         self._housekeeping(time.monotonic())
         self._publisher.start()
+        self._part.start()
         self._page.start()
         self._workers.start(time.monotonic())
         self._heartbeat.ready()
@@ -161,6 +158,7 @@ class Service:
         self._heartbeat.stopping(restarts=self._page.restarts)
         # "offline" goes out first: the entities need not wait until the cameras are closed.
         online = self._publisher.online
+        self._part.stop()
         self._publisher.stop()
         self._save_state(emptied=online)
         self._captures.stop()
@@ -231,8 +229,7 @@ class Service:
         self._captures.end_if_over(now_s)
         for watched in self._cameras.values():
             watched.close_idle(now_s)
-        if self._house is not None:
-            self._house.share(self._models.recognizer, now_s)
+        self._part.step(Watch(self._visits, self._cameras, self._house), now_s)
         if self._is_due("model", now_s, _MODEL_POLL_S) and self._reload_model():
             self._publisher.publish_state(self._models.state())
             self._publish_discovery()
@@ -246,7 +243,7 @@ class Service:
             self._save_state()
         self._page.publish_status(now_s, self._publisher, self._presence.people, self._house)
         totals = {slug: watched.totals for slug, watched in self._cameras.items()}
-        self._counts.report(now_s, totals, self._publisher.counts)
+        self._counts.report(now_s, totals, self._publisher.counts, self._part.counts())
 
     def _current_clock(self) -> Clock:
         """The wall clock: a small box may learn the time minutes after its start."""
@@ -269,9 +266,11 @@ class Service:
                         self._publisher.publish_result("rebuild", ok=False, message=str(error))
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
-                case Capture():
+                case Capture() if isinstance(recognizer := self._models.recognizer, Recognizer):
                     enabled = self._cameras[command.camera].enabled
-                    self._captures.start(command, self._models.recognizer, enabled=enabled)
+                    self._captures.start(command, recognizer, enabled=enabled)
+                case Capture():
+                    self._publisher.publish_result("capture", ok=False, message=NO_MODEL_HERE)
                 case StopCapture():
                     self._captures.cancel()
                 case Assign():
@@ -322,7 +321,7 @@ class Service:
         slugs, family = [person.slug for person in people], family_of(people)
         visitors = [person.slug for person in people if person not in family]
         self._publish_changes(self._visits.set_people(slugs, time.monotonic(), visitors=visitors))
-        self._models.use(newer)
+        self._models.use()
         self._persistence.enrol(people)
         self._history.set_people(slugs)
         self._review.set_people(slugs)

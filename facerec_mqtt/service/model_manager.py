@@ -34,6 +34,7 @@ class ModelManager:
     def __init__(self, settings: Settings, recognizer: Recognizer) -> None:
         self._settings = settings
         self._recognizer = recognizer
+        self._newer = recognizer
         self._is_known = recognizer.model is not None
         self._model_fault: str | None = None
         self._rebuild: RebuildProcess | None = None
@@ -85,11 +86,12 @@ class ModelManager:
                 _log.error("%s", error)
             return None
         self._model_fault = None
+        self._newer = newer or self._recognizer
         return newer
 
-    def use(self, recognizer: Recognizer) -> None:
-        """Use what `newer` has loaded."""
-        self._recognizer = recognizer
+    def use(self) -> None:
+        """Use what `newer` has loaded last."""
+        self._recognizer = self._newer
         self._is_known, self._rebuild_fault = True, None
         self._log_other_share()
 

@@ -8,11 +8,11 @@ import threading
 
 from facerec_mqtt import __version__
 from facerec_mqtt.core.clock import WallClock, zone_or_machines
-from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.loop import Service
-from facerec_mqtt.service.restart import Restart, require_cameras
-from facerec_mqtt.settings import Settings, SettingsOrigin
+from facerec_mqtt.service.restart import Restart, require_work
+from facerec_mqtt.service.roles.parts import part_of
+from facerec_mqtt.settings import Role, Settings, SettingsOrigin
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def run_service(settings: Settings, origin: SettingsOrigin, *, explain: bool = F
     Raises:
         FacerecError: no camera is set, nor can one be set on the page; or a shipped network cannot be loaded.
     """
-    require_cameras(settings, origin)
+    require_work(settings, origin)
     # What it writes holds faces and embeddings, and a core file would hold passwords; children inherit both.
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -40,18 +40,22 @@ def run_service(settings: Settings, origin: SettingsOrigin, *, explain: bool = F
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    recognizer = Recognizer.from_settings(settings.recognition)
     clock = WallClock(zone_or_machines(os.environ))
     slugs = [camera.slug for camera in settings.cameras]
     publisher = Publisher(
         settings.mqtt, settings.privacy, cameras=slugs, clock=clock, house=settings.house.name
     )
     names = ", ".join(camera.name for camera in settings.cameras)
-    _log.info("facerec-mqtt %s watches %s", __version__, names or "nothing")
-    if not settings.cameras:
+    is_recogniser = settings.house.role is Role.RECOGNISER
+    if is_recogniser:
+        _log.info("facerec-mqtt %s recognises for the house %s", __version__, settings.house.name)
+    else:
+        _log.info("facerec-mqtt %s watches %s", __version__, names or "nothing")
+    if not settings.cameras and not is_recogniser:
         _log.warning("No camera is set yet; find one on the page, or set FACEREC_CAMERAS")
-    restart = Restart(origin, stop)
-    Service(settings, recognizer, publisher, clock, explain=explain, restart=restart).run(stop)
+    restart = Restart(origin, stop, settings.house.role)
+    part = part_of(settings, publisher)
+    Service(settings, part, publisher, clock, explain=explain, restart=restart).run(stop)
     if restart.is_wanted:
         _log.info("facerec-mqtt starts again, as was asked for on the page")
         restart.start_again()

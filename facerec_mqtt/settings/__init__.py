@@ -3,7 +3,7 @@
 from facerec_mqtt.settings.choices import Choices, PicturesChoice, read_choices, write_choices
 from facerec_mqtt.settings.env_file import can_be_replaced, setting_in, settings_bytes
 from facerec_mqtt.settings.groups.cameras import CameraSettings, FrigateSettings
-from facerec_mqtt.settings.groups.house import HouseSettings
+from facerec_mqtt.settings.groups.house import HouseSettings, Role
 from facerec_mqtt.settings.groups.web import WebSettings, is_loopback
 from facerec_mqtt.settings.loading import (
     CAMERAS,
@@ -38,6 +38,7 @@ __all__ = [
     "PrivacySettings",
     "RecognitionSettings",
     "ReviewSettings",
+    "Role",
     "Settings",
     "SettingsOrigin",
     "Slug",

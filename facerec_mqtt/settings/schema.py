@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret, OptionalText
 from facerec_mqtt.settings.groups.cameras import CameraSettings as CameraSettings
 from facerec_mqtt.settings.groups.cameras import Fraction, FrigateSettings
-from facerec_mqtt.settings.groups.house import HouseSettings
+from facerec_mqtt.settings.groups.house import HouseSettings, Role
 from facerec_mqtt.settings.groups.web import WebSettings
 
 PREFIX = "FACEREC_"
@@ -194,6 +194,12 @@ class Settings(Group):
     metrics: MetricsSettings = MetricsSettings()
     web: WebSettings = WebSettings()
     logging: LoggingSettings = LoggingSettings()
+
+    def with_role(self, role: str | None) -> Self:
+        """The same with another role of this box; `None` leaves it as it is."""
+        if role is None:
+            return self
+        return self.model_copy(update={"house": self.house.model_copy(update={"role": Role(role)})})
 
     @field_validator("cameras")
     @classmethod

@@ -92,7 +92,7 @@ def test_another_model_on_disk_is_loaded_once_and_a_folder_that_goes_changes_not
     newer = manager.newer()
     assert newer is not None
     assert manager.model is None
-    manager.use(newer)
+    manager.use()
     assert manager.recognizer is newer
     assert manager.version == home.report["version"]
     assert manager.people == (Person("anna", "Anna"), Person("tom", "Tom"))
@@ -117,7 +117,7 @@ def test_a_model_that_was_made_for_another_share_of_strangers_is_used_and_that_i
     manager = ModelManager(Settings(model_dir=home.models, recognition=stated), Recognizer.load(None))
     newer = manager.newer()
     assert newer is not None
-    manager.use(newer)
+    manager.use()
     assert manager.state().status == "ready"
     (line,) = caplog.messages
     assert "made to let 1 % of strangers' visits through" in line
@@ -133,7 +133,7 @@ def test_a_model_that_a_restore_puts_in_place_is_loaded_while_the_service_runs(
     restore(tmp_path / "photos", tmp_path / "new", tmp_path / "backup", merge=False)
     newer = manager.newer()
     assert newer is not None
-    manager.use(newer)
+    manager.use()
     assert manager.version == home.report["version"]
     restore(tmp_path / "photos", tmp_path / "new", tmp_path / "backup", merge=False)
     assert manager.newer() is None
@@ -154,7 +154,7 @@ def test_where_the_last_person_was_forgotten_nobody_is_enrolled(home: Home) -> N
     manager = manager_of(home.models)
     newer = manager.newer()
     assert newer is not None
-    manager.use(newer)
+    manager.use()
     assert (manager.people, manager.version) == ((), None)
     assert manager.newer() is None
     assert manager.state().status == "missing"

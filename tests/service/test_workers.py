@@ -12,6 +12,7 @@ from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.frames.search import SearchRequest, SearchResult
 from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 from facerec_mqtt.service.frames.workers import SearchWorkers
+from facerec_mqtt.service.roles.remote import AnyRecognizer
 from facerec_mqtt.settings import CameraSettings
 from tests.support.memory_camera import MemoryCamera
 from tests.support.pattern_world import PatternBackbone, PatternDetector, pattern_cohort
@@ -28,7 +29,7 @@ def networks() -> Recognizer:
 def request() -> SearchRequest:
     settings = CameraSettings(name="Door", url="0")
     watched = WatchedCamera(settings, MemoryCamera(settings), MotionGate(), Region(None))
-    return SearchRequest(watched, networks(), SettledFaces(), False, True, 0, 0.0)
+    return SearchRequest(watched, networks(), None, SettledFaces(), False, True, 0, 0.0)
 
 
 class Searches:
@@ -47,7 +48,7 @@ class Searches:
             raise MemoryError("there is no memory left")
         return networks()
 
-    def _search(self, searched: SearchRequest, recognizer: Recognizer) -> SearchResult:
+    def _search(self, searched: SearchRequest, recognizer: AnyRecognizer) -> SearchResult:
         self.used.add(id(recognizer))
         self.together.wait(PATIENCE_S)
         time.sleep(self.takes_s)

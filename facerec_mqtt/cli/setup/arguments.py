@@ -16,7 +16,7 @@ ReadSettings = Callable[[argparse.Namespace], Settings]
 def add_parsers(
     commands: "Commands", add_folders: Callable[[argparse.ArgumentParser], None], settings: ReadSettings
 ) -> None:
-    """Add `cameras`, `backup` and `restore` to the command line.
+    """Add `cameras`, `backup`, `restore` and `camera-key` to the command line.
 
     Args:
         commands: of the program.
@@ -50,6 +50,9 @@ def add_parsers(
     restore.add_argument("--json", action="store_true", help="print what was restored as one line of JSON")
     restore.set_defaults(command=partial(_restore, settings))
 
+    key = commands.add_parser("camera-key", help="print the key for boxes that have cameras and no model")
+    key.set_defaults(command=partial(_camera_key, settings))
+
 
 def _find_cameras(arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.setup.cameras import find
@@ -74,3 +77,9 @@ def _restore(settings: ReadSettings, arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.setup.backup import put_back
 
     return put_back(settings(arguments), arguments.file, merge=arguments.merge, as_json=arguments.json)
+
+
+def _camera_key(settings: ReadSettings, arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.setup.camera_key import print_camera_key
+
+    return print_camera_key(settings(arguments))

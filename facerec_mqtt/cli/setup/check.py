@@ -30,7 +30,8 @@ from facerec_mqtt.maintenance.checks import (
 from facerec_mqtt.monitoring import require_client
 from facerec_mqtt.mqtt import Access, check_login, listen_once
 from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare
-from facerec_mqtt.settings import CameraSettings, Settings
+from facerec_mqtt.service.roles.requirements import require_role
+from facerec_mqtt.settings import CameraSettings, Role, Settings
 
 _TIMEOUT_S = 10.0
 SIZES = ((1280, 720), (640, 360))
@@ -55,16 +56,21 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Check]]:
     yield "settings", lambda: _describe(settings)
     yield "processor", check_processor
     yield "time zone", check_time_zone
-    yield "enrollment folder", lambda: check_enrollment_folder(settings.enrollment_dir)
+    role = settings.house.role
+    if role is Role.ALL:
+        yield "enrollment folder", lambda: check_enrollment_folder(settings.enrollment_dir)
+    else:
+        yield "role", lambda: _check_role(settings)
     yield (
         "model folder",
         lambda: check_writable(
             settings.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
         ),
     )
-    yield "model", lambda: _check_model(settings)
+    if role is not Role.CAMERA:
+        yield "model", lambda: _check_model(settings)
     yield "broker", lambda: _check_broker(settings)
-    if not settings.cameras:
+    if not settings.cameras and role is not Role.RECOGNISER:
         yield "cameras", _require_cameras
     if settings.review.enabled:
         folder = settings.review.folder
@@ -103,9 +109,16 @@ def _check_prometheus(settings: Settings) -> str:
     return f"will be served at {settings.metrics.prometheus_host}:{settings.metrics.prometheus_port}"
 
 
+def _check_role(settings: Settings) -> str:
+    require_role(settings)
+    return f"{settings.house.role} in the house {settings.house.name}"
+
+
 def _check_model(settings: Settings) -> str:
     model = load_current(settings.model_dir)
     Recognizer.from_settings(settings.recognition, model)
+    if model is None and settings.house.role is Role.RECOGNISER:
+        return "there is none yet; it comes from another box of the house"
     if model is None:
         raise SettingsError('there is none yet; run "facerec-mqtt rebuild". Until then all are strangers.')
     return f"version {model.version} knows {', '.join(person.name for person in model.people)}"

@@ -3,13 +3,14 @@
 The tracks serve all that follows: visits, explanations and pictures for review. Nothing here reads a clock.
 """
 
+import copy
 import math
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from facerec_mqtt.core.records import Box, Sighting
+from facerec_mqtt.core.records import Box, Departure, PresenceChange, Sighting
 from facerec_mqtt.presence.explanation import Tally
 from facerec_mqtt.presence.still_faces import Points, StillFaces, is_at
 from facerec_mqtt.presence.tracks.pooling import CHANGED_FRAMES, Pool
@@ -50,6 +51,10 @@ class Visit:
         self.last_seen_s = max(at_s, self.last_seen_s)
         self.quiet_since_s = max(at_s, self.quiet_since_s)
         self.outage_s = 0.0
+
+    def departed(self, camera: str, at_s: float, reason: Departure) -> PresenceChange:
+        """What is announced at its end."""
+        return PresenceChange(camera, self.person, "departed", at_s, self.visit_id, 0, 0, None, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,12 @@ class CameraView:
     """Capture of the last one that was searched."""
     lost_s: float | None = None
     """Since when the camera is away."""
+
+    def copy(self) -> "CameraView":
+        """What is known of the camera at this moment, that changes with nothing."""
+        # Frames never change, and are large.
+        kept = {id(track.sighting): track.sighting for track in self.tracks}
+        return copy.deepcopy(self, kept)
 
     def visit_of(self, person: str) -> Visit | None:
         """The visit of a member."""

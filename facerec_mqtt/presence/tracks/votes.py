@@ -37,8 +37,8 @@ without ever passing it is a stranger too, and a track that was somebody's may b
 
 POOLED_S = 15.0
 """Frames of this time are judged together."""
-Judge = Callable[[PooledEmbedding], Identification]
-"""Says who a face is by what its frames say together."""
+Judge = Callable[[PooledEmbedding], Identification | None]
+"""Says who a face is by what its frames say together; `None` where nobody can say, and its frame stands."""
 
 
 def look(track: Track, judge: Judge | None) -> None:
@@ -59,10 +59,11 @@ def look(track: Track, judge: Judge | None) -> None:
         track.votes = _deque(vote for vote in track.votes if vote.at_s >= began_s)
     fitting = pool.fitting(at_s - POOLED_S)
     pooled = pool.pooled(at_s - POOLED_S)
-    if judge is None or pooled is None or at_s not in fitting:
+    judged = None if judge is None or pooled is None or at_s not in fitting else judge(pooled)
+    if judged is None:
         add_vote(track, track.sighting)
         return
-    track.sighting = replace(track.sighting, identification=judge(pooled))
+    track.sighting = replace(track.sighting, identification=judged)
     if add_vote(track, track.sighting):
         newest = track.votes[-1]
         votes = [vote for vote in track.votes if vote.at_s not in fitting]

@@ -35,6 +35,7 @@ from facerec_mqtt.mqtt import (
     Subscribed,
     Subscriptions,
     Topics,
+    Unsubscribed,
     Wake,
     connection,
     failures,
@@ -243,6 +244,8 @@ class BrokerLink:
                 is_others = self.subscriptions.answered(message_id, refused=refused)
                 if refused and not is_others and message_id != self._optional:
                     self.rejections.log_denied_subscription()
+            case Unsubscribed(message_id):
+                self.subscriptions.taken_back(message_id)
             case Received():
                 self._receive(signal)
         return None

@@ -21,6 +21,7 @@ from facerec_mqtt.monitoring import BrokerCounts, Snapshot
 from facerec_mqtt.mqtt import (
     CommandQueue,
     Component,
+    ReplyTo,
     Subscription,
     Topics,
     Trackers,
@@ -244,6 +245,18 @@ class Publisher:
     def retain_now(self, topic: str, payload: bytes) -> None:
         """Have the broker retain something: now, or never without a connection."""
         self._outbox.send_now(topic, payload, retain=True)
+
+    def exchange(self, topic: str, payload: bytes, reply_to: ReplyTo, *, expiry_s: int) -> bool:
+        """As `Outbox.exchange`."""
+        return self._outbox.exchange(topic, payload, reply_to, expiry_s=expiry_s)
+
+    def join(self, topic_filter: str) -> None:
+        """As `Subscriptions.join`."""
+        self._link.subscriptions.join(topic_filter)
+
+    def leave(self, topic_filter: str) -> None:
+        """As `Subscriptions.leave`."""
+        self._link.subscriptions.leave(topic_filter)
 
     def end_for_house(self) -> None:
         """Another box speaks for the house from now on."""

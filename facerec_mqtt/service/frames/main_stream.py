@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from facerec_mqtt.cameras import Camera, CameraFailure, Launch, launch_alone
 from facerec_mqtt.core.records import Box, Frame, Sighting
-from facerec_mqtt.recognition import Recognition, Recognizer
+from facerec_mqtt.recognition import Recognition
+from facerec_mqtt.service.roles.remote import AnyRecognizer
 from facerec_mqtt.settings import CameraSettings, RecognitionSettings
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class MainStream:
         """Whether it is being read, or opened."""
         return self._camera is not None
 
-    def look(self, frame: Frame, sighting: Sighting, recognizer: Recognizer) -> Sighting:
+    def look(self, frame: Frame, sighting: Sighting, recognizer: AnyRecognizer) -> Sighting:
         """Identify a face by the main stream.
 
         Args:
@@ -114,7 +115,7 @@ class MainStream:
             self._failed = False
             _log.info('Camera "%s": its main stream can be read again', self._settings.name)
 
-    def _find(self, frame: Frame, box: Box, main: Frame, recognizer: Recognizer) -> Recognition | None:
+    def _find(self, frame: Frame, box: Box, main: Frame, recognizer: AnyRecognizer) -> Recognition | None:
         """The face of the main stream's frame that is at the same place."""
         across, down = (
             main.image.shape[1] / frame.image.shape[1],

@@ -21,6 +21,7 @@ from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.frames.search import SearchRequest, SearchResult
 from facerec_mqtt.service.frames.watched_camera import WatchedCamera, is_in_time
 from facerec_mqtt.service.frames.workers import SearchWorkers
+from facerec_mqtt.service.roles.remote import AnyRecognizer, RemoteRecognizer
 from facerec_mqtt.settings import RecognitionSettings
 
 _log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class FramePipeline:
     is_shown: Callable[[str], bool]
     """Whether somebody watches a camera."""
 
-    def step(self, recognizer: Recognizer) -> None:
+    def step(self, recognizer: AnyRecognizer) -> None:
         """Act on the frames that were searched, and have the newest ones of other cameras searched.
 
         Args:
@@ -71,7 +72,7 @@ class FramePipeline:
         """Whether a search does not come to an end."""
         return any(each.is_searched and now_s - each.search_began_s > STUCK_S for each in self.cameras)
 
-    def _search(self, recognizer: Recognizer) -> None:
+    def _search(self, recognizer: AnyRecognizer) -> None:
         """Have frames searched while a thread is free: of the camera first that has waited for longest."""
         waiting = []
         for watched in self.cameras:
@@ -87,11 +88,12 @@ class FramePipeline:
             watched.is_searched, watched.search_began_s = True, time.monotonic()
             self.workers.submit(self._request(watched, recognizer))
 
-    def _request(self, watched: WatchedCamera, recognizer: Recognizer) -> SearchRequest:
+    def _request(self, watched: WatchedCamera, recognizer: AnyRecognizer) -> SearchRequest:
         slug, newest_s = watched.settings.slug, watched.camera.newest_s
         return SearchRequest(
             watched=watched,
             recognizer=recognizer,
+            visits=self.visits.copy_of(slug) if isinstance(recognizer, RemoteRecognizer) else None,
             settled=_NO_FACES if watched.main is None else self.visits.settled(slug),
             is_forced=self.visits.must_search(slug, newest_s) or self.captures.is_at(slug),
             is_enabled=watched.enabled,
@@ -99,7 +101,7 @@ class FramePipeline:
             newest_s=newest_s,
         )
 
-    def _act(self, result: SearchResult, recognizer: Recognizer) -> None:
+    def _act(self, result: SearchResult, recognizer: AnyRecognizer) -> None:
         watched, frame = result.request.watched, result.frame
         watched.is_searched = False
         if frame is None:
@@ -118,6 +120,9 @@ class FramePipeline:
             self.metrics.count_late(slug)
             return
         watched.taken += 1
+        if not result.is_answered:
+            self.metrics.count_late(slug)
+            return
         watched.camera.tell(self._scene(watched, sightings))
         if not watched.enabled:
             return
@@ -125,7 +130,9 @@ class FramePipeline:
             self._count_still(slug, at_s)
             self.show(frame, None)
             return
-        judge = partial(recognizer.identify_visit, min_margin=self.settings.min_margin)
+        judge = result.judge
+        if isinstance(recognizer, Recognizer):
+            judge = partial(recognizer.identify_visit, min_margin=self.settings.min_margin)
         changes = self.visits.observe(slug, at_s, sightings, judge)
         self.review.add(slug, self.visits.in_view(slug), frame.image)
         self.captures.offer(slug, frame, sightings)

@@ -8,9 +8,9 @@ What it must know of visits and captures is in the request, as it was when the s
 from dataclasses import dataclass
 
 from facerec_mqtt.core.records import Frame, Sighting
-from facerec_mqtt.presence import SettledFaces
-from facerec_mqtt.recognition import Recognizer
+from facerec_mqtt.presence import Judge, SettledFaces, Visits
 from facerec_mqtt.service.frames.watched_camera import WatchedCamera, is_in_time
+from facerec_mqtt.service.roles.remote import AnyRecognizer, NoAnswerError, RemoteRecognizer, judge_by
 from facerec_mqtt.settings import RecognitionSettings
 
 
@@ -19,8 +19,10 @@ class SearchRequest:
     """The newest frame of a camera is to be searched."""
 
     watched: WatchedCamera
-    recognizer: Recognizer
+    recognizer: AnyRecognizer
     """With the model in use."""
+    visits: Visits | None
+    """A copy of what is known of the camera, where others are to be asked about its visits."""
     settled: SettledFaces
     """Faces that the main stream is not asked about."""
     is_forced: bool
@@ -43,6 +45,10 @@ class SearchResult:
     """The faces in it; `None` where they were not looked for."""
     stood_s: float | None = None
     """As `FrozenPicture.look`."""
+    judge: Judge | None = None
+    """Knows what others say of its visits; `None` where nobody was asked."""
+    is_answered: bool = True
+    """Whether those who were asked have answered in time."""
     error: Exception | None = None
     """Why it could not be searched."""
 
@@ -57,7 +63,7 @@ class FrameSearch:
 
     settings: RecognitionSettings
 
-    def search(self, request: SearchRequest, recognizer: Recognizer) -> SearchResult:
+    def search(self, request: SearchRequest, recognizer: AnyRecognizer) -> SearchResult:
         """Search the newest frame of a camera.
 
         Args:
@@ -68,11 +74,18 @@ class FrameSearch:
         frame = watched.camera.latest(watched.last_frame_s, 0.0)
         if frame is None or not is_in_time(frame.captured_at_s):
             return SearchResult(request, frame)
-        sightings = self._sightings(request, frame, recognizer) if request.is_enabled else None
-        return SearchResult(request, frame, sightings, watched.frozen.look(frame.image, frame.captured_at_s))
+        stood_s = watched.frozen.look(frame.image, frame.captured_at_s)
+        judge = None
+        try:
+            sightings = self._sightings(request, frame, recognizer) if request.is_enabled else None
+            if sightings and request.visits is not None and isinstance(recognizer, RemoteRecognizer):
+                judge = judge_by(recognizer, request.visits, sightings, self.settings.min_margin)
+        except NoAnswerError:
+            return SearchResult(request, frame, None, stood_s, is_answered=False)
+        return SearchResult(request, frame, sightings, stood_s, judge)
 
     def _sightings(
-        self, request: SearchRequest, frame: Frame, recognizer: Recognizer
+        self, request: SearchRequest, frame: Frame, recognizer: AnyRecognizer
     ) -> tuple[Sighting, ...] | None:
         """The faces in a frame; `None` where nothing has moved, so that it was not searched."""
         watched = request.watched

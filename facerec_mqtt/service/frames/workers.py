@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.frames.search import SearchRequest, SearchResult
+from facerec_mqtt.service.roles.remote import AnyRecognizer, with_model_of
 
 _log = logging.getLogger(__name__)
 WINDOW_S = 10.0
@@ -20,7 +20,7 @@ WINDOW_S = 10.0
 BUSY = 0.8
 """From this share of the time that the threads have worked, another one begins."""
 _STOP_WITHIN_S = 2.0
-Search = Callable[[SearchRequest, Recognizer], SearchResult]
+Search = Callable[[SearchRequest, AnyRecognizer], SearchResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SearchWorkers:
         self,
         most: int,
         search: Search,
-        more_networks: Callable[[], Recognizer],
+        more_networks: Callable[[], AnyRecognizer],
         on_done: Callable[[], None],
         window_s: float = WINDOW_S,
     ) -> None:
@@ -141,7 +141,7 @@ class SearchWorkers:
         self._on_done()
         self._work(own)
 
-    def _work(self, own: Recognizer | None) -> None:
+    def _work(self, own: AnyRecognizer | None) -> None:
         """Search until there is nothing more.
 
         Args:
@@ -153,7 +153,7 @@ class SearchWorkers:
                 recognizer = request.recognizer
                 if own is not None:
                     if own.model is not recognizer.model:
-                        own = own.with_model(recognizer.model)
+                        own = with_model_of(own, recognizer)
                     recognizer = own
                 result = self._search(request, recognizer)
             except Exception as error:  # one frame must not end the thread

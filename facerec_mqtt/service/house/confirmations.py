@@ -1,14 +1,17 @@
-"""Whether all boxes of a house have forgotten somebody: what the command asks after it has forgotten here."""
+"""Whether all boxes of a house have forgotten somebody: what each says, and what the command waits for."""
 
 import queue
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 
+from facerec_mqtt.enrollment import everybody_in
 from facerec_mqtt.mqtt import Lost, Received, Topics, connection, payloads
 from facerec_mqtt.mqtt.failures import ConnectionFailedError
+from facerec_mqtt.service.house.memory import Memory
 from facerec_mqtt.service.house.package import Acknowledgement, Forgotten
 from facerec_mqtt.settings import Settings
 
@@ -24,6 +27,27 @@ class Unconfirmed:
     online: bool
     keeps_photos: bool
     problem: str | None
+
+
+def acknowledgement(memory: Memory, enrollment: Path, problem: str | None) -> Acknowledgement:
+    """What a box says that it has made of the house's model.
+
+    Args:
+        memory: what it has taken in.
+        enrollment: its photos: who was forgotten and has some here would be back with the next rebuild.
+        problem: why it has not taken in a newer one.
+    """
+    keeps: tuple[str, ...] = ()
+    if memory.forgotten:
+        enrolled = [person.slug for person in everybody_in(enrollment).values()]
+        keeps = tuple(each.digest for each in memory.forgotten if any(map(each.matches, enrolled)))
+    return Acknowledgement(
+        stamp=memory.stamp,
+        version=memory.version,
+        problem=None if problem is None else problem[:1000],
+        forgotten=tuple(each.digest for each in memory.forgotten if each.digest not in keeps),
+        keeps=keeps,
+    )
 
 
 def unconfirmed(settings: Settings, entry: Forgotten, within_s: float = WITHIN_S) -> tuple[Unconfirmed, ...]:

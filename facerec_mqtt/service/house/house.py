@@ -7,9 +7,10 @@ from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.records import OpenVisit, PersonState, PresenceChange
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.publisher import Publisher
+from facerec_mqtt.service.house.memory import Memory
 from facerec_mqtt.service.house.models import HouseModels
 from facerec_mqtt.service.house.presence import HousePresence
-from facerec_mqtt.settings import Settings
+from facerec_mqtt.settings import Role, Settings
 
 
 class House:
@@ -29,8 +30,14 @@ class House:
         """Make it; `None` where one box watches alone."""
         if settings.house.name is None:
             return None
-        models = HouseModels(settings, publisher) if settings.house.share_model else None
+        takes = settings.house.share_model and settings.house.role is not Role.CAMERA
+        models = HouseModels(settings, publisher) if takes else None
         return cls(HousePresence(settings, publisher, version), models)
+
+    @property
+    def memory(self) -> Memory | None:
+        """Which model of the house this box has taken in; `None` where it takes none."""
+        return None if self._models is None else self._models.memory
 
     def observe(
         self,

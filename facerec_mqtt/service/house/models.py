@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from facerec_mqtt.core.errors import FacerecError, ModelError
 from facerec_mqtt.core.files import read_plain
-from facerec_mqtt.enrollment import everybody_in
 from facerec_mqtt.mqtt import Access, Arrivals, Received, Subscription
 from facerec_mqtt.recognition import (
     FamilyModel,
@@ -23,6 +22,7 @@ from facerec_mqtt.recognition import (
     rebuilding,
 )
 from facerec_mqtt.service.broker.publisher import Publisher
+from facerec_mqtt.service.house.confirmations import acknowledgement
 from facerec_mqtt.service.house.installing import forget_rest, install, received
 from facerec_mqtt.service.house.memory import Memory, noted, read_memory, withdraw, write_memory
 from facerec_mqtt.service.house.package import (
@@ -30,7 +30,6 @@ from facerec_mqtt.service.house.package import (
     FILES,
     MAX_BYTES,
     MAX_FORGOTTEN,
-    Acknowledgement,
     HouseManifest,
     Stamp,
     pack,
@@ -94,6 +93,11 @@ class HouseModels:
         """Node id of another box, where the model of the house was made; `None` where it was at this one."""
         node = "" if self._memory is None else self._memory.stamp.node
         return node if node not in ("", self._node) else None
+
+    @property
+    def memory(self) -> Memory | None:
+        """What this box has last taken in or published; `None` until it knows what the house has."""
+        return self._memory
 
     def step(self, recognizer: Recognizer, now_s: float, *, synchronised: bool, leading: bool) -> None:
         """Take in what has come, and pass on what has changed here.
@@ -310,17 +314,7 @@ class HouseModels:
         if memory == self._said and now_s - self._said_s < _SAY_AGAIN_S and not self._problem:
             return
         self._said, self._said_s = memory, now_s
-        keeps: tuple[str, ...] = ()
-        if memory.forgotten:
-            enrolled = [person.slug for person in everybody_in(self._enrollment).values()]
-            keeps = tuple(each.digest for each in memory.forgotten if any(map(each.matches, enrolled)))
-        said = Acknowledgement(
-            stamp=memory.stamp,
-            version=memory.version,
-            problem=None if self._problem is None else self._problem[:1000],
-            forgotten=tuple(each.digest for each in memory.forgotten if each.digest not in keeps),
-            keeps=keeps,
-        )
+        said = acknowledgement(memory, self._enrollment, self._problem)
         self._publisher.keep(self._topics.box(self._node, "holds"), said.model_dump_json().encode())
 
     def _remember(self, memory: Memory) -> None:

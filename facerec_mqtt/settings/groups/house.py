@@ -1,10 +1,22 @@
 """The settings of a house that is watched by several boxes."""
 
 import re
+from enum import StrEnum
 
 from pydantic import SecretStr, field_validator
 
 from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret, OptionalText
+
+
+class Role(StrEnum):
+    """What a box does of the work of its house."""
+
+    ALL = "all"
+    """Watches its cameras, and names the faces itself."""
+    CAMERA = "camera"
+    """Watches its cameras, and asks for names: it has no model of the family."""
+    RECOGNISER = "recogniser"
+    """Has the model, no cameras, and names the faces of those that ask."""
 
 
 class HouseSettings(Group):
@@ -21,12 +33,23 @@ class HouseSettings(Group):
     makes them. Without it, whoever reads on the broker has the model of the family's faces."""
     key_file: OptionalPath = None
     """File that holds the key instead, alone, as a Docker secret does: /run/secrets/house_key."""
+    role: Role = Role.ALL
+    """What this box does: all; camera: it asks others for names and has no model; recogniser: it answers and
+    has no cameras. `facerec-mqtt run --role ROLE` wins over it."""
+    camera_key: OptionalSecret = None
+    """Encrypts faces and names on their way between a box with the role camera and the recognisers: what
+    "facerec-mqtt camera-key" prints, made of the house's key. It opens no model and reads no other box."""
+    camera_key_file: OptionalPath = None
+    """File that holds the camera key instead, alone: /run/secrets/camera_key."""
 
-    @field_validator("key")
+    @field_validator("key", "camera_key")
     @classmethod
     def _key_is_one(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not re.fullmatch("[0-9a-fA-F]{64}", key.get_secret_value()):
-            raise ValueError('write 64 hexadecimal digits; "openssl rand -hex 32" makes them')
+            raise ValueError(
+                'write 64 hexadecimal digits; "openssl rand -hex 32" makes them for a house, and'
+                ' "facerec-mqtt camera-key" those of its cameras'
+            )
         return key
 
     @field_validator("name")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facerec_mqtt.mqtt.outbox import MIN_GUESS_BYTES, SizeLimit, packet_bytes
+from facerec_mqtt.mqtt.size_limit import MIN_GUESS_BYTES, SizeLimit, packet_bytes
 
 
 @pytest.mark.parametrize(
