@@ -20,7 +20,7 @@ from facerec_mqtt.web.access import sign_in
 from facerec_mqtt.web.access.guard import Guard
 from facerec_mqtt.web.context import STATIC, Context, failure, path_of, static_digest
 from facerec_mqtt.web.live import routes as live_routes
-from facerec_mqtt.web.schemas import Error
+from facerec_mqtt.web.schemas import FAILURE
 from facerec_mqtt.web.setup import pages as setup_pages
 from facerec_mqtt.web.setup import routes as setup_routes
 from facerec_mqtt.web.words import what_is_wrong
@@ -54,7 +54,7 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        responses={"default": {"model": Error, "description": "Why it was not done."}},
+        responses={"default": {**FAILURE, "description": "Why it was not done."}},
     )
     app.state.context = context
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from facerec_mqtt.web.schemas import Person, PersonStatus, Status, Visit
+from facerec_mqtt.web.words import by_button
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def notes(service: Status, strangers: int, new: str) -> list[Note]:
         text = service.broker.message or "Nothing is published until it is back."
         found.append(Note("warn", "No connection to the broker", text, "/cameras?check=1", "Check"))
     if service.model.status == "failed":
-        text = service.model.message or ""
+        text = by_button(service.model.message or "")
         found.append(Note("wrong", "The last rebuild failed", text, "/model", "Model"))
     if strangers:
         title = "One stranger has no name" if strangers == 1 else f"{strangers} strangers have no name"

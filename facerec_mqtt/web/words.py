@@ -266,10 +266,9 @@ def worse(reason: str) -> str:
     return re.sub(r"\bthe model \d{8}T\d{6}Z-[0-9a-f]{4}\b", "the one in use", reason)
 
 
-def many_strangers(said: str) -> str:
-    """That a model names many strangers, with what can be done about it on the page."""
-    found = said.split(";")[0].rstrip(".")
-    return f"{found}. Add pictures of twenty people who are not family, best from your own cameras."
+def by_button(said: str) -> str:
+    """What is said of a model, with the page's own way in place of a folder's name."""
+    return re.sub(r", into _strangers, and check whether a member is there", ", on the page Strangers", said)
 
 
 def bounds(text: str) -> tuple[float | None, float | None]:
@@ -339,7 +338,7 @@ FILTERS = {
     each.__name__: each
     for each in (
         when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well, why_not,
-        worse, set_aside, many_strangers,
+        worse, set_aside, by_button,
     )
 }  # fmt: skip
 """What templates know them by."""

@@ -15,7 +15,7 @@ from facerec_mqtt.enrollment.changes import empty_trash, restore_photo, throw_aw
 from facerec_mqtt.enrollment.owners import TRASH
 from facerec_mqtt.web.household import HouseholdError, TryAgainError
 from facerec_mqtt.web.household.commands import Recogniser
-from facerec_mqtt.web.household.photos import PhotoWorker
+from facerec_mqtt.web.household.photos import LookAlikes, PhotoWorker
 from tests.support.broker import wait_until
 from tests.support.service import children_of
 
@@ -45,6 +45,16 @@ def test_a_worker_that_is_killed_is_started_again_and_an_idle_one_ends(tmp_path:
             os.kill(pid, signal.SIGKILL)
     assert worker.copy(picture, 100).startswith(b"\xff\xd8")
     wait_until(lambda: not workers(), "the worker stays")
+    worker.close()
+
+
+def test_where_nobody_can_tell_whom_pictures_look_like_nothing_is_asked(tmp_path: Path) -> None:
+    picture = tmp_path / "a.jpg"
+    cv2.imwrite(str(picture), np.zeros((300, 300, 3), np.uint8))
+    worker = PhotoWorker(idle_s=60)
+    look_alikes = LookAlikes(worker, tmp_path / "models", lambda: {"anna": "Anna"})
+    for path in (picture, tmp_path / "gone.jpg"):
+        assert look_alikes.among({"a": path}, "anna", "Anna") is None
     worker.close()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from facerec_mqtt.enrollment.reports.sentences import many_strangers_named
 from facerec_mqtt.monitoring.page_messages import (
     MAX_MESSAGE_BYTES,
     FromPage,
@@ -183,6 +184,13 @@ def test_a_box_without_photos_names_the_box_that_has_them(service: Service, tmp_
             assert "Add photos</a>" not in text
         assert "Anna is here" in text
         assert "/visits?person=anna" in text
+        # No folder is named where there is a button.
+        said = many_strangers_named(7, 21, 0.001)
+        service.send("status", **status, model=model | {"message": said}, people=[anna], capture=None)
+        wait_until(lambda: service.live.status.model.message == said, "the status did not come")
+        text = page.client.get("/model").text
+        assert "on the page Strangers" in text
+        assert "_strangers" not in text
         # Of one box alone nothing of that is said.
         service.send("status", **status, model=model | {"made_by": None}, people=[], capture=None)
         wait_until(lambda: service.live.status.model.made_by is None, "the status did not come")

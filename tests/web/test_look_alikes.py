@@ -1,14 +1,22 @@
 """Pictures that are put to somebody and look like somebody else: it is asked once, and nothing is refused."""
 
+import socket
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
 
+from facerec_mqtt.cameras.shared_frame import SharedFrame
 from facerec_mqtt.enrollment.person_file import photos_to_use
+from facerec_mqtt.monitoring.page_messages import PageCamera, Published, encode
+from facerec_mqtt.web.live import Live
+from tests.support.broker import wait_until
 from tests.support.browser import OpenTab
-from tests.support.lived_in import DOUBTFUL, FAMILY_VISITS, face, pictures_in
-from tests.support.page import Page
+from tests.support.lived_in import DOUBTFUL, FAMILY_VISITS, face, household, pictures_in
+from tests.support.page import Page, page_request, running_page
+from tests.support.service import Home
 
 ANNAS = f"01F{FAMILY_VISITS:05}"
 """A visit of hers with pictures."""
@@ -154,3 +162,42 @@ def test_without_javascript_pictures_of_strangers_are_added_and_deleted(
     tab.shows("This looks like Tom.")
     page.get_by_role("button", name="Delete toms.jpg").click()
     assert not (to_change.folders.enrollment_dir / "_strangers" / "toms.jpg").exists()
+
+
+def test_photos_that_a_camera_has_taken_and_look_like_somebody_else_are_asked_about(
+    rebuilt: Home, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    door = {"camera": "front_door", "name": "Front door", "online": True, "enabled": True}
+    status: dict[str, Any] = {
+        "version": "1",
+        "broker": {"online": True},
+        "model": {"status": "ready", "version": "20261130T120000Z-0001", "progress": None},
+        "cameras": [door],
+        "people": [],
+    }
+    taking = {"person": "Anna", "camera": "front_door", "taken": 1, "wanted": 20, "hint": "Smile."}
+    folders, frame = household(rebuilt, tmp_path), SharedFrame.create()
+    frame.write(1.0, face("Tom"))
+    camera = PageCamera(slug="front_door", name="Front door", descriptor=frame.descriptor)
+    service, link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    live = Live([camera], link)
+
+    def send(capture: dict[str, Any] | None) -> None:
+        service.send(encode(Published(type="status", content={**status, "capture": capture})))
+
+    with closing(frame), service, link, running_page(page_request(folders, cameras=(camera,)), live) as page:
+        send(None)
+        wait_until(lambda: live.status.cameras[0].online, "the status did not come")
+        tab = open_tab(page.address, "phone")
+        opened = tab.open("/people/anna/enroll")
+        with opened.expect_response("**/capture"):
+            tab.click("Start")
+        send(taking)
+        opened.get_by_role("button", name="Stop").wait_for()
+        cv2.imwrite(str(folders.enrollment_dir / "Anna" / "taken.jpg"), face("Tom", seed=31))
+        send(None)
+        tab.shows("This looks like Tom.")
+        tab.click("No, move to Tom")
+        opened.locator("#answers .note").wait_for(state="detached")
+        assert (folders.enrollment_dir / "Tom" / "taken.jpg").exists()
+        tab.page.close()

@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.web.access.security import SESSION_COOKIE, SESSION_S, SignIn
 from facerec_mqtt.web.context import PREFIX_KEY, SIGNED_IN_KEY, Context, PageContext, url_helper
-from facerec_mqtt.web.schemas import Error, MadeToken, NewToken, Tokens
+from facerec_mqtt.web.schemas import FAILURE, MadeToken, NewToken, Tokens
 
 router = APIRouter()
-_REFUSED: dict[int | str, dict[str, Any]] = {403: {"model": Error}, 409: {"model": Error}}
+_REFUSED: dict[int | str, dict[str, Any]] = {403: {**FAILURE}, 409: {**FAILURE}}
 _TokenId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}$")]
 
 
@@ -91,7 +91,7 @@ def tokens(context: PageContext) -> Tokens:
 @router.post(
     "/api/v1/tokens",
     status_code=201,
-    responses={403: {"model": Error}, 409: {"model": Error}},
+    responses={403: {**FAILURE}, 409: {**FAILURE}},
     tags=["tokens"],
 )
 def make_token(request: Request, context: PageContext, asked: NewToken) -> MadeToken:
@@ -104,7 +104,7 @@ def make_token(request: Request, context: PageContext, asked: NewToken) -> MadeT
 @router.delete(
     "/api/v1/tokens/{token_id}",
     status_code=204,
-    responses={**_REFUSED, 404: {"model": Error}},
+    responses={**_REFUSED, 404: {**FAILURE}},
     tags=["tokens"],
 )
 def delete_token(request: Request, context: PageContext, token_id: _TokenId) -> None:

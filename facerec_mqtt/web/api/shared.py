@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
 from facerec_mqtt.web.household import InvalidError
-from facerec_mqtt.web.schemas import Error
+from facerec_mqtt.web.schemas import FAILURE
 
 FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error, "description": description}
+    status: {**FAILURE, "description": description}
     for status, description in (
         (401, "Nobody is signed in."),
         (404, "There is no such thing any more."),

@@ -11,6 +11,9 @@ from facerec_mqtt.web.household.photos import Audit, LookAlikes
 from facerec_mqtt.web.household.visits import HouseholdVisits
 from facerec_mqtt.web.schemas import Assignment, LooksLike
 
+_MOST_LOOKED_AT = 8
+"""Of a group of strangers with hundreds of pictures."""
+
 
 class Assigning:
     """Changes whose visits are; may be asked from any thread.
@@ -49,7 +52,7 @@ class Assigning:
             return None
         pictures = [picture for visit in visits for picture in self._visits.picture_files(visit)]
         # None of these names leaves the process: a picture of a visit is known by its number.
-        numbered = {str(number): path for number, path in enumerate(pictures)}
+        numbered = {str(number): path for number, path in enumerate(pictures[:_MOST_LOOKED_AT])}
         return self._look_alikes.among(numbered, owner.slug, owner.name)
 
     def assign(self, visits: Sequence[VisitRecord], assignment: Assignment) -> None:

@@ -16,6 +16,7 @@ from facerec_mqtt.web.live.faces import as_answer, nothing_yet
 from facerec_mqtt.web.live.frames import UnknownCameraError
 from facerec_mqtt.web.live.link import Message, TooManyListenersError
 from facerec_mqtt.web.schemas import (
+    FAILURE,
     Accepted,
     CameraChange,
     CaptureRequest,
@@ -33,8 +34,8 @@ _Responses = dict[int | str, dict[str, Any]]
 _EVENTS: _Responses = {200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events."}}
 _JPEG: _Responses = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
 _FACES: _Responses = {200: {"content": {"text/event-stream": {}}, "model": LiveFaces}}
-_NOT_THERE: _Responses = {404: {"model": Error}}
-_NO_SERVICE: _Responses = {503: {"model": Error}}
+_NOT_THERE: _Responses = {404: {**FAILURE}}
+_NO_SERVICE: _Responses = {503: {**FAILURE}}
 Camera = Annotated[Slug, Path(description="The camera's slug.")]
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
@@ -46,7 +47,7 @@ class RunningError(FacerecError):
     status = 409
 
 
-@router.get("/status")
+@router.get("/status", responses={401: {"model": Error}})
 async def status(context: PageContext) -> Status:
     """Who is here, and how cameras, broker and model are."""
     return context.live.status
@@ -117,7 +118,7 @@ def change_camera(context: PageContext, camera: Camera, change: CameraChange) ->
 @router.post(
     "/cameras/{camera}/capture",
     status_code=202,
-    responses={**_NOT_THERE, **_NO_SERVICE, 409: {"model": Error}},
+    responses={**_NOT_THERE, **_NO_SERVICE, 409: {**FAILURE}},
 )
 def capture(context: PageContext, camera: Camera, asked: CaptureRequest) -> Accepted:
     """Take photos of somebody by a camera; `capture` in the status has what is still needed."""
@@ -131,7 +132,7 @@ def capture(context: PageContext, camera: Camera, asked: CaptureRequest) -> Acce
 @router.delete(
     "/cameras/{camera}/capture",
     status_code=202,
-    responses={**_NOT_THERE, **_NO_SERVICE, 409: {"model": Error}},
+    responses={**_NOT_THERE, **_NO_SERVICE, 409: {**FAILURE}},
 )
 def stop_capture(context: PageContext, camera: Camera) -> Accepted:
     """Take no more photos of somebody by a camera; those that were taken stay."""
@@ -143,7 +144,7 @@ def stop_capture(context: PageContext, camera: Camera) -> Accepted:
     return Accepted()
 
 
-@router.post("/model/rebuild", status_code=202, responses={**_NO_SERVICE, 409: {"model": Error}})
+@router.post("/model/rebuild", status_code=202, responses={**_NO_SERVICE, 409: {**FAILURE}})
 def rebuild(context: PageContext, asked: RebuildRequest | None = None) -> Accepted:
     """Make a new model of the photos; `model` in the status has how far it is."""
     if context.live.status.model.status == "training":

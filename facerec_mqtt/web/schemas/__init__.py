@@ -1,6 +1,6 @@
 """What the API takes and gives: strict models of pydantic, from which its description is made."""
 
-from facerec_mqtt.web.schemas.base import Error, Kind, Name, Slug, StrangerId, VisitId
+from facerec_mqtt.web.schemas.base import FAILURE, Error, Kind, Name, Slug, StrangerId, VisitId
 from facerec_mqtt.web.schemas.live import (
     Accepted,
     BrokerStatus,
@@ -66,6 +66,7 @@ from facerec_mqtt.web.schemas.visits import (
 )
 
 __all__ = [
+    "FAILURE",
     "Accepted",
     "AddedPhoto",
     "AddedPhotos",

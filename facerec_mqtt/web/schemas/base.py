@@ -1,6 +1,7 @@
 """What all models of the API share."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
@@ -31,3 +32,13 @@ class Error(Answer):
     """Why something was not done, in one sentence."""
 
     error: str
+
+
+FAILURE: Mapping[str, Any] = {
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+}
+"""An `Error` among the answers of a call, for the description of the API.
+
+As a `model` each of hundreds would get a validator of its own, which takes two megabytes; it is one at
+`GET status` alone, which brings the schema that this refers to.
+"""

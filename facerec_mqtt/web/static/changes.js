@@ -209,7 +209,8 @@ async function onSubmit(event) {
 }
 
 /** A model that was refused is a matter of the page Model, which has a button where a program would send more. */
-const inWords = (message) => (message.includes('"force": true') ? 'The rebuild is done, but the new model is not used; Model says why.' : message)
+const inWords = (message) => (message.includes('"force": true') ? 'The rebuild is done, but the new model is not used; Model says why.' :
+  message.replace(', into _strangers, and check whether a member is there', ', on the page Strangers'))
 
 export function wireChanges() {
   document.addEventListener('click', (event) => onClick(event).catch(complain))

@@ -12,13 +12,12 @@ from pathlib import Path
 from facerec_mqtt.enrollment.judging.worker import Answer
 from facerec_mqtt.recognition import current_version
 from facerec_mqtt.web import words
-from facerec_mqtt.web.household.errors import household_errors
+from facerec_mqtt.web.household.errors import TryAgainError, household_errors
 from facerec_mqtt.web.household.photos.worker import PhotoWorker
 from facerec_mqtt.web.schemas import LooksLike
 
-_MOST_LOOKED_AT = 24
-"""Of a group of strangers with hundreds of pictures."""
 _MOST_KNOWN = 500
+_QUEUE_S = 5.0
 
 
 class LookAlikes:
@@ -48,18 +47,18 @@ class LookAlikes:
             return self._worker.look(Path(file.name), self._model_dir)
 
     def among(self, pictures: Mapping[str, Path], person: str | None, name: str) -> LooksLike | None:
-        """Which of some pictures look like somebody else, and like whom.
+        """Which of some pictures look like somebody else, and like whom; `None` where nobody can tell soon.
 
         Args:
             pictures: the files, by what they are called in the answer.
             person: slug of who they are put to; `None` for strangers.
             name: of that person.
-
-        Raises:
-            HouseholdError: one cannot be read, or it took too long.
         """
-        first = list(pictures.items())[:_MOST_LOOKED_AT]
-        return self.said({file: self._look_at(path) for file, path in first}, person, name)
+        try:
+            answers = {file: self._look_at(path) for file, path in pictures.items()}
+        except TryAgainError:
+            return None  # to be asked is not worth waiting for
+        return self.said(answers, person, name)
 
     def said(self, answers: Mapping[str, Answer], person: str | None, name: str) -> LooksLike | None:
         """The same of pictures that have been looked at."""
@@ -83,7 +82,7 @@ class LookAlikes:
             key = current_version(self._model_dir), path, status.st_mtime_ns, status.st_size
         answer = self._known.get(key)
         if answer is None:
-            answer = self._known[key] = self._worker.look(path, self._model_dir)
+            answer = self._known[key] = self._worker.look(path, self._model_dir, _QUEUE_S)
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return answer

@@ -35,9 +35,15 @@ class PhotoWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
 
-    def look(self, path: Path, model_dir: Path | None = None) -> Answer:
-        """Judge a photo by itself, list its faces and, where models are given, say who it shows."""
-        return self._ask(Request(do="look", path=path, model_dir=model_dir))
+    def look(self, path: Path, model_dir: Path | None = None, queue_s: float = _QUEUE_S) -> Answer:
+        """Judge a photo by itself, list its faces and, where models are given, say who it shows.
+
+        Args:
+            path: of the photo.
+            model_dir: where the models are.
+            queue_s: for so long others may be looked at before.
+        """
+        return self._ask(Request(do="look", path=path, model_dir=model_dir), queue_s)
 
     def copy(self, path: Path, side_px: int) -> bytes:
         """Make a JPEG of a photo to show, upright and at most so large."""
@@ -58,8 +64,8 @@ class PhotoWorker:
             raise NotThereError(answer.error or "The photo cannot be shown.")
         return base64.b64decode(answer.jpeg)
 
-    def _ask(self, request: Request) -> Answer:
-        if not self._lock.acquire(timeout=_QUEUE_S):
+    def _ask(self, request: Request, queue_s: float = _QUEUE_S) -> Answer:
+        if not self._lock.acquire(timeout=queue_s):
             raise TryAgainError("Many photos are being looked at; try again in a minute.")
         try:
             if self._timer is not None:
