@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
-from processes import pss
+from processes import cpu_seconds, pss
 from pydantic import SecretStr
 
 from facerec_mqtt.core.records import Image, PooledEmbedding
@@ -36,6 +36,7 @@ from facerec_mqtt.faces import FaceDetector, find_and_align
 from facerec_mqtt.mqtt import outbox
 from facerec_mqtt.rendering import FAMILY, walk, write_enrollment
 from facerec_mqtt.service.broker.publisher import Publisher
+from facerec_mqtt.service.roles import asking
 from facerec_mqtt.service.roles.asking import Asker
 from facerec_mqtt.service.roles.keys import camera_key
 from facerec_mqtt.service.roles.messages import Question
@@ -71,13 +72,14 @@ def main() -> None:
     parser.add_argument("--recognisers", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--qos", type=int, choices=[0, 1], default=outbox.EXCHANGE_QOS)
+    parser.add_argument("--tries", type=int, default=asking.MOST_TRIES, help="of each question, at most")
     parser.add_argument("--kill", action="store_true", help="kill a recogniser in the middle, too")
     parser.add_argument("--home", type=Path, default=Path(tempfile.gettempdir()) / "facerec_boxes")
     arguments = parser.parse_args()
-    outbox.EXCHANGE_QOS = arguments.qos
+    outbox.EXCHANGE_QOS, asking.MOST_TRIES = arguments.qos, arguments.tries
     enrol(arguments.home)
     faces = drawn_faces()
-    with running_broker() as port:
+    with running_broker() as (port, broker):
         for recognisers in arguments.recognisers:
             with ExitStack() as stack:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -85,15 +87,17 @@ def main() -> None:
                     stack.enter_context(recogniser(number, port, arguments.home, folder, arguments.qos))
                     for number in range(recognisers)
                 ]
+                wait_for_models(port, recognisers)
                 for boxes in arguments.boxes:
-                    print(json.dumps(run(port, boxes, running, faces, arguments.seconds)), flush=True)
+                    print(json.dumps(run(port, broker, boxes, running, faces, arguments.seconds)), flush=True)
                 if arguments.kill and recognisers > 1:
                     at = arguments.seconds / 2
-                    print(json.dumps(run(port, 4, running, faces, arguments.seconds, at)), flush=True)
+                    print(json.dumps(run(port, broker, 4, running, faces, arguments.seconds, at)), flush=True)
 
 
 def run(
     port: int,
+    broker: int,
     boxes: int,
     recognisers: list[subprocess.Popen[bytes]],
     faces: list[Image],
@@ -113,6 +117,8 @@ def run(
         ]
         with traffic(port) as bytes_so_far:
             before, began_s = bytes_so_far(), time.monotonic()
+            broker_s = -cpu_seconds(broker)
+            spent_s = -sum(cpu_seconds(each.pid) for each in recognisers)
             for thread in threads:
                 thread.start()
             if kill_after_s is not None:
@@ -124,12 +130,16 @@ def run(
                 thread.join()
             took_s = time.monotonic() - began_s
             transferred = bytes_so_far() - before
+            broker_s += cpu_seconds(broker)
+            if kill_after_s is None:
+                spent_s += sum(cpu_seconds(each.pid) for each in recognisers)
         repeated = sum(each.counts.repeated for each in askers)
     names = measured.names_s
     return {
         "boxes": boxes,
         "recognisers": len(recognisers),
         "qos": outbox.EXCHANGE_QOS,
+        "tries": asking.MOST_TRIES,
         "killed": kill_after_s is not None,
         "offered_a_second": boxes * CAMERAS_EACH * FPS,
         "names_a_second": round(len(names) / took_s, 1),
@@ -138,6 +148,8 @@ def run(
         "lost": measured.lost,
         "asked_again": repeated,
         "broker_bytes_a_name": round(transferred / len(names)) if names else None,
+        "cpu_ms_a_name": round(1000 * spent_s / len(names), 1) if names and kill_after_s is None else None,
+        "broker_cpu_ms_a_name": round(1000 * broker_s / len(names), 2) if names else None,
         "recogniser_mb": [round(pss(each.pid) / 1e6, 1) for each in recognisers if each.poll() is None],
         "load": round(os.getloadavg()[0], 1),
     }
@@ -181,8 +193,8 @@ def drawn_faces() -> list[Image]:
 
 
 @contextlib.contextmanager
-def running_broker() -> Iterator[int]:
-    """A real Mosquitto on a free port, which says every second how many bytes went through it."""
+def running_broker() -> Iterator[tuple[int, int]]:
+    """A real Mosquitto on a free port, which says how many bytes went through it: port, process."""
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise SystemExit("Mosquitto is not installed (apt install mosquitto).")
@@ -195,7 +207,7 @@ def running_broker() -> Iterator[int]:
         process = subprocess.Popen([program, "-c", config.name], stderr=subprocess.DEVNULL)
         try:
             time.sleep(1.0)
-            yield port
+            yield port, process.pid
         finally:
             process.terminate()
             process.wait()
@@ -271,6 +283,24 @@ def asker(port: int, number: int) -> Iterator[Asker]:
     finally:
         asks.stop()
         publisher.stop(0.5)
+
+
+def wait_for_models(port: int, recognisers: int) -> None:
+    """Wait until so many recognisers have a model, and said so."""
+    said: set[str] = set()
+
+    def on_message(_client: Client, _user: object, message: MQTTMessage) -> None:
+        if not message.retain and b'"version":"' in message.payload:
+            said.add(message.topic)
+
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.on_message = on_message
+    client.connect("127.0.0.1", port)
+    client.subscribe("facerec/box/+/holds")
+    client.loop_start()
+    wait_for(lambda: len(said) >= recognisers)
+    client.disconnect()
+    client.loop_stop()
 
 
 def wait_for(condition: object) -> None:

@@ -186,7 +186,8 @@ class Answerer:
         empty = np.zeros((0, 0), np.float32)
         vectors = self._turn(np.stack([vector for _, vector in named])) if named else empty
         is_hello = not (question.faces or question.visits)
-        return Answer(tuple(who for who, _ in named), vectors, visits, model if is_hello else None)
+        told = model if is_hello else None
+        return Answer(tuple(who for who, _ in named), vectors, visits, told, len(self._waiting))
 
     def _turn(self, vectors: Vectors) -> Vectors:
         return self._rotation_of(vectors.shape[1]).turn(vectors)

@@ -33,7 +33,9 @@ EXPIRY_S = 1
 MOST_TRIES = 3
 FIRST_RETRY_S, LEAST_RETRY_S, RETRY_FACTOR = 0.3, 0.15, 4.0
 """A question is asked again after several times what an answer takes, since it was lost with whoever had
-it. Where all answers are slow, that is after the deadline, so that nobody who is busy is asked twice."""
+it. Not while many wait at those who answer: nobody who is busy is asked twice."""
+MOST_WAITING = 2
+"""At whoever answered last, for a question to be asked again."""
 SILENT_S = 2.0
 """No answer for so long, to two questions at least: nobody answers."""
 REPORT_S = 5.0
@@ -89,7 +91,7 @@ class Asker:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._takes_s = FIRST_RETRY_S / RETRY_FACTOR
-        self._unanswered = 0
+        self._waiting = self._unanswered = 0
         self._answered_s = self._confirmed_s = 0.0
         self._silent_since_s = time.monotonic()
         self.silent = True
@@ -140,7 +142,8 @@ class Asker:
                 if now_s >= retry_s:
                     if not self._send(body, came, sent_s):
                         return None
-                    retry_s = now_s + self._retry_after_s() if len(sent_s) < MOST_TRIES else deadline_s
+                    again = len(sent_s) < MOST_TRIES and self._waiting <= MOST_WAITING
+                    retry_s = now_s + self._retry_after_s() if again else deadline_s
                 answer = self._next(came, min(retry_s, deadline_s) - now_s, question, sent_s)
                 if answer is not None:
                     return answer
@@ -183,6 +186,7 @@ class Asker:
             with self._lock:
                 self.counts.ignored += 1
             return None
+        self._waiting = answer.waiting
         self._count_answered(time.monotonic(), sent_s[each.correlation])
         return answer
 

@@ -115,6 +115,8 @@ class Answer:
     visits: tuple[Identification, ...] = ()
     model: HouseModel | None = None
     """In the answer to a question without faces."""
+    waiting: int = 0
+    """Questions that wait at whoever answers."""
 
     def encode(self) -> bytes:
         """Make the bytes."""
@@ -123,6 +125,7 @@ class Answer:
             visits=tuple(map(_Identified.of, self.visits)),
             dimensions=_dimensions(self.embeddings),
             model=None if self.model is None else _Model.of(self.model),
+            waiting=self.waiting,
         )
         return _joined(head, _bytes_of(self.embeddings))
 
@@ -147,6 +150,7 @@ class Answer:
             _vectors(body, head.dimensions),
             tuple(each.identification for each in head.visits),
             None if head.model is None else head.model.of_house,
+            head.waiting,
         )
 
 
@@ -225,6 +229,7 @@ class _AnswerHead(Entry):
     visits: tuple[_Identified, ...] = Field(max_length=MAX_FACES)
     dimensions: Annotated[int, Field(ge=0, le=_MAX_DIMENSIONS)]
     model: _Model | None
+    waiting: Annotated[int, Field(ge=0, le=10_000)]
 
 
 def _joined(head: Entry, *parts: bytes) -> bytes:
