@@ -121,7 +121,7 @@ def listen(port: int, received: "queue.Queue[tuple[float, str, bytes]]") -> Clie
     client = Client(CallbackAPIVersion.VERSION2)
 
     def put(_client: Client, _user: object, message: MQTTMessage) -> None:
-        received.put((time.monotonic(), message.topic, message.payload))
+        received.put((time.monotonic(), message.topic, bytes(message.payload)))
 
     client.on_message = put
     for attempt in range(50):
