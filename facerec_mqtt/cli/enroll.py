@@ -29,8 +29,11 @@ def rebuild_model(settings: Settings, *, force: bool, as_json: bool) -> int:
         0.
 
     Raises:
-        FacerecError: TensorFlow cannot run here, or the rebuild failed.
+        FacerecError: TensorFlow cannot run here, the rebuild failed, or this box is to have no model.
     """
+    from facerec_mqtt.service.roles.requirements import require_photos
+
+    require_photos(settings)
     with _training() as process:
         from facerec_mqtt.cli.output import print_report, progress_on_terminal
         from facerec_mqtt.enrollment.rebuild import rebuild
@@ -137,10 +140,14 @@ def capture_photos(
         0 when enough were taken, else 1.
 
     Raises:
-        FacerecError: an argument is invalid, the camera gives no picture, or too few were taken.
+        FacerecError: an argument is invalid, the camera gives no picture, too few were taken, or no photos
+            belong on this box.
     """
     from facerec_mqtt.cli.output import hints_on_terminal
     from facerec_mqtt.enrollment import capture
+    from facerec_mqtt.service.roles.requirements import require_photos
+
+    require_photos(settings)
 
     with hints_on_terminal() as progress:
         outcome = capture(settings, person, camera, count=count, seconds=seconds, progress=progress)

@@ -35,7 +35,7 @@ from facerec_mqtt.service.page_feed import PageFeed
 from facerec_mqtt.service.persistence import Persistence
 from facerec_mqtt.service.restart import Restart
 from facerec_mqtt.service.roles.parts import Part, Watch
-from facerec_mqtt.service.roles.remote import NO_MODEL_HERE
+from facerec_mqtt.service.roles.requirements import NO_MODEL_HERE
 from facerec_mqtt.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -48,8 +48,9 @@ def configure_logging(settings: Settings) -> None:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """All passwords and tokens in the settings."""
+    """All passwords, tokens and keys in the settings."""
     holders: tuple[MqttSettings | CameraSettings | WebSettings, ...]
     holders = (settings.mqtt, settings.web, *settings.cameras)
     secrets = [*(holder.password for holder in holders), *(camera.token for camera in settings.cameras)]
+    secrets += [settings.house.key, settings.house.camera_key]
     return tuple(secret.get_secret_value() for secret in secrets if secret is not None)

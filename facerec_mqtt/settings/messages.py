@@ -28,7 +28,8 @@ def first_problem(error: ValidationError) -> str:
     return f"{place}: {message}" if place else message
 
 
-_SECRET = frozenset(("password", "username", "token", "url", "main_url", "key"))
+SECRET = frozenset(("password", "username", "token", "url", "main_url", "key", "camera_key"))
+"""Settings whose values are never repeated."""
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -69,7 +70,7 @@ def describe_error(error: Any, prefix: str, known: Collection[str], known_of_cam
         return f"{place} is unknown; did you mean {meant}?"
     value = error.get("input")
     whole_camera = location[0] == "cameras" and len(location) < 3
-    secret = whole_camera or not _SECRET.isdisjoint(location)
+    secret = whole_camera or not SECRET.isdisjoint(location)
     secret = secret or "@" in str(value)  # an address with a login
     shown = f" is {value!r}" if isinstance(value, str | int | float) and not secret else ""
     message = reason(error)

@@ -6,6 +6,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
+from facerec_mqtt.settings.groups.house import HouseSettings
 from facerec_mqtt.settings.logs import SecretFilter, secrets_of
 from facerec_mqtt.settings.schema import CameraSettings, MqttSettings, Settings
 
@@ -49,5 +50,6 @@ def test_every_password_of_the_settings_is_known() -> None:
             CameraSettings(name="a", url="rtsp://h/", password=SecretStr("two")),
             CameraSettings(name="b", url="rtsp://h/"),
         ),
+        house=HouseSettings(key=SecretStr(64 * "a"), camera_key=SecretStr(64 * "b")),
     )
-    assert set(secrets_of(settings)) == {"one", "two"}
+    assert set(secrets_of(settings)) == {"one", "two", 64 * "a", 64 * "b"}

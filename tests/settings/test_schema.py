@@ -2,14 +2,17 @@
 
 import os
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from facerec_mqtt.core.errors import SettingsError
 from facerec_mqtt.settings.loading import load_settings, setting_names
+from facerec_mqtt.settings.messages import SECRET
 from facerec_mqtt.settings.schema import CameraSettings, Settings
 from tests.support.paths import ROOT
 
@@ -268,6 +271,27 @@ def test_a_settings_file_that_is_not_understood_gets_one_sentence(content: bytes
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "c4n4ry" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["KEY", "CAMERA_KEY"])
+def test_a_key_that_is_none_is_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    message = message_for(monkeypatch, **{f"FACEREC_HOUSE__{name}": 63 * "d"})
+    assert f"FACEREC_HOUSE__{name}" in message
+    assert "dddd" not in message
+
+
+def test_every_secret_of_the_settings_is_known_as_one() -> None:
+    def secrets(model: type[BaseModel]) -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            kinds = [field.annotation, *get_args(field.annotation)]
+            if SecretStr in kinds:
+                yield name
+            for kind in [*kinds, *(each for union in kinds for each in get_args(union))]:
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    yield from secrets(kind)
+
+    assert {"password", "token", "key", "camera_key"} <= (found := set(secrets(Settings)))
+    assert found <= SECRET
 
 
 # --- Secrets in files of their own

@@ -24,6 +24,7 @@ class House:
     def __init__(self, presence: HousePresence, models: HouseModels | None) -> None:
         self._presence = presence
         self._models = models
+        self._told: str | None = None
 
     @classmethod
     def of(cls, settings: Settings, publisher: Publisher, version: str) -> Self | None:
@@ -57,8 +58,12 @@ class House:
 
     @property
     def made_by(self) -> str | None:
-        """As `HouseModels.made_by`."""
-        return None if self._models is None else self._models.made_by
+        """As `HouseModels.made_by`, or what a recogniser has told."""
+        return self._told if self._models is None else self._models.made_by
+
+    def tell_made_by(self, node: str) -> None:
+        """Take in at which box the model was made, at a box that has none."""
+        self._told = node or None
 
     def share(self, recognizer: Recognizer, now_s: float) -> None:
         """Pass on a model that has changed here, and take in one that has changed elsewhere."""

@@ -120,7 +120,10 @@ class CameraPart(Part):
 
     def step(self, at: Watch, now_s: float) -> None:
         """Let nobody depart because nobody says who is there, and forget whom the house forgets."""
-        self._follower.step(self._asker.model, now_s)
+        model = self._asker.model
+        self._follower.step(model, now_s)
+        if at.house is not None and model is not None:
+            at.house.tell_made_by(model.stamp.node)
         if self._asker.silent:
             self._was_silent = True
             for slug in at.cameras:

@@ -18,11 +18,8 @@ from facerec_mqtt.recognition import Recognition, Recognizer, recognitions
 from facerec_mqtt.service.rebuild_process import RebuildResult
 from facerec_mqtt.service.roles.asking import Asker
 from facerec_mqtt.service.roles.messages import MAX_FACES, Answer, HouseModel, Question
+from facerec_mqtt.service.roles.requirements import NO_MODEL_HERE
 from facerec_mqtt.settings import RecognitionSettings
-
-NO_MODEL_HERE = (
-    'This box has no model and makes none, being one with "--role camera"; ask a box that has the photos.'
-)
 
 
 class NoAnswerError(FacerecError):

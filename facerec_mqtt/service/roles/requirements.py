@@ -1,7 +1,12 @@
 """What a role needs."""
 
-from facerec_mqtt.core.errors import SettingsError
+from facerec_mqtt.core.errors import CommandError, SettingsError
 from facerec_mqtt.settings import Role, Settings
+
+NO_MODEL_HERE = (
+    "This box has the role camera, so that no photos and no model belong on it; do this at the box that has"
+    " the photos."
+)
 
 
 def require_role(settings: Settings) -> None:
@@ -38,3 +43,13 @@ def require_role(settings: Settings) -> None:
             f'The role "recogniser" watches no camera, and FACEREC_CAMERAS has {len(settings.cameras)};'
             ' leave them to boxes with the role "camera", or take the role "all".'
         )
+
+
+def require_photos(settings: Settings) -> None:
+    """See that photos and models belong on this box.
+
+    Raises:
+        CommandError: it is one with the role camera.
+    """
+    if settings.house.role is Role.CAMERA:
+        raise CommandError(NO_MODEL_HERE)
