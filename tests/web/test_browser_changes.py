@@ -156,6 +156,74 @@ def test_somebody_new_gets_photos_each_with_its_answer(
     expect(page.locator("#answers .note")).to_have_count(0)
 
 
+def test_a_page_that_is_loaded_while_a_change_is_sent_is_read_again(
+    to_change: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(to_change.address, "desk")
+    page = tab.page
+    page.clock.install(time=0)
+    tab.open("/strangers")
+    page.clock.pause_at(3_600_000)
+    shown = page.locator("[data-stranger]:visible")
+    expect(shown).to_have_count(2)
+    page.locator(f"[data-stranger='S{STRANGER}']").get_by_role("button", name="Delete these visits").click()
+    expect(shown).to_have_count(1)
+    page.reload()
+    wait_until(
+        lambda: to_change.client.get(f"/api/v1/visits/{STRANGER}").status_code == 404, "it was not deleted"
+    )
+    # What is made after the page was loaded is found, too.
+    to_change.client.delete(f"/api/v1/visits/{OTHER_STRANGER}").raise_for_status()
+    page.clock.run_for(1000)
+    expect(shown).to_have_count(0)
+    tab.problems.clear()  # what was loaded may have asked for a picture that is gone
+
+
+@pytest.mark.parametrize("path", ["/people/anna", "/strangers"])
+def test_a_double_click_deletes_one_photo_and_of_two_deletions_the_second_can_be_undone(
+    to_change: Page, open_tab: OpenTab, path: str
+) -> None:
+    folder = to_change.folders.enrollment_dir / ("Anna" if path == "/people/anna" else "_strangers")
+    folder.mkdir(exist_ok=True)
+    for seed in range(4):
+        cv2.imwrite(str(folder / f"0{seed}.jpg"), face("Anna", seed=30 + seed))
+    tab = open_tab(to_change.address, "desk")
+    page = tab.page
+    page.clock.install(time=0)
+    tab.open(path)
+    page.clock.pause_at(3_600_000)
+    if path == "/strangers":
+        page.locator("#stranger-photos summary").click()
+    loaded: list[str] = []
+    page.on(
+        "request", lambda request: loaded.append(request.url) if request.is_navigation_request() else None
+    )
+    shown = page.locator("[data-photo]:visible")
+    before, files = shown.count(), len(list(folder.glob("*.jpg")))
+    button = shown.first.locator("[data-delete-photo] button")
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
+    assert box is not None
+    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    # The photo beside it moves to the pointer at once.
+    page.mouse.dblclick(*place)
+    expect(shown).to_have_count(before - 1)
+    # No double click to the browser, but no more than a moment later.
+    page.mouse.click(*place)
+    expect(shown).to_have_count(before - 1)
+    page.clock.run_for(2000)
+    page.mouse.click(*place)
+    expect(shown).to_have_count(before - 2)
+    wait_until(lambda: len(list(folder.glob("*.jpg"))) == files - 1, "the first photo was not deleted")
+    # What is read meanwhile does not bring back what can still be undone.
+    page.evaluate("import('/static/live.js').then(live => live.refresh({whole: true}))")
+    expect(shown).to_have_count(before - 2)
+    tab.click("Undo")
+    expect(shown).to_have_count(before - 1)
+    assert len(list(folder.glob("*.jpg"))) == files - 1
+    assert loaded == []
+
+
 def test_a_photo_is_moved_and_a_person_renamed_and_forgotten(to_change: Page, open_tab: OpenTab) -> None:
     enrollment = to_change.folders.enrollment_dir
     before = len(list((enrollment / "Anna").glob("*.jpg")))

@@ -14,7 +14,7 @@ export function wireKeyboard() {
     const box = event.target.closest('li, article')
     const at = all.findIndex((each) => boxOf(each) === box)
     if (['ArrowDown', 'ArrowUp'].includes(event.key)) move(event, all, at)
-    else if (event.key === 'Delete' && at >= 0) {
+    else if (event.key === 'Delete' && at >= 0 && !event.repeat) {
       const row = box.closest('[data-visit], [data-stranger]')
       if (row) remove(row)
     } else if (/^[1-6]$/.test(event.key)) document.querySelectorAll('.places a')[Number(event.key) - 1].click()

@@ -1,6 +1,7 @@
 // What changes by itself: the service's events, and the parts of the page that are read again because of them.
 
 import { link } from './net.js'
+import { isWaiting } from './undo.js'
 
 const LISTENERS = new Set()
 let waiting = null
@@ -11,10 +12,10 @@ let paused = false
 /** Call a function with each event of the service, as {type, data}. */
 export const onEvent = (listener) => LISTENERS.add(listener)
 
-/** Read this page again and put its new parts in place of the old ones. */
+/** Read this page again and put its new parts in place of the old ones; not while a change is shown that waits to be made. */
 export async function refresh({ whole = false } = {}) {
   const parts = [...document.querySelectorAll('[data-live]')]
-  if (!parts.length || paused) return
+  if (!parts.length || paused || isWaiting()) return
   let answer
   try {
     answer = await fetch(location.href, { headers: { Accept: 'text/html' } })
@@ -23,6 +24,7 @@ export async function refresh({ whole = false } = {}) {
   }
   if (!answer.ok || answer.redirected) return
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html')
+  if (isWaiting()) return
   for (const part of parts) {
     const other = fresh.getElementById(part.id)
     if (!other || isBusy(part)) continue

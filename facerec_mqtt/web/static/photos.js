@@ -4,7 +4,7 @@ import { call, element, upload } from './net.js'
 import { putAnyway } from './changes.js'
 import { chooseName } from './names.js'
 import { refresh } from './live.js'
-import { complain, isWaiting, undoable } from './undo.js'
+import { complain, isWaiting, settle, undoable } from './undo.js'
 
 const AT_ONCE = 2
 const JUDGING_MS = 2000
@@ -59,6 +59,7 @@ async function send(base, files) {
   }
   const cards = waiting.map(({ card }) => card)
   await Promise.all(Array.from({ length: AT_ONCE }, next))
+  await settle()
   await refresh({ whole: true })
   await askAbout(base, cards.map((card) => card.like).filter(Boolean)).catch(complain)
   for (const card of cards) if (!card.matches('.choose')) card.remove()
@@ -98,6 +99,7 @@ export async function askAbout(base, found) {
   const files = isOfPerson ? like.files : found.flatMap((each) => each.files)
   const change = (name, act) => element('button', { type: 'button', onclick: async () => {
     note.querySelectorAll('button').forEach((each) => { each.disabled = true })
+    await settle()
     try {
       for (const file of files) await act(`${base}/${encodeURIComponent(file)}`)
     } catch (error) {
@@ -134,6 +136,7 @@ function offerFaces(card, base, { file, faces }) {
   card.querySelector('img').replaceWith(picture)
   picture.append(element('img', { src: URL.createObjectURL(card.file), alt: '' }), ...faces.map(({ box: [left, top, right, bottom] }, face) => {
     const button = element('button', { type: 'button', 'aria-label': `Face ${face + 1}`, onclick: async () => {
+      await settle()
       try {
         const cut = await call('PATCH', path, { face })
         card.remove()
@@ -169,6 +172,7 @@ async function onClick(event) {
   const path = `${base}/${encodeURIComponent(card.dataset.photo)}`
   try {
     if (button.dataset.use) {
+      await settle()
       await call('PATCH', path, { use: button.dataset.use === 'yes' })
       refresh({ whole: true })
       return

@@ -4,7 +4,12 @@ import { element } from './net.js'
 import { refresh } from './live.js'
 
 const PATIENCE_MS = 7000
+const DOUBLE_CLICK_MS = 600
+const DOUBLE_CLICK_PX = 12
+const SENT = 'sent' // of the session: a change was sent while its page was left
+const SENT_MS = 1000
 let pending = null
+let clicked = null // the last click that was not ignored: when and where, and whether a change was made by it
 let counted = 0
 
 /** Show a message; gives the function that takes it away. */
@@ -57,6 +62,7 @@ export function rightAgain(input) {
  */
 export function undoable(sentence, commit, next = null) {
   settle()
+  if (clicked) clicked.changed = true
   const leave = say(sentence, { action: 'Undo', onAction: undo })
   pending = { commit, next, leave, timer: setTimeout(settle, PATIENCE_MS) }
 }
@@ -91,11 +97,37 @@ export async function settle({ leaving = false, ...options } = {}) {
   if (!leaving) refresh({ whole: true })
 }
 
+/** Whether a click is the second of a double click whose first one made a change: what it meets slid under it. */
+function isSecond(event) {
+  if (!clicked?.changed || event.detail === 0) return false // 0: by the keyboard
+  const near = Math.hypot(event.clientX - clicked.x, event.clientY - clicked.y) <= DOUBLE_CLICK_PX
+  return near && (event.detail > 1 || performance.now() - clicked.at < DOUBLE_CLICK_MS)
+}
+
+function onAnyClick(event) {
+  if (isSecond(event)) {
+    event.preventDefault()
+    event.stopImmediatePropagation()
+  } else clicked = { at: performance.now(), x: event.clientX, y: event.clientY, changed: false }
+}
+
+/** Where a change was sent while the page before was left, this one may show what was before it. */
+function readWhatWasSent() {
+  if (!sessionStorage.getItem(SENT)) return
+  sessionStorage.removeItem(SENT)
+  setTimeout(() => refresh({ whole: true }), SENT_MS)
+}
+
 export function wireUndo() {
   const waiting = sessionStorage.getItem('say')
   sessionStorage.removeItem('say')
   if (waiting) say(waiting)
-  addEventListener('pagehide', () => settle({ leaving: true, keepalive: true }))
+  readWhatWasSent()
+  addEventListener('pagehide', () => {
+    if (pending) sessionStorage.setItem(SENT, 'yes')
+    settle({ leaving: true, keepalive: true })
+  })
+  document.addEventListener('click', onAnyClick, { capture: true })
   // A page that is asked for next is to show the change.
   document.addEventListener('click', async (event) => {
     const anchor = event.target.closest?.('a[href]')
@@ -104,11 +136,12 @@ export function wireUndo() {
     await settle({ leaving: true })
     location.assign(anchor.href)
   })
-  document.addEventListener('submit', async (event) => {
+  // At the window, so after all that make a change of a form themselves and prevent that it is sent.
+  addEventListener('submit', async (event) => {
     if (!pending || event.defaultPrevented || event.target.method !== 'post') return
     event.preventDefault()
     await settle({ leaving: true })
-    event.target.submit()
+    event.target.requestSubmit(event.submitter)
   })
   document.addEventListener('keydown', (event) => {
     if (event.key === 'z' && (event.ctrlKey || event.metaKey) && !event.target.matches('input, textarea') && undo()) event.preventDefault()
