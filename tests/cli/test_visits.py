@@ -69,6 +69,7 @@ def test_as_json_a_visit_has_all_that_is_known(capsys: pytest.CaptureFixture[str
             "refused": {"blurred": 1},
             "best_score": 0.0,
             "corrected": False,
+            "confirmed": False,
         },
     }
 
