@@ -160,7 +160,10 @@ def test_without_javascript_pictures_of_strangers_are_added_and_deleted(
     page.locator("#photos-strangers").set_input_files(toms)
     tab.click("Upload")
     tab.shows("This looks like Tom.")
+    # A picture that is still on its way when it is deleted is one that cannot be loaded.
+    page.wait_for_load_state("networkidle")
     page.get_by_role("button", name="Delete toms.jpg").click()
+    page.wait_for_load_state("networkidle")
     assert not (to_change.folders.enrollment_dir / "_strangers" / "toms.jpg").exists()
 
 

@@ -114,6 +114,7 @@ def test_one_that_stops_leaves_no_question_unanswered(broker: Broker, asker: Ask
 
     with running_recogniser(broker.settings(node_id="attic")) as stays:
         wait_until(lambda: is_answered(asker), "nobody has answered")
+        unanswered = asker.counts.unanswered
         with running_recogniser(broker.settings(node_id="barn")) as leaves, ThreadPoolExecutor(3) as pool:
             asking = [pool.submit(ask_on) for _ in range(3)]
             wait_until(lambda: leaves.counts.answered >= 5, "it is not asked")
@@ -122,7 +123,7 @@ def test_one_that_stops_leaves_no_question_unanswered(broker: Broker, asker: Ask
             wait_until(lambda: stays.counts.answered >= before + 5, "the other is not asked")
             done.set()
             assert all(each.result() > 0 for each in asking)
-    assert asker.counts.unanswered == 0
+    assert asker.counts.unanswered == unanswered
 
 
 # --- People who lie
