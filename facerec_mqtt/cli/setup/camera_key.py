@@ -1,7 +1,7 @@
 """`camera-key`: the key for boxes that have cameras and no model."""
 
 from facerec_mqtt.core.errors import SettingsError
-from facerec_mqtt.service.roles.keys import camera_key, house_key_of
+from facerec_mqtt.service.roles.keys import camera_key
 from facerec_mqtt.settings import Settings
 
 
@@ -11,10 +11,11 @@ def print_camera_key(settings: Settings) -> int:
     Raises:
         SettingsError: there is no key of the house to make it of.
     """
-    if settings.house.key is None:
+    key = settings.house.key_bytes
+    if key is None:
         raise SettingsError(
             "The camera key is made of the key of the house, and none is set; set FACEREC_HOUSE__KEY to what"
             ' "openssl rand -hex 32" prints, on all boxes that have a model.'
         )
-    print(camera_key(house_key_of(settings.house)).hex())
+    print(camera_key(key).hex())
     return 0

@@ -64,8 +64,7 @@ class HouseModels:
         self._review = settings.review.folder
         self._node = settings.mqtt.node_id
         self._publisher = publisher
-        key = settings.house.key
-        self._key = None if key is None else bytes.fromhex(key.get_secret_value())
+        self._key = settings.house.key_bytes
         self._topics = publisher.topics
         self._memory = read_memory(settings.model_dir)
         self._arrivals = Arrivals()

@@ -21,7 +21,6 @@ from facerec_mqtt.service.roles.keys import (
     KEY_BYTES,
     Rotation,
     SealError,
-    house_key_of,
     private_key,
     seal,
     shared_key,
@@ -71,8 +70,9 @@ class Answerer:
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._publisher = publisher
         self._topics = publisher.topics
-        self._private = private_key(house_key_of(settings.house))
-        self._house_key = house_key_of(settings.house)
+        key = settings.house.key_bytes
+        assert key is not None  # the role requires it
+        self._house_key, self._private = key, private_key(key)
         self._rotation: Rotation | None = None
         self._use: tuple[Recognizer, HouseModel] | None = None
         self._waiting: deque[_Waiting] = deque(maxlen=MOST_WAITING)

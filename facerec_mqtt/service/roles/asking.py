@@ -15,7 +15,6 @@ from facerec_mqtt.mqtt import Access, Received, ReplyTo, Subscription
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.roles.keys import (
     SealError,
-    camera_key_of,
     new_private_key,
     public_half,
     seal,
@@ -79,9 +78,10 @@ class Asker:
 
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._publisher = publisher
-        private = new_private_key()
+        private, camera_key = new_private_key(), settings.house.camera_key_bytes
+        assert camera_key is not None  # the role requires it
         self._public = public_half(private)
-        self._key = shared_key(private, camera_key_of(settings.house))
+        self._key = shared_key(private, camera_key)
         self._house = settings.house.name
         self._topic = publisher.topics.house_questions
         self._answers = publisher.topics.box(settings.mqtt.node_id, "answers")

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.records import Vectors
-from facerec_mqtt.settings import HouseSettings
 
 KEY_BYTES = 32
 
@@ -40,18 +39,6 @@ def camera_key(house_key: bytes) -> bytes:
     from nacl.public import PrivateKey  # X25519; nobody without a role needs it
 
     return bytes(PrivateKey(private_key(house_key)).public_key)
-
-
-def house_key_of(house: HouseSettings) -> bytes:
-    """The house's key; it must be set."""
-    assert house.key is not None
-    return bytes.fromhex(house.key.get_secret_value())
-
-
-def camera_key_of(house: HouseSettings) -> bytes:
-    """The camera key; it must be set."""
-    assert house.camera_key is not None
-    return bytes.fromhex(house.camera_key.get_secret_value())
 
 
 def new_private_key() -> bytes:

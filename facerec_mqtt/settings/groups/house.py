@@ -42,6 +42,16 @@ class HouseSettings(Group):
     camera_key_file: OptionalPath = None
     """File that holds the camera key instead, alone: /run/secrets/camera_key."""
 
+    @property
+    def key_bytes(self) -> bytes | None:
+        """The key, 32 bytes; `None` where none is set."""
+        return _bytes_of(self.key)
+
+    @property
+    def camera_key_bytes(self) -> bytes | None:
+        """The camera key, 32 bytes; `None` where none is set."""
+        return _bytes_of(self.camera_key)
+
     @field_validator("key", "camera_key")
     @classmethod
     def _key_is_one(cls, key: SecretStr | None) -> SecretStr | None:
@@ -58,3 +68,7 @@ class HouseSettings(Group):
         if name is not None and not re.fullmatch("[a-zA-Z0-9_-]{1,64}", name):
             raise ValueError("take letters, digits, _ and - alone, at most 64 of them, such as house")
         return name
+
+
+def _bytes_of(key: SecretStr | None) -> bytes | None:
+    return None if key is None else bytes.fromhex(key.get_secret_value())
