@@ -56,6 +56,8 @@ class PageFolders(_Message):
     """Visits are kept for so many days; 0 keeps none."""
     shares_model: bool = False
     """Whether other boxes of the house have the model, too."""
+    takes_photos: bool = True
+    """Whether photos and models belong on this box: not where it only watches."""
 
 
 class PageSettings(_Message):

@@ -40,6 +40,8 @@ class Connected:
 
     max_packet_bytes: int | None = None
     """The largest packet that it takes, where it says so, which only MQTT 5 can."""
+    shares: bool = True
+    """Whether clients can share a subscription, as far as it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Connection:
     signals: Signals
     """What happens on it."""
     max_packet_bytes: int | None
+    shares: bool
 
 
 @contextmanager
@@ -163,7 +166,7 @@ def connection(
         outcome = _login(waiting, time.monotonic() + timeout_s)
         if isinstance(outcome, Outage):
             raise ConnectionFailedError(outcome, settings)
-        yield Connection(client, waiting, outcome.max_packet_bytes)
+        yield Connection(client, waiting, outcome.max_packet_bytes, outcome.shares)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -259,7 +262,8 @@ def _set_callbacks(client: Client, put: Callable[[Signal], None]) -> None:
     ) -> None:
         refused = failures.login_refused(code)
         limit = getattr(properties, "MaximumPacketSize", None)
-        put(Connected(limit) if refused is None else Lost(refused))
+        shares = getattr(properties, "SharedSubscriptionAvailable", 1) != 0
+        put(Connected(limit, shares) if refused is None else Lost(refused))
 
     def on_disconnect(
         _client: Client,

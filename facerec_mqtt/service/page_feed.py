@@ -34,7 +34,7 @@ from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 from facerec_mqtt.service.house.house import House
 from facerec_mqtt.service.page_process import PageProcess, where_found
 from facerec_mqtt.service.restart import Restart
-from facerec_mqtt.settings import CameraSettings, Settings
+from facerec_mqtt.settings import CameraSettings, Role, Settings
 
 _log = logging.getLogger(__name__)
 _STATUS_EVERY_S = 0.5
@@ -167,6 +167,7 @@ class PageFeed:
         clock, capture, model = self._clock.now(), self._capture, self._model
         status: dict[str, Any] = {
             "version": __version__,
+            "house": None if house is None else _house(house),
             "broker": {"online": publisher.online, "message": publisher.failure},
             "model": {
                 "status": model.status,
@@ -263,6 +264,7 @@ class PageFeed:
                 pictures_days=settings.review.max_days,
                 history_days=settings.history.days,
                 shares_model=settings.house.name is not None and settings.house.share_model,
+                takes_photos=settings.house.role is not Role.CAMERA,
             ),
             cameras=cameras,
             settings=PageSettings(
@@ -286,6 +288,16 @@ def _camera(slug: str, watched: WatchedCamera) -> dict[str, Any]:
         "enabled": watched.enabled,
         "fps": round(camera.counters.fps),
         "message": None if failure is None else f"It {failure.sentence}.",
+    }
+
+
+def _house(house: House) -> dict[str, Any]:
+    work = house.work
+    return {
+        "name": house.name,
+        "role": work.role,
+        "recognisers": list(work.recognisers),
+        "asked_by": list(work.asked_by),
     }
 
 

@@ -44,7 +44,9 @@ def notes(service: Status, strangers: int, new: str) -> list[Note]:
         found.append(Note("warn", "No connection to the broker", text, "/cameras?check=1", "Check"))
     if service.model.status == "failed":
         text = by_button(service.model.message or "")
-        found.append(Note("wrong", "The last rebuild failed", text, "/model", "Model"))
+        asks = service.house is not None and service.house.role == "camera"
+        title = "Nobody is recognised" if asks else "The last rebuild failed"
+        found.append(Note("wrong", title, text, "/model", "Model"))
     if strangers:
         title = "One stranger has no name" if strangers == 1 else f"{strangers} strangers have no name"
         found.append(Note("", title, "If you know who it is, say so.", "/strangers", "Look"))
@@ -60,7 +62,12 @@ def camera_step(state: str) -> Step:
 
 
 def steps_to_arrival(
-    service: Status, people: Iterable[Person], visits: Iterable[Visit], *, keeps_history: bool
+    service: Status,
+    people: Iterable[Person],
+    visits: Iterable[Visit],
+    *,
+    keeps_history: bool,
+    takes_photos: bool,
 ) -> list[Step]:
     """The way from nothing to the first arrival; empty once it has been walked.
 
@@ -69,19 +76,24 @@ def steps_to_arrival(
         people: of the family.
         visits: the latest.
         keeps_history: whether visits are kept.
+        takes_photos: whether photos belong on this box.
     """
+    if service.house is not None and service.house.role == "recogniser":
+        return []  # it has no cameras, and nobody arrives here
     photos = {person.name: person.photos for person in people if person.photos}
     elsewhere = service.model.made_by
     ready = service.model.version is not None
     seen = any(visit.kind == "family" for visit in visits) or any(each.last_seen for each in service.people)
-    done = [bool(service.cameras), bool(photos or elsewhere), ready, seen]
+    done = [bool(service.cameras), bool(photos or elsewhere or not takes_photos), ready, seen]
     if all(done[:3]) and (seen or not keeps_history):
         return []
     current = done.index(False)
     states = ["done" if at else "now" if number == current else "later" for number, at in enumerate(done)]
     of_whom = ", ".join(f"{name} {count}" for name, count in photos.items())
-    if elsewhere and not photos:
-        of_whom = f"They are on the box {elsewhere}."
+    if not photos and (elsewhere or not takes_photos):
+        of_whom = (
+            f"They are on the box {elsewhere}." if elsewhere else "They are on another box of the house."
+        )
     return [
         camera_step(states[0]),
         Step("photos", "Photos", of_whom or "Of each person ten to begin with, from a telephone.", states[1]),

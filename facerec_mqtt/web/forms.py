@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel, StopPhotos
+from facerec_mqtt.web.box import PHOTOS_HERE
 from facerec_mqtt.web.context import PageContext, url_helper
 from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import Assignment, NewChoices, NewName
@@ -40,7 +41,7 @@ def asked(kind: type[_Asked], **values: str) -> _Asked:
         raise InvalidError(what_is_wrong(error.errors()[0])) from None
 
 
-@router.post("/visits/{visit_id}/assign", response_model=None)
+@router.post("/visits/{visit_id}/assign", response_model=None, dependencies=[PHOTOS_HERE])
 def assign_visit(
     request: Request,
     context: PageContext,
@@ -71,21 +72,21 @@ def delete_visit(request: Request, context: PageContext, visit_id: str) -> Redir
     return back_to(request, "/visits")
 
 
-@router.post("/people")
+@router.post("/people", dependencies=[PHOTOS_HERE])
 def add_person(request: Request, context: PageContext, name: Text) -> RedirectResponse:
     """Begin with somebody new."""
     person = context.household.add_person(asked(NewName, name=name))
     return back_to(request, f"/people/{person.person}")
 
 
-@router.post("/people/{person}/rename")
+@router.post("/people/{person}/rename", dependencies=[PHOTOS_HERE])
 def rename_person(request: Request, context: PageContext, person: str, name: Text) -> RedirectResponse:
     """Call somebody otherwise."""
     renamed = context.household.rename_person(person, asked(NewName, name=name))
     return back_to(request, f"/people/{renamed.person}")
 
 
-@router.post("/people/{person}/forget")
+@router.post("/people/{person}/forget", dependencies=[PHOTOS_HERE])
 def forget_person(request: Request, context: PageContext, person: str, sure: Text) -> RedirectResponse:
     """Remove somebody permanently."""
     if sure == "yes":
@@ -93,21 +94,21 @@ def forget_person(request: Request, context: PageContext, person: str, sure: Tex
     return back_to(request, "/people")
 
 
-@router.post("/people/{person}/photos/delete")
+@router.post("/people/{person}/photos/delete", dependencies=[PHOTOS_HERE])
 def delete_photo(request: Request, context: PageContext, person: str, file: Text) -> RedirectResponse:
     """Delete a photo."""
     context.household.delete_photo(person, file)
     return back_to(request, f"/people/{person}")
 
 
-@router.post("/strangers/photos/delete")
+@router.post("/strangers/photos/delete", dependencies=[PHOTOS_HERE])
 def delete_stranger_photo(request: Request, context: PageContext, file: Text) -> RedirectResponse:
     """Delete a picture of a stranger."""
     context.household.stranger_photos.delete(file)
     return back_to(request, "/strangers#pictures")
 
 
-@router.post("/people/{person}/enroll")
+@router.post("/people/{person}/enroll", dependencies=[PHOTOS_HERE])
 def capture(request: Request, context: PageContext, person: str, camera: Text) -> RedirectResponse:
     """Take photos of somebody by a camera."""
     name = next((each.name for each in context.household.people().people if each.person == person), person)
@@ -122,7 +123,7 @@ def stop_capture(request: Request, context: PageContext, person: str, camera: Te
     return back_to(request, f"/people/{person}/enroll?camera={camera}")
 
 
-@router.post("/model/rebuild")
+@router.post("/model/rebuild", dependencies=[PHOTOS_HERE])
 def rebuild(request: Request, context: PageContext) -> RedirectResponse:
     """Make a new model."""
     context.household.give_way()
@@ -130,7 +131,7 @@ def rebuild(request: Request, context: PageContext) -> RedirectResponse:
     return back_to(request, "/model")
 
 
-@router.post("/model/rollback")
+@router.post("/model/rollback", dependencies=[PHOTOS_HERE])
 def rollback(request: Request, context: PageContext, version: Text) -> RedirectResponse:
     """Use another version."""
     context.household.rollback(version)

@@ -13,6 +13,7 @@ from facerec_mqtt.web import forms, words
 from facerec_mqtt.web.api.models import recognise
 from facerec_mqtt.web.api.people import add_photos as add_sent
 from facerec_mqtt.web.api.visits import add_stranger_photos, stranger_photos
+from facerec_mqtt.web.box import PHOTOS_HERE, where_photos_are, work_of
 from facerec_mqtt.web.context import Context, PageContext
 from facerec_mqtt.web.first_page import notes, steps_to_arrival, with_presence
 from facerec_mqtt.web.schemas import ModelVersion, Person, Status, Visit
@@ -42,7 +43,14 @@ def render(request: Request, context: Context, template: str, **values: object) 
         name = names.get(camera, camera).replace("_", " ")
         return name[:1].upper() + name[1:]
 
-    shared = {"service": service, "place": place, "folders": context.request.folders}
+    shared = {
+        "service": service,
+        "place": place,
+        "folders": context.request.folders,
+        "takes_photos": context.request.folders.takes_photos,
+        "photos_are": where_photos_are(context),
+        "work": work_of(service.house),
+    }
     return context.render(request, template, shared | values)
 
 
@@ -54,7 +62,11 @@ def now(request: Request, context: PageContext) -> HTMLResponse:
     people = [each for each in everybody if each.kind == "family"]
     visits = home.visits(VisitFilter(), LATEST, None).visits
     steps = steps_to_arrival(
-        service, people, visits, keeps_history=bool(context.request.folders.history_days)
+        service,
+        people,
+        visits,
+        keeps_history=bool(context.request.folders.history_days),
+        takes_photos=context.request.folders.takes_photos,
     )
     return render(
         request,
@@ -157,7 +169,7 @@ def _strangers_page(request: Request, context: Context, **values: object) -> HTM
     )
 
 
-@router.post("/strangers/photos", response_model=None)
+@router.post("/strangers/photos", response_model=None, dependencies=[PHOTOS_HERE])
 async def add_strangers(request: Request, context: PageContext) -> Response:
     """Add pictures of strangers, without JavaScript; what is wrong with one is said."""
     added = (await add_stranger_photos(request, context)).photos
@@ -171,13 +183,14 @@ async def add_strangers(request: Request, context: PageContext) -> Response:
 def people(request: Request, context: PageContext) -> HTMLResponse:
     """Everybody who is enrolled."""
     found = context.household.people()
+    enrolled = found.people if context.request.folders.takes_photos else []
     return render(
         request,
         context,
         "people.html",
-        people=found.people,
+        people=enrolled,
         forgetting=found.notes,
-        to_rebuild=_to_rebuild(context) if found.people else "",
+        to_rebuild=_to_rebuild(context) if enrolled else "",
     )
 
 
@@ -188,6 +201,8 @@ def person(request: Request, context: PageContext, person: str) -> HTMLResponse:
 
 
 def _person_page(request: Request, context: Context, person: str, **values: object) -> HTMLResponse:
+    if not context.request.folders.takes_photos:
+        return people(request, context)
     found = context.household.photos(person)
     return render(
         request,
@@ -201,7 +216,7 @@ def _person_page(request: Request, context: Context, person: str, **values: obje
     )
 
 
-@router.post("/people/{person}/photos", response_model=None)
+@router.post("/people/{person}/photos", response_model=None, dependencies=[PHOTOS_HERE])
 async def add_photos(request: Request, context: PageContext, person: str) -> Response:
     """Add photos, without JavaScript; what is wrong with one is said."""
     added = (await add_sent(request, context, person)).photos
@@ -244,7 +259,7 @@ def _model_page(request: Request, context: Context, **values: object) -> HTMLRes
     )
 
 
-@router.post("/model/try")
+@router.post("/model/try", dependencies=[PHOTOS_HERE])
 async def try_picture(request: Request, context: PageContext) -> HTMLResponse:
     """Who is in a picture, without JavaScript."""
     found = await recognise(request, context)
@@ -266,8 +281,8 @@ def _by_day(visits: Iterable[Visit]) -> list[Mapping[str, object]]:
 
 def _to_rebuild(context: Context, person: str | None = None) -> str:
     """That photos are new; nothing while a model is made of them."""
-    training = context.live.status.model.status == "training"
-    return "" if training else words.to_rebuild(context.household.new_photos(person))
+    idle = context.live.status.model.status != "training" and context.request.folders.takes_photos
+    return words.to_rebuild(context.household.new_photos(person)) if idle else ""
 
 
 def _portraits(people: Iterable[Person]) -> Callable[[Visit], str | None]:
@@ -279,5 +294,7 @@ def _portraits(people: Iterable[Person]) -> Callable[[Visit], str | None]:
 def _model_title(service: Status, versions: Iterable[ModelVersion]) -> str:
     if service.model.status == "training":
         return "Rebuilding"
+    if service.house is not None and service.house.role == "camera":
+        return "The model is on the recognisers"
     current = next((each for each in versions if each.current), None)
     return "No model yet" if current is None else f"In use: the one of {words.when(current.created)}"

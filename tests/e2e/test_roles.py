@@ -56,6 +56,17 @@ def test_a_camera_box_has_no_model_names_whoever_comes_and_outlives_any_recognis
         first = ear.wait(lambda m: is_event(m, "arrived", "anna"))
         version = json.loads(first.payload)["model"]
         assert version == load_current(home.models).version  # type: ignore[union-attr]
+        ear.wait(lambda m: m.topic == "facerec/box/attic/work" and b'"porch"' in m.payload)
+        ear.wait(lambda m: m.topic == "facerec/box/porch/work" and b'"attic"' in m.payload)
+        shown = run_program("status", "--json", environment=porch.environment)
+        assert shown.returncode == 0
+        status = json.loads(shown.stdout)
+        assert (status["node"], status["role"], status["recognisers"]) == ("porch", "camera", ["attic"])
+        assert [(box["node"], box["role"], box["asked_by"]) for box in status["boxes"]] == [
+            ("attic", "recogniser", ["porch"])
+        ]
+        asked = run_program("check", environment={**porch.environment, "FACEREC_HOUSE__ROLE": "camera"})
+        assert "ok      recogniser: attic answered in " in asked.stdout
         with barn:
             ear.wait(lambda m: m.topic == "facerec/box/barn/holds" and version.encode() in m.payload)
             # What it loads a second later; that it answers, only its answers show.

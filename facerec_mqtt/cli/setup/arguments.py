@@ -16,7 +16,7 @@ ReadSettings = Callable[[argparse.Namespace], Settings]
 def add_parsers(
     commands: "Commands", add_folders: Callable[[argparse.ArgumentParser], None], settings: ReadSettings
 ) -> None:
-    """Add `cameras`, `backup`, `restore` and `camera-key` to the command line.
+    """Add `cameras`, `backup`, `restore`, `status` and `camera-key` to the command line.
 
     Args:
         commands: of the program.
@@ -49,6 +49,10 @@ def add_parsers(
     restore.add_argument("--merge", action="store_true", help="only add what is missing; overwrite nothing")
     restore.add_argument("--json", action="store_true", help="print what was restored as one line of JSON")
     restore.set_defaults(command=partial(_restore, settings))
+
+    status = commands.add_parser("status", help="show whether the boxes of the house run, and who does what")
+    status.add_argument("--json", action="store_true", help="print it as one line of JSON")
+    status.set_defaults(command=partial(_status, settings))
 
     key = commands.add_parser("camera-key", help="print the key for boxes that have cameras and no model")
     key.set_defaults(command=partial(_camera_key, settings))
@@ -83,3 +87,9 @@ def _camera_key(settings: ReadSettings, arguments: argparse.Namespace) -> int:
     from facerec_mqtt.cli.setup.camera_key import print_camera_key
 
     return print_camera_key(settings(arguments))
+
+
+def _status(settings: ReadSettings, arguments: argparse.Namespace) -> int:
+    from facerec_mqtt.cli.setup.status import show_status
+
+    return show_status(settings(arguments), as_json=arguments.json)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from facerec_mqtt.cameras import CameraFailedError, CameraFailure, FailureKind, HandedPicture, probe
-from facerec_mqtt.core.errors import FacerecError, SettingsError
+from facerec_mqtt.core.errors import BrokerError, FacerecError, SettingsError
 from facerec_mqtt.core.images import read_picture
 from facerec_mqtt.core.records import Frame, Image
 from facerec_mqtt.faces import Embedder, FaceDetector, MotionGate, align, load_cohort
@@ -31,9 +31,11 @@ from facerec_mqtt.monitoring import require_client
 from facerec_mqtt.mqtt import Access, check_login, listen_once
 from facerec_mqtt.recognition import FamilyModel, Recognizer, load_current, prepare
 from facerec_mqtt.service.roles.requirements import require_role
+from facerec_mqtt.service.roles.trying import NoAnswer, Tried, try_recogniser
 from facerec_mqtt.settings import CameraSettings, Role, Settings
 
 _TIMEOUT_S = 10.0
+_ANSWER_S = 5.0
 SIZES = ((1280, 720), (640, 360))
 
 
@@ -70,6 +72,8 @@ def _tries(settings: Settings) -> Iterator[tuple[str, Check]]:
     if role is not Role.CAMERA:
         yield "model", lambda: _check_model(settings)
     yield "broker", lambda: _check_broker(settings)
+    if role is Role.CAMERA:
+        yield "recogniser", lambda: _check_recogniser(settings)
     if not settings.cameras and role is not Role.RECOGNISER:
         yield "cameras", _require_cameras
     if settings.review.enabled:
@@ -127,6 +131,44 @@ def _check_model(settings: Settings) -> str:
 def _check_broker(settings: Settings) -> str:
     check_login(settings.mqtt, timeout_s=_TIMEOUT_S)
     return f"{settings.mqtt.host}:{settings.mqtt.port} accepts the login"
+
+
+def _check_recogniser(settings: Settings) -> str:
+    require_role(settings)
+    tried = try_recogniser(settings, _ANSWER_S)
+    if tried.took_ms is None:
+        raise BrokerError(_why_nobody_answers(tried, settings.house.name or ""))
+    return f"{' '.join(tried.nodes) or 'one'} answered in {tried.took_ms:.0f} ms"
+
+
+def _why_nobody_answers(tried: Tried, house: str) -> str:
+    nodes = ", ".join(tried.nodes)
+    match tried.why:
+        case NoAnswer.NOT_SHARED:
+            return (
+                "the broker has no shared subscriptions, by which recognisers divide the questions; switch"
+                " them on there, or take another broker, such as Mosquitto."
+            )
+        case NoAnswer.MAY_NOT_ASK:
+            return f'the broker does not let this box write "{tried.topic}"; allow it, or nobody is named.'
+        case NoAnswer.MAY_NOT_READ:
+            return f'the broker does not let this box read "{tried.topic}"; allow it, or nobody is named.'
+        case NoAnswer.NO_MODEL:
+            return (
+                f'{nodes} would answer, but has no model yet; run "facerec-mqtt rebuild" at the box of the'
+                f' house "{house}" that has the photos.'
+            )
+        case NoAnswer.NO_REPLY:
+            return (
+                f"{nodes} is connected and did not answer within {_ANSWER_S:.0f} s; check that"
+                ' FACEREC_HOUSE__CAMERA_KEY is what "facerec-mqtt camera-key" prints there, and that the'
+                " broker lets it write, and this box read, what is below the base topic's box/+/answers."
+            )
+        case _:
+            return (
+                f'no recogniser of the house "{house}" is connected to this broker; run "facerec-mqtt run'
+                ' --role recogniser" on another box of it.'
+            )
 
 
 def _require_cameras() -> str:

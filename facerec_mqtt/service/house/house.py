@@ -1,6 +1,7 @@
 """What a box shares with the others of its house, in the order in which the service's loop asks for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Self
 
 from facerec_mqtt.core.clock import Clock
@@ -10,6 +11,7 @@ from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.house.memory import Memory
 from facerec_mqtt.service.house.models import HouseModels
 from facerec_mqtt.service.house.presence import HousePresence
+from facerec_mqtt.service.house.work import Work
 from facerec_mqtt.settings import Role, Settings
 
 
@@ -17,14 +19,26 @@ class House:
     """The house, where this is one of several boxes.
 
     Args:
+        name: what the boxes have in common.
         presence: who is there.
         models: the family's model on its way; `None` where it is not shared.
+        publish: has the broker retain what this box does.
     """
 
-    def __init__(self, presence: HousePresence, models: HouseModels | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        presence: HousePresence,
+        models: HouseModels | None,
+        publish: Callable[[bytes], None],
+    ) -> None:
+        self.name = name
+        """What the boxes have in common."""
         self._presence = presence
         self._models = models
+        self._publish = publish
         self._told: str | None = None
+        self._work: Work | None = None
 
     @classmethod
     def of(cls, settings: Settings, publisher: Publisher, version: str) -> Self | None:
@@ -33,7 +47,20 @@ class House:
             return None
         takes = settings.house.share_model and settings.house.role is not Role.CAMERA
         models = HouseModels(settings, publisher) if takes else None
-        return cls(HousePresence(settings, publisher, version), models)
+        publish = partial(publisher.keep, publisher.topics.box(settings.mqtt.node_id, "work"))
+        presence = HousePresence(settings, publisher, version)
+        return cls(settings.house.name, presence, models, publish)
+
+    @property
+    def work(self) -> Work:
+        """What this box does of the work of the house."""
+        return self._work or Work()
+
+    def tell_work(self, work: Work) -> None:
+        """Take in what this box does, and publish it where that has changed."""
+        if work != self._work:
+            self._work = work
+            self._publish(work.model_dump_json().encode())
 
     @property
     def memory(self) -> Memory | None:

@@ -16,6 +16,7 @@ from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Image, PooledEm
 from facerec_mqtt.mqtt import Access, Received, ReplyTo, Subscription
 from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.publisher import Publisher
+from facerec_mqtt.service.house.work import Contacts
 from facerec_mqtt.service.roles.asking import DEADLINE_S, EXPIRY_S, bound
 from facerec_mqtt.service.roles.keys import (
     KEY_BYTES,
@@ -70,6 +71,7 @@ class Answerer:
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._publisher = publisher
         self._topics = publisher.topics
+        self._node = settings.mqtt.node_id
         key = settings.house.key_bytes
         assert key is not None  # the role requires it
         self._house_key, self._private = key, private_key(key)
@@ -81,6 +83,8 @@ class Answerer:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._named: set[str] = set()
+        self.askers = Contacts()
+        """Boxes that ask."""
         self.counts = AnsweringCounts()
         publisher.subscribe(
             Subscription(self._topics.shared_questions, self._take, self._on_access, joins=True)
@@ -173,6 +177,7 @@ class Answerer:
         public, sealed = message.payload[:KEY_BYTES], message.payload[KEY_BYTES:]
         key = shared_key(self._private, public)
         question = Question.decode(unseal(key, sealed, bound(ask, to.topic, to.correlation)))
+        self.askers.hear(box[0], time.monotonic())
         body = seal(key, self._answer_to(question, *used).encode(), bound(to.topic, ask, to.correlation))
         reply = ReplyTo(None, to.correlation)
         self.counts.answered += self._publisher.exchange(to.topic, body, reply, expiry_s=EXPIRY_S)
@@ -187,7 +192,7 @@ class Answerer:
         vectors = self._turn(np.stack([vector for _, vector in named])) if named else empty
         is_hello = not (question.faces or question.visits)
         told = model if is_hello else None
-        return Answer(tuple(who for who, _ in named), vectors, visits, told, len(self._waiting))
+        return Answer(tuple(who for who, _ in named), vectors, visits, told, len(self._waiting), self._node)
 
     def _turn(self, vectors: Vectors) -> Vectors:
         return self._rotation_of(vectors.shape[1]).turn(vectors)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from facerec_mqtt.mqtt import Access, Received, ReplyTo, Subscription
 from facerec_mqtt.service.broker.publisher import Publisher
+from facerec_mqtt.service.house.work import Contacts
 from facerec_mqtt.service.roles.keys import (
     SealError,
     new_private_key,
@@ -100,6 +101,8 @@ class Asker:
         """Whether that has lasted, and was logged."""
         self.model: HouseModel | None = None
         """Which one names the faces; `None` until somebody has answered."""
+        self.recognisers = Contacts()
+        """Boxes that answer."""
         self.counts = AskingCounts()
         publisher.subscribe(Subscription(self._answers, self._take, self._on_access))
 
@@ -186,8 +189,10 @@ class Asker:
             with self._lock:
                 self.counts.ignored += 1
             return None
-        self._waiting = answer.waiting
-        self._count_answered(time.monotonic(), sent_s[each.correlation])
+        self._waiting, now_s = answer.waiting, time.monotonic()
+        if answer.node is not None:
+            self.recognisers.hear(answer.node, now_s)
+        self._count_answered(now_s, sent_s[each.correlation])
         return answer
 
     def _take(self, message: Received) -> None:

@@ -25,7 +25,7 @@ from facerec_mqtt.core.records import (
     Refusal,
     Vectors,
 )
-from facerec_mqtt.service.house.package import MAX_FORGOTTEN, Entry, Forgotten, Stamp, Version
+from facerec_mqtt.service.house.package import MAX_FORGOTTEN, Entry, Forgotten, Node, Stamp, Version
 from facerec_mqtt.settings import Slug, first_problem
 
 MAX_FACES = 32
@@ -117,6 +117,8 @@ class Answer:
     """In the answer to a question without faces."""
     waiting: int = 0
     """Questions that wait at whoever answers."""
+    node: str | None = None
+    """Node id of whoever answers; `None` where it does not say so."""
 
     def encode(self) -> bytes:
         """Make the bytes."""
@@ -126,6 +128,7 @@ class Answer:
             dimensions=_dimensions(self.embeddings),
             model=None if self.model is None else _Model.of(self.model),
             waiting=self.waiting,
+            node=self.node,
         )
         return _joined(head, _bytes_of(self.embeddings))
 
@@ -151,6 +154,7 @@ class Answer:
             tuple(each.identification for each in head.visits),
             None if head.model is None else head.model.of_house,
             head.waiting,
+            head.node,
         )
 
 
@@ -230,6 +234,7 @@ class _AnswerHead(Entry):
     dimensions: Annotated[int, Field(ge=0, le=_MAX_DIMENSIONS)]
     model: _Model | None
     waiting: Annotated[int, Field(ge=0, le=10_000)]
+    node: Node | None = None
 
 
 def _joined(head: Entry, *parts: bytes) -> bytes:

@@ -13,6 +13,7 @@ from facerec_mqtt.recognition import Recognizer
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.frames.watched_camera import WatchedCamera
 from facerec_mqtt.service.house.house import House
+from facerec_mqtt.service.house.work import Work
 from facerec_mqtt.service.model_manager import ModelManager
 from facerec_mqtt.service.roles.answering import Answerer
 from facerec_mqtt.service.roles.asking import Asker
@@ -77,8 +78,14 @@ class Part:
             now_s: now, of `time.monotonic`.
         """
         recognizer = self.models.recognizer
-        if at.house is not None and isinstance(recognizer, Recognizer):
+        if at.house is None:
+            return
+        at.house.tell_work(self._work(now_s))
+        if isinstance(recognizer, Recognizer):
             at.house.share(recognizer, now_s)
+
+    def _work(self, now_s: float) -> Work:  # noqa: ARG002 - the other roles know more
+        return Work(version=self.models.version)
 
     def counts(self) -> Mapping[str, int]:
         """What was asked and answered so far."""
@@ -122,8 +129,10 @@ class CameraPart(Part):
         """Let nobody depart because nobody says who is there, and forget whom the house forgets."""
         model = self._asker.model
         self._follower.step(model, now_s)
-        if at.house is not None and model is not None:
-            at.house.tell_made_by(model.stamp.node)
+        if at.house is not None:
+            at.house.tell_work(self._work(now_s))
+            if model is not None:
+                at.house.tell_made_by(model.stamp.node)
         if self._asker.silent:
             self._was_silent = True
             for slug in at.cameras:
@@ -132,6 +141,10 @@ class CameraPart(Part):
             self._was_silent = False
             for slug in (slug for slug, watched in at.cameras.items() if watched.camera.online):
                 at.visits.camera_back(slug, now_s)
+
+    def _work(self, now_s: float) -> Work:
+        answering = () if self._asker.silent else self._asker.recognisers.recent(now_s)
+        return Work(role=Role.CAMERA, recognisers=answering)
 
     def counts(self) -> Mapping[str, int]:
         """What was asked so far."""
@@ -186,6 +199,10 @@ class RecogniserPart(Part):
         if model != self._model:
             self._model = model
             self._answerer.use(recognizer, model)
+
+    def _work(self, now_s: float) -> Work:
+        version = None if self._model is None else self._model.version
+        return Work(role=Role.RECOGNISER, version=version, asked_by=self._answerer.askers.recent(now_s))
 
     def counts(self) -> Mapping[str, int]:
         """What was answered so far."""

@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, Response
 
 from facerec_mqtt.core.images import MAX_FILE_BYTES
 from facerec_mqtt.web.api.shared import FAILURES, picture_file, read_body, read_form
+from facerec_mqtt.web.box import PHOTOS_HERE
 from facerec_mqtt.web.context import PageContext
 from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.schemas import (
@@ -30,7 +31,7 @@ def model(context: PageContext) -> Models:
     return context.household.model()
 
 
-@router.post("/model/rollback", status_code=202)
+@router.post("/model/rollback", status_code=202, dependencies=[PHOTOS_HERE])
 def roll_back(context: PageContext, wanted: RollbackRequest | None = None) -> Models:
     """Go back to a version that is kept; the service follows within seconds."""
     return context.household.rollback(None if wanted is None else wanted.version)
@@ -71,6 +72,7 @@ def quality(context: PageContext, days: Annotated[int, Query(ge=1, le=3650)] = 7
 
 @router.post(
     "/recognise",
+    dependencies=[PHOTOS_HERE],
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -15,6 +15,7 @@ from facerec_mqtt.web.api.shared import (
     PhotoWidth,
     read_photos,
 )
+from facerec_mqtt.web.box import PHOTOS_HERE
 from facerec_mqtt.web.context import PageContext
 from facerec_mqtt.web.schemas import (
     AddedPhotos,
@@ -31,7 +32,7 @@ from facerec_mqtt.web.schemas import (
     ToForget,
 )
 
-router = APIRouter(responses=FAILURES)
+router = APIRouter(responses=FAILURES, dependencies=[PHOTOS_HERE])
 PersonPath = Annotated[Slug, Path()]
 
 

@@ -19,6 +19,7 @@ from facerec_mqtt.web.api.shared import (
     picture_file,
     read_photos,
 )
+from facerec_mqtt.web.box import PHOTOS_HERE
 from facerec_mqtt.web.context import PageContext
 from facerec_mqtt.web.household import InvalidError
 from facerec_mqtt.web.household.people import stranger_url
@@ -76,13 +77,13 @@ def visit(context: PageContext, visit_id: VisitPath) -> VisitDetail:
     return context.household.visit(visit_id)
 
 
-@router.post("/visits/{visit_id}/assign")
+@router.post("/visits/{visit_id}/assign", dependencies=[PHOTOS_HERE])
 def assign_visit(context: PageContext, visit_id: VisitPath, assignment: Assignment) -> Visit:
     """Say who a visit was; its pictures move into that folder."""
     return context.household.assign_visit(visit_id, assignment)
 
 
-@router.post("/visits/{visit_id}/assign/check")
+@router.post("/visits/{visit_id}/assign/check", dependencies=[PHOTOS_HERE])
 def check_visit(context: PageContext, visit_id: VisitPath, assignment: Assignment) -> LookAlikes:
     """Whether that can be said of a visit, and whether its pictures look like somebody else."""
     return LookAlikes(looks_like=context.household.check_visit(visit_id, assignment))
@@ -120,7 +121,7 @@ def merge_strangers(context: PageContext, merge: Merge) -> Stranger:
     return context.household.merge_strangers(merge)
 
 
-@router.post("/strangers/photos", status_code=201, openapi_extra=PHOTOS_BODY)
+@router.post("/strangers/photos", status_code=201, openapi_extra=PHOTOS_BODY, dependencies=[PHOTOS_HERE])
 async def add_stranger_photos(request: Request, context: PageContext) -> AddedPhotos:
     """Add pictures of people who are not family, multipart fields `photo`; each is judged at once."""
     async with read_photos(request) as files:
@@ -141,19 +142,19 @@ def stranger_jpeg(context: PageContext, file: PhotoPath, width: PhotoWidth = 640
     return Response(jpeg, media_type="image/jpeg", headers=PICTURE_HEADERS)
 
 
-@router.delete("/strangers/photos/{file:path}", status_code=204)
+@router.delete("/strangers/photos/{file:path}", status_code=204, dependencies=[PHOTOS_HERE])
 def delete_stranger_photo(context: PageContext, file: PhotoPath) -> None:
     """Delete one of them; it is kept for 30 days."""
     context.household.stranger_photos.delete(file)
 
 
-@router.post("/strangers/{stranger_id}/assign")
+@router.post("/strangers/{stranger_id}/assign", dependencies=[PHOTOS_HERE])
 def assign_stranger(context: PageContext, stranger_id: StrangerPath, assignment: Assignment) -> Visits:
     """Say who a group of strangers is: as for a visit, for all of them."""
     return context.household.assign_stranger(stranger_id, assignment)
 
 
-@router.post("/strangers/{stranger_id}/assign/check")
+@router.post("/strangers/{stranger_id}/assign/check", dependencies=[PHOTOS_HERE])
 def check_stranger(context: PageContext, stranger_id: StrangerPath, assignment: Assignment) -> LookAlikes:
     """The same of a group of strangers."""
     return LookAlikes(looks_like=context.household.check_stranger(stranger_id, assignment))

@@ -17,7 +17,7 @@ from facerec_mqtt.maintenance.checks import (
 )
 from facerec_mqtt.monitoring.page_messages import PageFolders
 from facerec_mqtt.recognition import load_current
-from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, Checks, Status
+from facerec_mqtt.web.schemas import BrokerStatus, CameraStatus, Checks, HouseStatus, ModelStatus, Status
 from facerec_mqtt.web.schemas import Check as Checked
 
 
@@ -39,20 +39,25 @@ def _answer(found: CheckOutcome) -> Checked:
 def _checks(folders: PageFolders, status: Status) -> Iterator[tuple[str, Check]]:
     yield "processor", check_processor
     yield "time zone", check_time_zone
-    yield "enrollment folder", partial(check_enrollment_folder, folders.enrollment_dir)
-    yield (
-        "photos can be added",
-        partial(check_writable, folders.enrollment_dir, "FACEREC_ENROLLMENT_DIR", "will be created"),
-    )
+    if folders.takes_photos:
+        yield "enrollment folder", partial(check_enrollment_folder, folders.enrollment_dir)
+        yield (
+            "photos can be added",
+            partial(check_writable, folders.enrollment_dir, "FACEREC_ENROLLMENT_DIR", "will be created"),
+        )
     yield (
         "model folder",
         partial(
             check_writable, folders.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
         ),
     )
-    yield "model", partial(_check_model, folders.model_dir)
+    if folders.takes_photos:
+        yield "model", partial(_check_model, folders.model_dir)
     yield "broker", partial(_check_broker, status.broker)
-    if not status.cameras:
+    house = status.house
+    if house is not None and house.role == "camera":
+        yield "recogniser", partial(_check_recogniser, house, status.model)
+    if not status.cameras and (house is None or house.role != "recogniser"):
         yield "cameras", _require_cameras
     if folders.keeps_pictures:
         later = "will be created with the first picture"
@@ -74,6 +79,12 @@ def _check_broker(broker: BrokerStatus) -> str:
     if not broker.online:
         raise BrokerError(broker.message or "There is no connection to the broker.")
     return "connected"
+
+
+def _check_recogniser(house: HouseStatus, model: ModelStatus) -> str:
+    if not house.recognisers:
+        raise BrokerError(model.message or "None has answered within the last two minutes.")
+    return f"{', '.join(house.recognisers)} {'answers' if len(house.recognisers) == 1 else 'answer'}"
 
 
 def _require_cameras() -> str:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.monitoring.page_messages import CapturePhotos, EnableCamera, RebuildModel, StopPhotos
 from facerec_mqtt.monitoring.page_messages import LiveFaces as SentFaces
+from facerec_mqtt.web.box import PHOTOS_HERE
 from facerec_mqtt.web.context import Context, PageContext
 from facerec_mqtt.web.live.faces import as_answer, nothing_yet
 from facerec_mqtt.web.live.frames import UnknownCameraError
@@ -118,6 +119,7 @@ def change_camera(context: PageContext, camera: Camera, change: CameraChange) ->
 @router.post(
     "/cameras/{camera}/capture",
     status_code=202,
+    dependencies=[PHOTOS_HERE],
     responses={**_NOT_THERE, **_NO_SERVICE, 409: {**FAILURE}},
 )
 def capture(context: PageContext, camera: Camera, asked: CaptureRequest) -> Accepted:
@@ -144,7 +146,12 @@ def stop_capture(context: PageContext, camera: Camera) -> Accepted:
     return Accepted()
 
 
-@router.post("/model/rebuild", status_code=202, responses={**_NO_SERVICE, 409: {**FAILURE}})
+@router.post(
+    "/model/rebuild",
+    status_code=202,
+    dependencies=[PHOTOS_HERE],
+    responses={**_NO_SERVICE, 409: {**FAILURE}},
+)
 def rebuild(context: PageContext, asked: RebuildRequest | None = None) -> Accepted:
     """Make a new model of the photos; `model` in the status has how far it is."""
     if context.live.status.model.status == "training":

@@ -53,6 +53,17 @@ class BrokerStatus(Answer):
     """Why there is none."""
 
 
+class HouseStatus(Answer):
+    """What this box does of the work of a house of several."""
+
+    name: str
+    role: Literal["all", "camera", "recogniser"]
+    recognisers: list[str] = Field(default_factory=list)
+    """Node ids of those who answer it lately, at a box with the role camera."""
+    asked_by: list[str] = Field(default_factory=list)
+    """Node ids of the boxes that a recogniser has answered lately."""
+
+
 class CaptureStatus(Answer):
     """Photos that are being taken of somebody by a camera."""
 
@@ -69,6 +80,8 @@ class Status(Answer):
     """Everything at present."""
 
     version: str
+    house: HouseStatus | None = None
+    """`null` where one box watches alone."""
     broker: BrokerStatus
     model: ModelStatus
     cameras: list[CameraStatus]

@@ -96,7 +96,7 @@ function tell(type, text) {
 }
 
 /** Of a status, what is worth reading the page again for. */
-const keyOf = ({ broker, model, cameras, people }) => JSON.stringify([broker, model.status, model.version, model.message,
+const keyOf = ({ broker, house, model, cameras, people }) => JSON.stringify([broker, house, model.status, model.version, model.message,
   cameras.map(({ camera, online, enabled }) => [camera, online, enabled]), people.map(({ person, present, camera }) => [person, present, camera])])
 
 function showProgress({ progress, stage, seconds_left: left }) {
