@@ -62,6 +62,29 @@ class SavedPerson(_Saved):
     """Share of the photos that a model which had not learnt from them names."""
 
 
+class SavedTally(_Saved):
+    """How two models did on the same photos."""
+
+    pictures: int
+    right: int
+    """About which the new one is right."""
+    right_before: int
+    """About which the one before is."""
+
+
+class SavedComparison(_Saved):
+    """The model beside the one that was in use when it was made."""
+
+    version: str
+    """Of the one in use."""
+    worse_code: str | None = None
+    """In which way it is clearly worse."""
+    worse_people: Sequence[str] = ()
+    """Names of those who are lost, or of the one who is missed."""
+    worse_tally: SavedTally | None = None
+    """Of the photos that show it; older reports lack it."""
+
+
 class SavedReport(_Saved):
     """What a rebuild found."""
 
@@ -73,6 +96,8 @@ class SavedReport(_Saved):
     """The stated share of strangers' visits that may be taken for somebody's."""
     many_strangers: str | None = None
     """What to do, where it names far more strangers than that."""
+    compared_with: SavedComparison | None = None
+    """`None` where no other was in use."""
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> Self:

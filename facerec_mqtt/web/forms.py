@@ -138,6 +138,20 @@ def rollback(request: Request, context: PageContext, version: Text) -> RedirectR
     return back_to(request, "/model")
 
 
+@router.post("/model/remove-added", dependencies=[PHOTOS_HERE])
+def remove_added(
+    request: Request, context: PageContext, photo: Annotated[list[str], Form(max_length=200)]
+) -> RedirectResponse:
+    """Delete photos that have come since the model in use was made; they can be restored for 30 days."""
+    for each in photo:
+        person, _, file = each.partition("/")
+        if person:
+            context.household.delete_photo(person, file)
+        else:
+            context.household.stranger_photos.delete(file)
+    return back_to(request, "/model")
+
+
 @router.post("/choices")
 def choose(request: Request, context: PageContext, keep: Text, back: Text = "") -> RedirectResponse:
     """Say whether pictures of visits are kept."""

@@ -418,7 +418,7 @@ def test_a_model_that_was_refused_is_said_until_it_is_used_all_the_same(
     page = tab.open("/model")
     expect(page.locator("#rebuild")).to_contain_text("Of 40 photos it recognises 10, and the one in use 39.")
     before = page.locator("#rebuild-title").inner_text()
-    page.locator("#rebuild").get_by_role("button", name="Use this one").click()
+    page.locator("#rebuild").get_by_role("button", name="Use the new model anyway").click()
     assert page.locator("#sure-yes.danger").count() == 0
     page.locator("#sure-yes").click()
     tab.shows("This version is in use now.")
@@ -446,3 +446,49 @@ def test_everything_is_checked_at_a_click(to_change: Page, open_tab: OpenTab) ->
     page.get_by_role("link", name="Check everything").click()
     page.locator("#checks li").first.wait_for()
     page.get_by_role("link", name="Check again").wait_for()
+
+
+def test_of_a_model_that_was_refused_the_new_photos_can_be_removed_and_come_back(
+    to_change: Page, open_tab: OpenTab
+) -> None:
+    folders = to_change.folders
+    current = load_current(folders.model_dir)
+    assert current is not None
+    bad = ["IMG_1.jpg", "IMG_2.jpg", "holiday/IMG 3.jpg"]
+    (folders.enrollment_dir / "Anna" / "holiday").mkdir()
+    for number, name in enumerate(bad):
+        cv2.imwrite(str(folders.enrollment_dir / "Anna" / name), face("Tom", seed=40 + number))
+    photos = [{"file": f"Anna/{name}", "folder": "Anna", "used": True} for name in bad]
+    tally = {"pictures": 24, "right": 15, "right_before": 23}
+    compared = {"version": current.version, "worse_code": "member_missed", "worse_people": ["Anna"]}
+    made = datetime.now(UTC) + timedelta(minutes=5)
+    report = {
+        **current.report,
+        "photos": [*current.report["photos"], *photos],
+        "not_used_because": "It is worse.",
+        "compared_with": compared | {"worse_tally": tally},
+    }
+    worse = replace(current, version=new_version(made), created=made.isoformat(), report=report)
+    save_model(folders.model_dir, worse, switch=False)
+    [newest, *older] = to_change.client.get("/api/v1/model").json()["versions"]
+    assert (newest["worse"]["before"], newest["worse"]["now"], newest["worse"]["pictures"]) == (23, 15, 24)
+    assert {(each["person"], each["file"]) for each in newest["worse"]["added"]} == {
+        ("anna", name) for name in bad
+    }
+    assert all(each["worse"] is None for each in older)
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/model")
+    expect(page.locator("#rebuild .fell")).to_have_text("23 of 24 before, 15 of 24 now.")
+    assert tab.serious() == []
+    page.get_by_role("checkbox", name="IMG_2.jpg").uncheck()
+    tab.click("Remove the chosen photos")
+    tab.shows("2 photos are removed.")
+    tab.go("People")
+    assert [(folders.enrollment_dir / "Anna" / name).exists() for name in bad] == [False, True, False]
+    # Without JavaScript, and of one that is there still.
+    plain = open_tab(to_change.address, "phone", java_script_enabled=False)
+    plain.open("/model")
+    plain.click("Remove the chosen photos")
+    plain.page.wait_for_url("**/model")
+    assert not (folders.enrollment_dir / "Anna" / "IMG_2.jpg").exists()
+    assert to_change.client.post("/api/v1/people/anna/photos/IMG_1.jpg/restore").status_code == 200

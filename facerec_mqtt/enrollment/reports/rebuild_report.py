@@ -250,13 +250,16 @@ def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
     def counted(tally: Tally) -> dict[str, int]:
         return {"pictures": tally.pictures, "right": tally.right, "right_before": tally.right_before}
 
+    worse = comparison.worse
     return {
         "version": comparison.version,
         "members": counted(comparison.members),
         "strangers": counted(comparison.strangers),
         "relatives": counted(comparison.relatives),
         "worse": why_worse(comparison),
-        "worse_code": None if comparison.worse is None else comparison.worse.code,
+        "worse_code": None if worse is None else worse.code,
+        "worse_people": [] if worse is None else list(worse.people),
+        "worse_tally": None if worse is None else counted(worse.tally),
     }
 
 

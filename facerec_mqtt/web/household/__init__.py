@@ -97,7 +97,7 @@ class Household:
         self._forgetting = Forgetting(folders, self._fpir, self._changing)
         self._people = HouseholdPeople(folders.enrollment_dir, self._forgetting.require_to_stay)
         self._visits = HouseholdVisits(folders, self._people.names)
-        self._models = HouseholdModels(folders.model_dir)
+        self._models = HouseholdModels(folders.enrollment_dir, folders.model_dir)
         self._strangers = HouseholdStrangers(self._visits, self._models.suggest)
         self._audit = Audit(folders.enrollment_dir, folders.model_dir)
         self._worker = PhotoWorker()

@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from facerec_mqtt.core.errors import ModelError
+from facerec_mqtt.core.errors import EnrollmentError, ModelError
 from facerec_mqtt.enrollment.file_names import file_name, video_of
 from facerec_mqtt.faces import load_cohort
 from facerec_mqtt.history import Resemblance, StrangerGroup, Suggestion, resemblance_to, suggest
 from facerec_mqtt.recognition import (
     FamilyModel,
+    KeptVersion,
     Normaliser,
     SavedReport,
     current_version,
@@ -21,17 +22,20 @@ from facerec_mqtt.recognition import (
     roll_back,
 )
 from facerec_mqtt.web.household.errors import ConflictError, NotThereError, household_errors
-from facerec_mqtt.web.schemas import Models, ModelStatus, ModelVersion
+from facerec_mqtt.web.household.refused import worse_of
+from facerec_mqtt.web.schemas import Models, ModelStatus, ModelVersion, Worse
 
 
 class HouseholdModels:
     """The models of one household.
 
     Args:
+        enrollment_dir: the photos that they are made of.
         model_dir: where they are.
     """
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, enrollment_dir: Path, model_dir: Path) -> None:
+        self._enrollment_dir = enrollment_dir
         self._model_dir = model_dir
         self._report: tuple[str, float, SavedReport] | None = None
         self._model: FamilyModel | None = None
@@ -56,6 +60,7 @@ class HouseholdModels:
                     people=[person.name for person in each.people],
                     current=each.current,
                     not_used_because=each.reason,
+                    worse=self._worse(each) if each is kept[0] and each.reason is not None else None,
                     many_strangers=each.many_strangers,
                     recognised=each.tpir,
                     strangers_named=each.fpir,
@@ -64,6 +69,12 @@ class HouseholdModels:
                 for each in kept
             ],
         )
+
+    def _worse(self, refused: KeptVersion) -> Worse | None:
+        try:
+            return worse_of(self._enrollment_dir, self._model_dir, refused.version)
+        except (ModelError, EnrollmentError, OSError):
+            return None  # the reason in a sentence is there all the same
 
     def _report_url(self, version: str) -> str | None:
         return report_url(version) if page_of(self._model_dir, version).is_file() else None

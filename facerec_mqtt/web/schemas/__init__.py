@@ -24,7 +24,15 @@ from facerec_mqtt.web.schemas.live import (
     Token,
     Tokens,
 )
-from facerec_mqtt.web.schemas.models import FoundFace, Models, ModelVersion, Recognised, RollbackRequest
+from facerec_mqtt.web.schemas.models import (
+    AddedSince,
+    FoundFace,
+    Models,
+    ModelVersion,
+    Recognised,
+    RollbackRequest,
+    Worse,
+)
 from facerec_mqtt.web.schemas.people import (
     AddedPhoto,
     AddedPhotos,
@@ -71,6 +79,7 @@ __all__ = [
     "Accepted",
     "AddedPhoto",
     "AddedPhotos",
+    "AddedSince",
     "Assignment",
     "BrokerStatus",
     "CameraChange",
@@ -134,4 +143,5 @@ __all__ = [
     "VisitDetail",
     "VisitId",
     "Visits",
+    "Worse",
 ]

@@ -1,6 +1,6 @@
 """The versions of the family's model, and a picture that is tried."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
@@ -14,6 +14,34 @@ class RollbackRequest(Request):
     version: Annotated[str, StringConstraints(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{4}$")] | None = None
 
 
+class AddedSince(Answer):
+    """A photo that the model before had not learnt from."""
+
+    person: Slug | None
+    """Whose it is; `null` for a stranger's."""
+    name: str
+    """Of the person, or "Strangers"."""
+    file: str
+    """In that person's folder."""
+    url: str
+
+
+class Worse(Answer):
+    """In which way a version is clearly worse than the one that was in use, which is why it is not used."""
+
+    code: Literal["people_lost", "strangers_named", "relatives_named", "members_missed", "member_missed"]
+    people: list[str]
+    """Names of those who are lost, or of the one who is missed."""
+    pictures: int
+    """Photos that neither had learnt from."""
+    before: int
+    """Of these, photos about which the one that was in use is right."""
+    now: int
+    """And this version."""
+    added: list[AddedSince]
+    """Photos that have come since the one in use was made, and are there still."""
+
+
 class ModelVersion(Answer):
     """A version of the model that is kept."""
 
@@ -22,6 +50,8 @@ class ModelVersion(Answer):
     people: list[str]
     current: bool
     not_used_because: str | None
+    worse: Worse | None = None
+    """Of the newest, where it is not used: what fell, and which photos have come since."""
     many_strangers: str | None = None
     """What to do, where it names far more strangers than were asked for, in one sentence."""
     recognised: float | None = None

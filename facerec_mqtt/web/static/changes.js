@@ -135,6 +135,16 @@ const SUBMITTED = {
     say('The rebuild has begun.')
     refresh({ whole: true })
   },
+  async removeAdded(form) {
+    const chosen = [...form.elements.photo.length === undefined ? [form.elements.photo] : form.elements.photo].filter((each) => each.checked)
+    if (!chosen.length) return say('Choose the photos that are to go.')
+    for (const each of chosen) each.closest('label').hidden = true
+    const paths = chosen.map(({ value }) => value.split(/\/(.*)/s)).map(([person, file]) => `${person ? `/people/${person}` : '/strangers'}/photos/${encodeURIComponent(file)}`)
+    undoable(paths.length === 1 ? 'The photo is removed.' : `${paths.length} photos are removed.`, async (options) => {
+      for (const path of paths) await call('DELETE', path, undefined, options)
+      say('Removed. Rebuild now, so that the model learns without them.')
+    })
+  },
   async enable(form) {
     await call('PATCH', `/cameras/${form.dataset.enable}`, { enabled: form.querySelector('button').value === 'yes' })
     setTimeout(() => refresh({ whole: true }), 400)
@@ -149,7 +159,7 @@ const SUBMITTED = {
     refresh({ whole: true })
   },
   async rollback(form) {
-    if (!await sure('Use this version?', 'The service switches to it between two frames. The others are kept.', 'Use it', { danger: false })) return
+    if (!await sure('Use this version?', 'Recognition goes on with it within seconds. The others are kept.', 'Use it', { danger: false })) return
     await call('POST', '/model/rollback', { version: form.dataset.rollback })
     say('This version is in use now.')
     refresh({ whole: true })

@@ -195,6 +195,8 @@ def test_a_worse_model_is_not_switched_to_and_says_in_which_way() -> None:
     assert not report.switched
     compared = report.as_json()["compared_with"]
     assert compared["worse_code"] == "member_missed"
+    assert SavedReport.of({"compared_with": compared}).compared_with is not None
+    assert compared["worse_tally"]["right"] < compared["worse_tally"]["right_before"]
     assert compared["worse"] == report.not_used_because
     assert replace(report, forced=True).switched
     assert replace(report, forced=True).not_used_because is None
