@@ -61,6 +61,8 @@ def test_the_api_says_of_whom_pictures_are_and_changes_nothing(to_change: Page, 
     asked = {"files": ["toms.jpg", "001.jpg"]}
     found = ask.post("/api/v1/people/anna/look-alikes", json=asked).json()["looks_like"]
     assert (found["person"], found["files"]) == ("tom", ["toms.jpg"])
+    alone = {"files": ["001.jpg", "002.jpg"]}
+    assert ask.post("/api/v1/people/anna/look-alikes", json=alone).json() == {"looks_like": None}
     found = ask.post("/api/v1/people/anna/look-alikes", json={"files": ["toms.jpg"], "to": "tom"}).json()
     assert found == {"looks_like": None}
 
@@ -203,4 +205,22 @@ def test_photos_that_a_camera_has_taken_and_look_like_somebody_else_are_asked_ab
         tab.click("No, move to Tom")
         opened.locator("#answers .note").wait_for(state="detached")
         assert (folders.enrollment_dir / "Tom" / "taken.jpg").exists()
+        # Whoever passed, and is not enrolled, is asked about as well, with the pictures.
+        with opened.expect_response("**/capture"):
+            tab.click("Take more")
+        send(taking)
+        opened.get_by_role("button", name="Stop").wait_for()
+        for number, name in enumerate(("Anna", None, "Anna")):
+            cv2.imwrite(str(folders.enrollment_dir / "Anna" / f"t{number}.jpg"), face(name, seed=50 + number))
+        send(None)
+        tab.shows("1 of 3 pictures seems to show somebody else than Anna.")
+        shown = opened.locator("#answers img")
+        assert shown.count() == 1
+        assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        assert tab.serious() == []
+        assert opened.get_by_role("button", name="No, move").count() == 0
+        tab.click("Delete it")
+        opened.locator("#answers .note").wait_for(state="detached")
+        there = [(folders.enrollment_dir / "Anna" / f"t{number}.jpg").exists() for number in range(3)]
+        assert there == [True, False, True]
         tab.page.close()

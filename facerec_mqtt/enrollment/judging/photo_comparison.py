@@ -25,6 +25,10 @@ from facerec_mqtt.training import TrainingSet
 
 # Fewer photos cannot outvote one that does not fit.
 _ENOUGH_TO_JUDGE = 5
+# So few photos say little of what somebody looks like.
+_ENOUGH_TO_COMPARE = 3
+SAME_PERSON = 0.45
+"""Cosine; faces of one occasion that are less alike are of different people, see `capture_session`."""
 # Of other people's photos, so many fit a person as badly as one that is rejected.
 _UNLIKE_FAR = 0.05
 _LIKE_ANOTHER_FAR = 0.01
@@ -191,6 +195,50 @@ def mislabelled_photos(
                 like = int(best[place]) if elsewhere[place] else None
                 found[int(own[place])] = MislabelledPhoto(int(own[place]), like)
     return tuple(found[photo] for photo in sorted(found))
+
+
+def unlike_the_person(new: Vectors, own: Vectors, cohort: Cohort) -> NDArray[np.bool_]:
+    """Which pictures of one occasion show somebody else than they were taken of.
+
+    They are compared with the person's other photos as `mislabelled_photos` does, whatever share of them is
+    odd; where there are hardly any, with those of the person who is seen most in them.
+
+    Args:
+        new: (N, D) float32 unit embeddings of the pictures.
+        own: (M, D) float32 unit embeddings of the person's other photos.
+        cohort: of the backbone's scores.
+
+    Returns:
+        (N,) whether each does.
+    """
+    if not len(new):
+        return np.zeros(0, np.bool_)
+    normaliser = Normaliser(cohort.centres, cohort.top)
+    table = cohort.impostor_far, cohort.impostor_threshold
+    known = own
+    if len(own) < _ENOUGH_TO_COMPARE:
+        groups = linked(new, SAME_PERSON)
+        known = np.concatenate([own, new[groups == np.bincount(groups).argmax()]])
+    usual = _without_each(Gallery.of(known, normaliser), normaliser)
+    faint = min(score_at(table, _LIKE_A_MEMBER_FAR), _far_below(usual))
+    scores = Gallery.of(template(known)[None], normaliser).normalised(new, normaliser)[:, 0]
+    return np.asarray((scores < score_at(table, _UNLIKE_FAR)) | (scores < faint), np.bool_)
+
+
+def linked(vectors: Vectors, same: float) -> NDArray[np.int64]:
+    """Group faces: those that are alike, and those that are alike to these.
+
+    Args:
+        vectors: (N, D) float32 unit embeddings.
+        same: cosine from which on two are alike.
+
+    Returns:
+        (N,) the group of each, from 0 to N - 1.
+    """
+    groups = np.arange(len(vectors))
+    for one, other in np.argwhere(np.triu(vectors @ vectors.T >= same, 1)):
+        groups[groups == groups[other]] = groups[one]
+    return groups
 
 
 def _far_below(scores: Scores) -> float:

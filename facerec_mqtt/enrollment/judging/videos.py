@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec_mqtt.core.errors import PictureError
-from facerec_mqtt.core.records import Image, Vectors
+from facerec_mqtt.core.records import Image
 from facerec_mqtt.core.rejections import Rejection, RejectionCode, Remark, RemarkCode
 from facerec_mqtt.enrollment.judging.near_duplicates import repeats
 from facerec_mqtt.enrollment.judging.photo_cache import Networks, PhotoAnalysis
+from facerec_mqtt.enrollment.judging.photo_comparison import SAME_PERSON, linked
 from facerec_mqtt.enrollment.judging.photos import LIMITS, embed_face
 from facerec_mqtt.enrollment.judging.video_files import VideoFile
 from facerec_mqtt.faces import STILL_SIDE_PX, SelectedFace, find_faces, select_face, usable_faces
@@ -22,8 +23,6 @@ MOST_PICTURES = 8
 """So many of a person are used: a video of a minute is one moment, and must not outweigh the photos."""
 _MOST_PEOPLE = 4
 _MOST_FACES = 4
-# Faces that are less alike than this are of different people; see `capture_session`.
-_SAME_PERSON = 0.45
 _STRICTEST = 0.8
 # So many times as often as anybody else is the one seen who is meant.
 _CLEARLY_MORE = 3
@@ -92,9 +91,9 @@ def _look(image: Image, networks: Networks) -> tuple[SelectedFace, ...] | Reject
 def _people(seen: Sequence[_Seen]) -> list[list[_Seen]]:
     """The faces of each person, of the one who is seen most first."""
     vectors = np.stack([each.vector for each in seen])
-    same = _SAME_PERSON
+    same = SAME_PERSON
     while True:
-        groups = _linked(vectors, same)
+        groups = linked(vectors, same)
         people = [
             [seen[at] for at in np.flatnonzero(groups == group).tolist()] for group in np.unique(groups)
         ]
@@ -102,14 +101,6 @@ def _people(seen: Sequence[_Seen]) -> list[list[_Seen]]:
         if same >= _STRICTEST or all(len({each.at_s for each in one}) == len(one) for one in people):
             return sorted(people, key=len, reverse=True)
         same += 0.05
-
-
-def _linked(vectors: Vectors, same: float) -> NDArray[np.int64]:
-    """(N,) the group of each face: those that are alike, and those that are alike to these."""
-    groups = np.arange(len(vectors))
-    for one, other in np.argwhere(np.triu(vectors @ vectors.T >= same, 1)):
-        groups[groups == groups[other]] = groups[one]
-    return groups
 
 
 def _best(

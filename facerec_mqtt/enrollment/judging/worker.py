@@ -8,6 +8,7 @@ here.
 import base64
 import os
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -34,13 +35,17 @@ _MIN_MARGIN = 0.1
 
 
 class Request(BaseModel):
-    """What is wanted of one photo."""
+    """What is wanted of one photo, or of some that are compared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    do: Literal["look", "copy", "cut"]
-    """Judge it; make a copy to show; cut out one of its faces."""
-    path: Path
+    do: Literal["look", "copy", "cut", "compare"]
+    """Judge it; make a copy to show; cut out one of its faces; compare pictures with a person's others."""
+    path: Path = Path()
+    new: list[Path] = []
+    """Pictures that are compared with `own`."""
+    own: list[Path] = []
+    """The person's other photos."""
     side_px: int = 1280
     """Of the copy, the longer side at most."""
     face: int = 0
@@ -64,6 +69,8 @@ class Answer(BaseModel):
     """The copy, or what was cut out, in base64."""
     named: str | None = None
     """Slug of whom the model in use takes the face for; `None` for nobody, and where it cannot tell."""
+    unlike: list[int] = []
+    """Which of the new pictures show somebody else than the person, by their place."""
 
 
 class _Judge:
@@ -73,6 +80,14 @@ class _Judge:
         self._embedder = embedder
         self._cohort = cohort
         self._family: tuple[str, Family] | None = None
+
+    def unlike(self, new: Sequence[AlignedFace], own: Sequence[AlignedFace]) -> list[int]:
+        """Which faces are not those of the person whom others show, by their place."""
+        from facerec_mqtt.enrollment.judging.photo_comparison import unlike_the_person
+
+        vectors = self._embedder.embed([*new, *own])
+        odd = unlike_the_person(vectors[: len(new)], vectors[len(new) :], self._cohort)
+        return [int(place) for place in odd.nonzero()[0]]
 
     def who(self, face: AlignedFace, model_dir: Path | None) -> str | None:
         """The slug; `None` for nobody, and where there is no model that can tell."""
@@ -109,6 +124,8 @@ class Worker:
         Raises:
             FacerecError: a network is missing or damaged.
         """
+        if request.do == "compare":
+            return self._compare(request)
         try:
             data = read_bytes(request.path)
             if request.do == "copy":
@@ -133,6 +150,26 @@ class Worker:
         if request.face >= len(detections):
             return Answer(error="There is no such face in the photo; look at it again.")
         return Answer(jpeg=_jpeg(portrait(image, detections[request.face].box), _CUT_QUALITY))
+
+    def _compare(self, request: Request) -> Answer:
+        faces = [self._face(path) for path in request.new]
+        own = [face for face in map(self._face, request.own) if face is not None]
+        places = [place for place, face in enumerate(faces) if face is not None]
+        if not places:
+            return Answer()
+        odd = self._judge.unlike([face for face in faces if face is not None], own)
+        return Answer(unlike=[places[at] for at in odd])
+
+    def _face(self, path: Path) -> AlignedFace | None:
+        """The face that a photo is about; `None` where there is none that can be used."""
+        from facerec_mqtt.enrollment.judging.photos import LIMITS
+
+        try:
+            image = decode_picture(read_bytes(path), enough_px=STILL_SIDE_PX)
+            found = select_face(_largest_first(self._detectors.detect(image)), image, LIMITS)
+        except (PictureError, cv2.error):
+            return None
+        return None if isinstance(found, Rejection) else found.face
 
 
 def _largest_first(detections: tuple[Detection, ...]) -> list[Detection]:

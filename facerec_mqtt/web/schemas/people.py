@@ -85,9 +85,9 @@ class Face(Answer):
 class LooksLike(Answer):
     """Pictures that are put to somebody, and look like somebody else to the model in use."""
 
-    person: Slug
-    """Who they look like."""
-    name: str
+    person: Slug | None
+    """Who they look like; `null` where they only seem to show somebody else than they are put to."""
+    name: str | None
     files: list[str]
     """Those that do."""
     question: str

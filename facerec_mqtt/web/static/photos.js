@@ -1,12 +1,13 @@
 // Photos that are chosen, dropped, pasted or taken: sent two at a time, each with its progress and its answer.
 
-import { call, element, upload } from './net.js'
+import { call, element, link, upload } from './net.js'
 import { putAnyway } from './changes.js'
 import { chooseName } from './names.js'
 import { refresh } from './live.js'
 import { complain, isWaiting, settle, undoable } from './undo.js'
 
 const AT_ONCE = 2
+const MOST_SHOWN = 30
 const JUDGING_MS = 2000
 let waiting = null
 
@@ -111,9 +112,10 @@ export async function askAbout(base, found) {
   const them = files.length === 1 ? 'it' : 'them'
   const [what, ...asked] = like.question.split(/(?<=\.) /)
   const yes = isOfPerson ? (path) => call('PATCH', path, { use: true }) : () => {}
-  const note = element('div', { class: 'note warn' }, element('div', {}, element('b', {}, what), element('p', { class: 'small' }, asked.join(' ')), element('div', { class: 'row' }, ...[
+  const pictures = files.slice(0, MOST_SHOWN).map((file, at) => element('img', { src: link(`/api/v1${base}/${encodeURIComponent(file)}?width=168`), alt: `Picture ${at + 1}`, width: '84', height: '84' }))
+  const note = element('div', { class: 'note warn' }, element('div', {}, element('b', {}, what), element('div', { class: 'strip wrap' }, ...pictures), element('p', { class: 'small' }, asked.join(' ')), element('div', { class: 'row' }, ...[
     change(`Yes, use ${them}`, yes),
-    isOfPerson ? change(`No, move to ${like.name}`, (path) => call('PATCH', path, { person: like.person })) : null,
+    isOfPerson && like.person ? change(`No, move to ${like.name}`, (path) => call('PATCH', path, { person: like.person })) : null,
     change(`Delete ${them}`, (path) => call('DELETE', path)),
   ].filter(Boolean))))
   document.getElementById('answers').append(note)

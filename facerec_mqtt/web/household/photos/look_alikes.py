@@ -6,7 +6,7 @@ sent or moved, and those that a camera has taken.
 
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from facerec_mqtt.enrollment.judging.worker import Answer
@@ -17,6 +17,7 @@ from facerec_mqtt.web.household.photos.worker import PhotoWorker
 from facerec_mqtt.web.schemas import LooksLike
 
 _MOST_KNOWN = 500
+_MOST_COMPARED = 30
 _QUEUE_S = 5.0
 
 
@@ -76,6 +77,25 @@ class LookAlikes:
         question = words.put_anyway(names[like], len(files), len(answers), name)
         return LooksLike(person=like, name=names[like], files=files, question=question)
 
+    def unlike(self, pictures: Mapping[str, Path], own: Sequence[Path], name: str) -> LooksLike | None:
+        """Which of some pictures seem to show somebody else, who need not be enrolled; `None` for none.
+
+        Args:
+            pictures: the files that were put to somebody, by what they are called in the answer.
+            own: that person's other photos.
+            name: of that person.
+        """
+        files = list(pictures)[:_MOST_COMPARED]
+        try:
+            places = self._worker.unlike([pictures[file] for file in files], own[:_MOST_COMPARED], _QUEUE_S)
+        except TryAgainError:
+            return None
+        odd = [files[place] for place in places]
+        if not odd:
+            return None
+        question = f"{_seem(len(odd), len(files))} to show somebody else than {name}. Use them anyway?"
+        return LooksLike(person=None, name=None, files=odd, question=question)
+
     def _look_at(self, path: Path) -> Answer:
         with household_errors():
             status = path.stat()
@@ -86,3 +106,9 @@ class LookAlikes:
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return answer
+
+
+def _seem(odd: int, of: int) -> str:
+    if odd == of:
+        return "The picture seems" if of == 1 else f"All {of} pictures seem"
+    return f"{odd} of {of} pictures {'seems' if odd == 1 else 'seem'}"

@@ -29,6 +29,8 @@ from facerec_mqtt.web.household.photos.worker import PhotoWorker
 from facerec_mqtt.web.schemas import AddedPhoto, Face, LooksLike, Photo, Photos
 
 _MOST_COPIES = 300
+_SEVERAL = 2
+"""Photos of one occasion, which may show who passed."""
 # What no wish can change: there is no face, or no picture.
 _CANNOT_BE_USED = frozenset(RejectionCode) - {
     RejectionCode.SEVERAL_FACES,
@@ -153,7 +155,7 @@ class HouseholdPhotos:
         return [Face(box=box) for box in answer.faces]
 
     def look_alikes(self, person: str, files: Sequence[str], to: str | None) -> LooksLike | None:
-        """Which of somebody's photos look like somebody else, and like whom.
+        """Which of somebody's photos look like somebody else, and like whom; or seem to show somebody else.
 
         Args:
             person: the slug.
@@ -164,9 +166,12 @@ class HouseholdPhotos:
             HouseholdError: there is no such photo or person.
         """
         _, owner = self._people.enrolled(to or person)
-        return self._look_alikes.among(
-            {file: self._find(person, file).path for file in files}, owner.slug, owner.name
-        )
+        pictures = {file: self._find(person, file).path for file in files}
+        like = self._look_alikes.among(pictures, owner.slug, owner.name)
+        if like is not None or len(files) < _SEVERAL or to is not None:
+            return like
+        own = [path for file, path in self.files(person).items() if file not in pictures]
+        return self._look_alikes.unlike(pictures, sorted(own, key=_changed, reverse=True), owner.name)
 
     def move(self, person: str, file: str, to: str, *, sure: bool) -> Photo:
         """Move a photo into somebody else's folder.

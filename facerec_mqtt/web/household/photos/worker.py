@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from facerec_mqtt.core.child_process import child_environment
@@ -44,6 +45,16 @@ class PhotoWorker:
             queue_s: for so long others may be looked at before.
         """
         return self._ask(Request(do="look", path=path, model_dir=model_dir), queue_s)
+
+    def unlike(self, new: Sequence[Path], own: Sequence[Path], queue_s: float = _QUEUE_S) -> list[int]:
+        """Which pictures show somebody else than a person's other photos, by their place.
+
+        Args:
+            new: the pictures.
+            own: the other photos.
+            queue_s: for so long others may be looked at before.
+        """
+        return self._ask(Request(do="compare", new=list(new), own=list(own)), queue_s).unlike
 
     def copy(self, path: Path, side_px: int) -> bytes:
         """Make a JPEG of a photo to show, upright and at most so large."""
