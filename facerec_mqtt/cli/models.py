@@ -70,6 +70,7 @@ def _described(kept: KeptVersion) -> dict[str, Any]:
         "created": kept.created,
         "tpir": kept.tpir,
         "fpir": kept.fpir,
+        "recognised": kept.recognised,
     }
     return listed if kept.reason is None else listed | {"reason": kept.reason}
 
@@ -90,7 +91,7 @@ def _print_table(listed: list[dict[str, Any]]) -> None:
             "yes" if each["current"] else "",
             "" if each["created"] is None else _local(each["created"]),
             ", ".join(each["people"]),
-            _percent(each["tpir"]),
+            _percent(each["recognised"]),
             _percent(each["fpir"]),
         )
     console.print(table)

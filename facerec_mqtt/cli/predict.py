@@ -13,7 +13,7 @@ import numpy as np
 
 from facerec_mqtt.core.errors import FacerecError, PictureError
 from facerec_mqtt.core.images import read_picture
-from facerec_mqtt.core.records import Image, Vectors
+from facerec_mqtt.core.records import Image, Vectors, score_text, short_of
 from facerec_mqtt.faces import MIN_STILL_FACE_PX, STILL_SIDE_PX, load_cohort
 from facerec_mqtt.presence.review import KeptPicture, kept_pictures
 from facerec_mqtt.recognition import (
@@ -107,11 +107,14 @@ def _reason(recognition: Recognition) -> str | None:
         case "no model":
             return "There is no model yet."
         case "below threshold":
-            return f"Like nobody enrolled: the score is {who.score:.2f}, and 0.50 is needed for a name."
+            return (
+                f"Like nobody enrolled: the score is {score_text(who.score)}, and 0.50 is needed for a name."
+            )
         case "ambiguous":
             return "Between two people: it is nearly as much like the one as like the other."
         case "face too small":
-            return f"The face is only {width_px:.0f} pixels wide, and {MIN_STILL_FACE_PX:.0f} are needed."
+            width = short_of(width_px, MIN_STILL_FACE_PX, 0)
+            return f"The face is only {width} pixels wide, and {MIN_STILL_FACE_PX:.0f} are needed."
         case "blurred":
             return "The face is too blurred."
 

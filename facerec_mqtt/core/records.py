@@ -20,6 +20,8 @@ Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in pixels of the frame; may exceed the frame."""
 ProgressCallback = Callable[[str, float], None]
 """Called with what is being done, for people to read, and the share of the whole that is done, [0, 1]."""
+THRESHOLD = 0.5
+"""Score from which on a name is given."""
 FACE_SIDE_PX = 112
 """Side of an aligned face, which is the backbone's input."""
 
@@ -277,3 +279,22 @@ class CaptureState:
     wanted: int = 0
     hint: str | None = None
     """What the person before the camera is to do, in one sentence."""
+
+
+def short_of(value: float, needed: float, digits: int = 2) -> str:
+    """Write a figure that is not enough beside the one that is needed, so that the two are never the same.
+
+    Args:
+        value: below `needed`, but for rounding.
+        needed: written with `digits` digits beside it.
+        digits: behind the point; two more where they are needed.
+    """
+    for more in range(digits, digits + 3):
+        if f"{value:.{more}f}" != f"{needed:.{more}f}":
+            return f"{value:.{more}f}"
+    return f"just below {needed:.{digits}f}" if value < needed else f"{value:.{digits}f}"
+
+
+def score_text(score: float) -> str:
+    """Write a score, [0, 1], of which 0.50 is the threshold for a name."""
+    return f"{score:.2f}" if score >= THRESHOLD else short_of(score, THRESHOLD)

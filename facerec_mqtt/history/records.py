@@ -29,7 +29,7 @@ class VisitFacts(BaseModel):
     best_score: float = 0.0
     """Of all frames, [0, 1]; 0.5 is the threshold."""
     corrected: bool = False
-    """Whether somebody said that it was another than was decided."""
+    """Whether somebody said that it was another than was decided, or who it was where nobody was named."""
     confirmed: bool = False
     """Whether somebody said who it was, be it as decided or not."""
 

@@ -211,7 +211,7 @@ class History:
                 "UPDATE visits SET kind = ?1, person = ?2, name = ?3, stranger_id = NULL, picture = NULL,"
                 " more_pictures = NULL,"
                 " why = CASE WHEN NOT json_valid(why) THEN why"
-                " WHEN person IS NOT NULL AND person IS NOT ?2"
+                " WHEN person IS NOT ?2"
                 " THEN json_set(why, '$.corrected', json('true'), '$.confirmed', json('true'))"
                 " ELSE json_set(why, '$.confirmed', json('true')) END WHERE visit_id = ?4",
                 [(kind.value, person, name, *visit) for visit in chosen],

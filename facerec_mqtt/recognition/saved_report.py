@@ -107,6 +107,12 @@ class SavedReport(_Saved):
         except ValidationError:
             return cls()
 
+    @property
+    def recognised(self) -> float | None:
+        """Share of all of the family's photos that it names without having learnt from them."""
+        own = [each for each in self.outcomes if each.person is not None]
+        return sum(each.named == each.person for each in own) / len(own) if own else None
+
     def person_in(self, photo: SavedPhoto) -> str | None:
         """Slug of whose folder a photo is in; `None` for strangers."""
         folder = photo.file.split("/")[0] if photo.folder is None else photo.folder
@@ -124,13 +130,15 @@ class KeptVersion:
     created: str | None
     """ISO 8601, UTC; `None` where it cannot be read."""
     tpir: float | None
-    """Share of the family's photos that it names without having learnt from them."""
+    """Share of a person's photos that it names without having learnt from them, on average of all people."""
     fpir: float | None
     """Share of strangers' photos that it would name."""
     reason: str | None
     """Why it is not in use though it was made, or why it cannot be read, in one sentence."""
     many_strangers: str | None = None
     """What to do, where it names far more strangers than were asked for."""
+    recognised: float | None = None
+    """Share of the family's photos that it names without having learnt from them, as the report has it."""
 
 
 def kept_versions(model_dir: Path) -> tuple[KeptVersion, ...]:
@@ -180,8 +188,19 @@ def _kept(model_dir: Path, version: str, current: str | None) -> KeptVersion:
         return KeptVersion(version, is_current, (), None, None, None, str(error))
     reason = None if is_current else model.report.get("not_used_because")
     tpir, fpir = model.report.get("tpir"), model.report.get("measured_fpir")
-    many = SavedReport.of(model.report).many_strangers
-    return KeptVersion(version, is_current, model.people, model.created, tpir, fpir, reason, many)
+    saved = SavedReport.of(model.report)
+    recognised = tpir if saved.recognised is None else saved.recognised
+    return KeptVersion(
+        version,
+        is_current,
+        model.people,
+        model.created,
+        tpir,
+        fpir,
+        reason,
+        saved.many_strangers,
+        recognised,
+    )
 
 
 def _version_before(model_dir: Path) -> str:

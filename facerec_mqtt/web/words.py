@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from facerec_mqtt.core.errors import FacerecError
+from facerec_mqtt.core.records import THRESHOLD, score_text
 from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.history import unnamed_that_go
 from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
@@ -44,8 +45,6 @@ _SET_ASIDE: Mapping[str, str] = {
     RejectionCode.BLURRED: "blurred",
 }
 _WEEK_DAYS = 6
-THRESHOLD = 0.5
-"""Score from which on a name is given."""
 
 
 def local_now() -> datetime:
@@ -85,7 +84,7 @@ def what_is_wrong(error: Mapping[str, Any]) -> str:
     if error["type"] == "string_pattern_mismatch":
         said = "it has a form that cannot be used"
     elif error["type"] == "string_too_short":
-        said = "write something"
+        return f"The {place or 'request'} is empty; write one."
     return f"{place or 'The request'}: {said}."
 
 
@@ -236,15 +235,15 @@ def _photos(count: int) -> str:
 def set_aside(photos: Iterable[Photo]) -> str:
     """How many of somebody's photos are not used, and why: "3 are set aside: 2 blurred, 1 without a face"."""
     reasons = Counter(
-        _SET_ASIDE.get(photo.reason_code or "", "that cannot be used")
-        for photo in photos
-        if photo.used is False
+        _SET_ASIDE.get(photo.reason_code or "", "unusable") for photo in photos if photo.used is False
     )
     if not reasons:
         return ""
     count = reasons.total()
     if count == 1:
         return f"One is set aside: {next(iter(reasons))}."
+    if len(reasons) == 1:
+        return f"{count} are set aside, all {next(iter(reasons))}."
     why = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
     return f"{count} are set aside: {why}."
 
@@ -253,7 +252,7 @@ def found(face: FoundFace) -> str:
     """Who a face in a picture that was tried is."""
     if face.name is not None:
         return f"{face.name}: the score is {face.score:.2f}, and 0.50 is needed for a name."
-    return f"Unknown: {face.reason or f'the score is {face.score:.2f}, and 0.50 would be needed.'}"
+    return f"Unknown: {face.reason or f'the score is {score_text(face.score)}, and 0.50 would be needed.'}"
 
 
 def why_not(photo: Photo) -> str:
@@ -306,20 +305,23 @@ def curve(visit: VisitDetail) -> Curve | None:
     def x(seconds: float) -> float:
         return round(6 + 308 * (seconds - begin) / length, 1)
 
-    low, high = (f"{extreme(each.score for each in scores):.2f}" for extreme in (min, max))
+    low, high = (score_text(extreme(each.score for each in scores)) for extreme in (min, max))
     is_there = visit.kind in ("family", "visitor", "stranger") and begin <= 0 <= begin + length
     return Curve(
         [(x(each.seconds), round(112 - 104 * each.score, 1), each.score >= THRESHOLD) for each in scores],
         x(0.0) if is_there else None,
         span(length),
         f"{len(scores)} scores in {span(length)}, between {low} and {high}; a name is given from 0.50.",
-        [(f"{each.seconds - begin:.1f} s", f"{each.score:.2f}", each.nearest or "nobody") for each in scores],
+        [
+            (f"{each.seconds - begin:.1f} s", score_text(each.score), each.nearest or "nobody")
+            for each in scores
+        ],
     )
 
 
 def facts(visit: Visit) -> list[tuple[str, str]]:
     """The figures behind a decision, as pairs of a title and a value."""
-    pairs = [("Score", f"{visit.score:.2f}")]
+    pairs = [("Score", score_text(visit.score))]
     if frames := _number(visit.why.get("frames")):
         pairs.append(("Pictures until it was decided", f"{frames:.0f}"))
     if otherwise := _number(visit.why.get("named_otherwise")):
@@ -338,7 +340,7 @@ FILTERS = {
     each.__name__: each
     for each in (
         when, clock, exact, recent, lasted, left, who, kind_word, initials, anchor, query, how_well, why_not,
-        worse, set_aside, by_button,
+        worse, set_aside, by_button, score_text,
     )
 }  # fmt: skip
 """What templates know them by."""

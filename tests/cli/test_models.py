@@ -84,6 +84,7 @@ def test_all_that_are_kept_are_listed_the_newest_first(
             "created": second.created,
             "tpir": None,
             "fpir": None,
+            "recognised": None,
         },
         {
             "version": first.version,
@@ -92,6 +93,7 @@ def test_all_that_are_kept_are_listed_the_newest_first(
             "created": first.created,
             "tpir": 0.91,
             "fpir": 0.0,
+            "recognised": 0.91,
         },
     ]
 

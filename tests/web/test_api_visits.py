@@ -222,17 +222,17 @@ def test_a_picture_outside_of_the_review_folder_is_never_given_out(
 
 
 @pytest.mark.parametrize(
-    ("visit_id", "said"),
-    [("0101", {"person": "anna"}), ("0104", {"person": "anna"}), ("0102", {"nobody": True})],
+    ("visit_id", "said", "corrected"),
+    [("0101", {"person": "anna"}, 0), ("0104", {"person": "anna"}, 1), ("0102", {"nobody": True}, 0)],
 )
 def test_what_somebody_has_said_of_a_visit_is_remembered(
-    page: Page, visit_id: str, said: dict[str, Any]
+    page: Page, visit_id: str, said: dict[str, Any], corrected: int
 ) -> None:
     assert ask(page, "GET", f"/visits/{visit_id}")[1]["confirmed"] is False
     assert ask(page, "POST", f"/visits/{visit_id}/assign", json=said)[1]["confirmed"] is True
     found = {each["visit_id"]: each for each in ask(page, "GET", "/visits")[1]["visits"]}
     assert [key for key, each in found.items() if each["confirmed"]] == [visit_id]
-    assert ask(page, "GET", "/quality?days=3650")[1]["corrected"] == 0
+    assert ask(page, "GET", "/quality?days=3650")[1]["corrected"] == corrected
 
 
 def test_whether_it_works_is_counted(page: Page) -> None:

@@ -62,7 +62,7 @@ class HouseholdModels:
                     not_used_because=each.reason,
                     worse=self._worse(each) if each is kept[0] and each.reason is not None else None,
                     many_strangers=each.many_strangers,
-                    recognised=each.tpir,
+                    recognised=each.recognised,
                     strangers_named=each.fpir,
                     report=self._report_url(each.version),
                 )

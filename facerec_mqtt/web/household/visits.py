@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from facerec_mqtt.core.clock import zone_or_machines
+from facerec_mqtt.core.records import score_text
 from facerec_mqtt.enrollment.changes import pictures_of_visits
 from facerec_mqtt.history import (
     FILE,
@@ -251,7 +252,8 @@ def sentence(visit: VisitRecord, name: str | None) -> str:
         visit: which.
         name: what the person is called at present; `None` for nobody who is known.
     """
-    best = f"the best score was {max(visit.why.best_score, visit.score):.2f}, and 0.50 is needed for a name"
+    score = score_text(max(visit.why.best_score, visit.score))
+    best = f"the best score was {score}, and 0.50 is needed for a name"
     counted = f"{visit.why.frames} picture{'s' * (visit.why.frames != 1)}"
     match visit.kind:
         case VisitKind.FAMILY | VisitKind.VISITOR if _was_said(visit):

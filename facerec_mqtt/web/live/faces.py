@@ -1,5 +1,6 @@
 """Faces of a live picture as the API gives them, with the reason in words."""
 
+from facerec_mqtt.core.records import score_text, short_of
 from facerec_mqtt.monitoring import page_messages as sent
 from facerec_mqtt.web import schemas
 
@@ -51,13 +52,14 @@ def _sentence(seen: sent.LiveFaces, face: sent.LiveFace) -> str:
         case "no model":
             return "There is no model yet; add photos, then rebuild."
         case "face too small":
-            return f"{face.width_px:.0f} px wide, {seen.min_face_px:.0f} needed."
+            return f"{short_of(face.width_px, seen.min_face_px, 0)} px wide, {seen.min_face_px:.0f} needed."
         case "blurred":
-            return f"Too blurred: sharpness {face.sharpness:.0f}, {seen.min_sharpness:.0f} needed."
+            sharpness = short_of(face.sharpness, seen.min_sharpness, 0)
+            return f"Too blurred: sharpness {sharpness}, {seen.min_sharpness:.0f} needed."
         case "ambiguous":
             return (
-                f"{face.score:.2f}, most like {like}, but only {face.margin:.2f} ahead of somebody else;"
-                f" {seen.min_margin:.2f} needed."
+                f"{face.score:.2f}, most like {like}, but only {short_of(face.margin, seen.min_margin)} ahead"
+                f" of somebody else; {seen.min_margin:.2f} needed."
             )
         case _:
-            return f"{face.score:.2f}, most like {like}; 0.50 needed."
+            return f"{score_text(face.score)}, most like {like}; 0.50 needed."
