@@ -8,6 +8,7 @@ from facerec_mqtt.settings.groups.web import WebSettings, is_loopback
 from facerec_mqtt.settings.loading import (
     CAMERAS,
     SettingsOrigin,
+    given_names,
     load_settings,
     save_cameras,
     settings_digest,
@@ -46,6 +47,7 @@ __all__ = [
     "can_be_replaced",
     "configure_logging",
     "first_problem",
+    "given_names",
     "is_loopback",
     "load_settings",
     "read_choices",

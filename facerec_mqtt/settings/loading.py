@@ -162,6 +162,16 @@ def setting_names() -> dict[str, object]:
     return dict(_names(Settings, PREFIX))
 
 
+def given_names(env_file: Path | None = None) -> frozenset[str]:
+    """Which environment variables of `setting_names` are set, there or in the settings file, and not empty.
+
+    Args:
+        env_file: as in `load_settings`.
+    """
+    given = {**read_settings_file(env_file or Path(".env")), **os.environ}
+    return frozenset(name.upper() for name, value in given.items() if value) & setting_names().keys()
+
+
 def _names(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object]]:
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

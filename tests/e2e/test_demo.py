@@ -93,6 +93,16 @@ def test_the_page_of_the_demo_is_at_the_port_that_is_set(tmp_path: Path) -> None
     assert done.stdout == ""
 
 
+def test_a_port_without_a_host_is_no_broker_of_the_users_and_that_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = {"FACEREC_WEB__PORT": str(taken.getsockname()[1]), "FACEREC_MQTT__PORT": "1"}
+        done = run_program("demo", environment=environment, folder=tmp_path)
+    assert "broker" not in done.stderr
+    assert "FACEREC_WEB__PORT" in done.stderr
+    assert "FACEREC_MQTT__HOST is not set" in done.stdout
+    assert "ignores FACEREC_MQTT__PORT." in done.stdout
+
+
 def test_the_broker_of_a_settings_file_that_is_named_is_used_and_a_missing_file_is_said(
     tmp_path: Path,
 ) -> None:

@@ -24,11 +24,12 @@ from facerec_mqtt.cli.demo.small_broker import small_broker
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.mqtt import check_login
 from facerec_mqtt.rendering import ENROLLED_STRANGERS, FAMILY, write_photos, write_strangers
-from facerec_mqtt.settings import PREFIX, MqttSettings, WebSettings, load_settings
+from facerec_mqtt.settings import PREFIX, MqttSettings, WebSettings, given_names, load_settings
 
 RUN_S = 60.0
 """How long the service runs, without `--forever`."""
 _PHOTOS = 10
+_HOST = f"{PREFIX}MQTT__HOST"
 """Of each of the family."""
 _STRANGER_PHOTOS = 3
 _SIDE_PX = 240
@@ -193,8 +194,11 @@ def _page_port(web: WebSettings) -> int:
 
 def _broker_of_the_user(env_file: Path | None) -> MqttSettings | None:
     """The broker in the user's settings, with topics of our own on it; `None` when none is set."""
-    mqtt = load_settings(env_file).mqtt
-    if "host" not in mqtt.model_fields_set:
+    mqtt, given = load_settings(env_file).mqtt, given_names(env_file)
+    if _HOST not in given:
+        others = sorted(name for name in given if name.startswith(f"{PREFIX}MQTT__"))
+        if others:
+            _say(f"{_HOST} is not set: the demo uses a broker of its own, and ignores {', '.join(others)}.")
         return None
     files = {
         name: path.absolute()
