@@ -156,6 +156,29 @@ def test_somebody_new_gets_photos_each_with_its_answer(
     expect(page.locator("#answers .note")).to_have_count(0)
 
 
+def test_the_right_face_of_a_photo_of_several_can_be_clicked_after_a_reload(
+    to_change: Page, open_tab: OpenTab, tmp_path: Path
+) -> None:
+    both = tmp_path / "both.jpg"
+    cv2.imwrite(str(both), cv2.hconcat([face("Anna", seed=3), face("Tom", seed=3)]))
+    assert to_change.client.post("/api/v1/people", json={"name": "José"}).status_code == 201
+    sent = {"photo": ("both.jpg", both.read_bytes())}
+    [added] = to_change.client.post("/api/v1/people/jose/photos", files=sent).json()["photos"]
+    assert len(added["faces"]) == 2
+    tab = open_tab(to_change.address, "phone")
+    page = tab.open("/people/jose")
+    page.get_by_role("button", name="Choose the face of José in both.jpg").click()
+    tab.shows("Click the right face.")
+    assert tab.serious() == []
+    page.get_by_role("button", name="Face 2").click()
+    expect(page.locator("[data-photo='both.jpg']")).to_have_count(0)
+    expect(page.locator("[data-photo='both-face-2.jpg']")).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    assert [path.name for path in (to_change.folders.enrollment_dir / "José").glob("*.jpg")] == [
+        "both-face-2.jpg"
+    ]
+
+
 def test_a_page_that_is_loaded_while_a_change_is_sent_is_read_again(
     to_change: Page, open_tab: OpenTab
 ) -> None:

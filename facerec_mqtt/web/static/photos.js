@@ -77,7 +77,7 @@ async function sendOne(base, { file, card }) {
     else if (result.reason) keep(result.name, result.added, result.reason)
     if (result.faces.length) card.dataset.asks = result.file
     if (result.looks_like) card.like = result.looks_like
-    if (result.faces.length) offerFaces(card, base, result)
+    if (result.faces.length) offerFaces(card, base, result, URL.createObjectURL(file))
   } catch (error) {
     progress.remove()
     answered(card, 'Not added', '', 'bad')
@@ -130,13 +130,13 @@ function keep(name, added, reason) {
 }
 
 /** Of a photo of several people, let the face be clicked that it is about. */
-function offerFaces(card, base, { file, faces }) {
+function offerFaces(card, base, { file, faces }, source) {
   const path = `${base}/${encodeURIComponent(file)}`
   card.classList.add('choose')
   card.querySelector('.about').append(element('p', {}, element('b', {}, 'Click the right face.')))
   const picture = element('div', { class: 'faces' })
   card.querySelector('img').replaceWith(picture)
-  picture.append(element('img', { src: URL.createObjectURL(card.file), alt: '' }), ...faces.map(({ box: [left, top, right, bottom] }, face) => {
+  picture.append(element('img', { src: source, alt: '' }), ...faces.map(({ box: [left, top, right, bottom] }, face) => {
     const button = element('button', { type: 'button', 'aria-label': `Face ${face + 1}`, onclick: async () => {
       await settle()
       try {
@@ -166,13 +166,20 @@ function placeholder(file) {
 }
 
 async function onClick(event) {
-  const button = event.target.closest('[data-use], [data-move]')
+  const button = event.target.closest('[data-use], [data-move], [data-faces]')
   if (!button) return
   const card = button.closest('[data-photo]')
   const { base } = card.parentElement.dataset
   const person = base.split('/')[2]
   const path = `${base}/${encodeURIComponent(card.dataset.photo)}`
   try {
+    if ('faces' in button.dataset) {
+      button.disabled = true
+      const faces = await call('GET', `${path}/faces`)
+      if (faces.length) offerFaces(card, base, { file: card.dataset.photo, faces }, link(`/api/v1${path}?width=1280`))
+      button.remove()
+      return
+    }
     if (button.dataset.use) {
       await settle()
       await call('PATCH', path, { use: button.dataset.use === 'yes' })
