@@ -9,6 +9,8 @@ MAX_LENGTH = 64
 MAX_NAME_CHARACTERS = 64
 RESERVED_SIGNS = ("_", "@", "#", "$", "~")
 """No person's name begins with these: ours, and those with which storage boxes and Windows name theirs."""
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+"""What no folder's name may have on some system."""
 # Latin letters that Unicode does not take apart into a plain letter and a mark.
 PLAIN_LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ŋ": "n"}
@@ -64,24 +66,34 @@ def person_name(name: str) -> str:
             one of a person there, or no identifier can be made of it.
     """
     clean = clean_name(name)
-    bad = (
-        not clean
-        or len(clean) > MAX_NAME_CHARACTERS
-        or clean.startswith((".", *RESERVED_SIGNS))
-        or any(letter in '/\\:*?"<>|' or not letter.isprintable() for letter in name.strip())
+    wrong = _what_is_wrong(name, clean)
+    if wrong is not None:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:40])
+        raise SlugError(
+            f'"{shown}" cannot be the name of a person: {wrong}. Choose another name, of letters, digits and'
+            " spaces."
+        )
+    return clean
+
+
+def _what_is_wrong(name: str, clean: str) -> str | None:
+    """Why a name cannot be a person's; `None` where it can."""
+    if not clean:
+        return "it is empty"
+    if len(clean) > MAX_NAME_CHARACTERS:
+        return f"it has {len(clean)} characters, and {MAX_NAME_CHARACTERS} are the most"
+    if clean.startswith((".", *RESERVED_SIGNS)):
+        return f'it begins with "{clean[0]}"'
+    odd = next(
+        (letter for letter in name.strip() if letter in _NOT_IN_NAMES or not letter.isprintable()), None
     )
+    if odd is not None:
+        return f'it has "{odd}" in it' if odd.isprintable() else "it has a sign in it that cannot be seen"
     try:
         slug(clean)
     except SlugError:
-        bad = True
-    if bad:
-        shown = "".join(letter if letter.isprintable() else "?" for letter in name[:40])
-        raise SlugError(
-            f'"{shown}" cannot be the name of a person; use letters, digits and spaces, '
-            f"at most {MAX_NAME_CHARACTERS}, and begin it with neither . nor {' nor '.join(RESERVED_SIGNS)}; "
-            "choose another name."
-        )
-    return clean
+        return "it has no letter and no digit"
+    return None
 
 
 def _spell(character: str) -> str:

@@ -43,8 +43,8 @@ def photo_folder(enrollment_dir: Path, name: str, kind: PersonKind = PersonKind.
         if other.slug == slug(own) and (owner_name(folder), other.kind) != (own, kind):
             there = folder.parent.relative_to(enrollment_dir) / owner_name(folder)
             raise EnrollmentError(
-                f'There is a folder "{there}" already, and "{below / clean}" would be called the same in'
-                " topics; use one name for one person."
+                f'There is a folder "{there}" already, and "{below / clean}" differs from it by capitals,'
+                " accents or signs alone; use one name for one person."
             )
     _require_inside(found, enrollment_dir)
     return found

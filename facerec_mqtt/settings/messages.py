@@ -1,7 +1,6 @@
 """What is wrong with a value from outside, in one sentence, and what pydantic's models have in common."""
 
 import difflib
-import re
 from collections.abc import Collection
 from typing import Annotated, Any
 
@@ -37,10 +36,52 @@ def nearest(name: str, known: Collection[str]) -> str:
     return difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
 
 
+_FORMS = {
+    r"^[a-zA-Z0-9_-]{1,64}$": "take letters, digits, _ and - alone, at most 64 of them, such as home",
+    r"^[^+#\s/]+(/[^+#\s/]+)*$": "take a topic without spaces, + and #, and without / at its ends",
+}
+"""What is to be written where a value has to be of a form, by its pattern."""
+_PLAIN = {
+    "int": "write a whole number",
+    "float": "write a number",
+    "finite": "write a number",
+    "bool": "write true or false",
+    "string": "write a text",
+    "tuple": "write a JSON list",
+    "list": "write a JSON list",
+    "model": "write a JSON object",
+    "dict": "write a JSON object",
+    "missing": "it is missing; add it",
+}
+"""What is to be written, by how the names of pydantic's errors begin."""
+
+
 def reason(error: Any) -> str:
-    """One of pydantic's errors in plain words, without a full stop."""
-    text = error["msg"].removeprefix("Value error, ").rstrip(".").replace("valid tuple", "JSON list")
-    return re.sub("valid dictionary or instance of .*", "JSON object", text)
+    """One of pydantic's errors in plain words that say what to do, without a full stop."""
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "less_than_equal":
+            return f"take at most {limits['le']:g}"
+        case "less_than":
+            return f"take less than {limits['lt']:g}"
+        case "greater_than_equal":
+            return f"take at least {limits['ge']:g}"
+        case "greater_than":
+            return f"take more than {limits['gt']:g}"
+        case "string_pattern_mismatch" if limits["pattern"] in _FORMS:
+            return _FORMS[limits["pattern"]]
+        case "string_too_short":
+            return "it is empty; fill it in, or leave it out"
+        case "string_too_long":
+            return f"take at most {limits['max_length']} characters"
+        case "enum" | "literal_error":
+            return f"take {limits['expected']}"
+        case kind if (plain := _PLAIN.get(kind.split("_")[0])) is not None and not kind.startswith(
+            "string_pat"
+        ):
+            return plain
+    text = error["msg"].removeprefix("Value error, ").rstrip(".")
+    return str(text)
 
 
 def describe_error(error: Any, prefix: str, known: Collection[str], known_of_camera: Collection[str]) -> str:

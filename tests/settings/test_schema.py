@@ -177,12 +177,14 @@ def test_names_and_addresses_of_brokers_are_taken(monkeypatch: pytest.MonkeyPatc
     ("environment", "sentence"),
     [
         ({"FACEREC_MQTT__PORT": "x7"}, "FACEREC_MQTT__PORT is 'x7'"),
-        ({"FACEREC_MQTT__PROTOCOL": "4"}, "should be '3.1.1' or '5'"),
+        ({"FACEREC_MQTT__PORT": "70000"}, "FACEREC_MQTT__PORT is '70000': take at most 65535."),
+        ({"FACEREC_MQTT__NODE_ID": "a b"}, "FACEREC_MQTT__NODE_ID is 'a b': take letters, digits, _ and -"),
+        ({"FACEREC_MQTT__PROTOCOL": "4"}, "take '3.1.1' or '5'"),
         ({"FACEREC_MQTT__TLS_INSECURE": "true"}, "need FACEREC_MQTT__TLS=true"),
         ({"FACEREC_MQTT__PASSWORD": "x"}, "set FACEREC_MQTT__USERNAME"),
         ({"FACEREC_MQTT__BASE_TOPIC": "a/#"}, "FACEREC_MQTT__BASE_TOPIC"),
-        ({"FACEREC_CAMERAS": '["rtsp://h/"]'}, "camera 1: input should be a JSON object"),
-        ({"FACEREC_CAMERAS": '[{"name":"a"}]'}, 'camera 1, "url": field required'),
+        ({"FACEREC_CAMERAS": '["rtsp://h/"]'}, "camera 1: write a JSON object"),
+        ({"FACEREC_CAMERAS": '[{"name":"a"}]'}, 'camera 1, "url": it is missing'),
         ({"FACEREC_CAMERAS": '[{"name":"\N{FOX FACE}","url":"0"}]'}, "no letter or digit"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"ftp://h"}]'}, "rtsp, rtsps, http, https"),
         ({"FACEREC_CAMERAS": '[{"name":"a","url":"rtsp://h:99999/"}]'}, "port"),
@@ -205,6 +207,18 @@ def test_a_wrong_value_gets_one_sentence(
     message = message_for(monkeypatch, **environment)
     assert sentence in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", ["-1", "a b", "9" * 30, "[]", "{}", "#/"])
+def test_no_wrong_value_is_answered_in_the_words_of_a_library(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    names = setting_names().keys() - {"FACEREC_CAMERAS"}  # of which the whole is no JSON
+    message = message_for(monkeypatch, **dict.fromkeys(sorted(names), value))
+    for sentence in message.splitlines():
+        assert not re.search(
+            r"(?i)(input|string|value) should|field required|pattern|is not a valid", sentence
+        )
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:

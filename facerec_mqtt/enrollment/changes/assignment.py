@@ -154,7 +154,7 @@ def place_of(enrollment_dir: Path, whose: Whose) -> tuple[Path, Person | None]:
         for folder, owner in enrolled.items():
             if owner.slug == whose.person:
                 return folder, owner
-        raise UnknownPersonError(f'Nobody enrolled is called "{whose.person}" in topics; give a name.')
+        raise UnknownPersonError(f'Nobody enrolled has the identifier "{whose.person}"; give a name.')
     given = whose.name if whose.visitor is None else whose.visitor
     if given is None:
         return enrollment_dir / STRANGERS, None

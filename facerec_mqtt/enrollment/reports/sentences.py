@@ -38,9 +38,9 @@ def no_usable_photo(photos: Sequence[PhotoReport], notes: Sequence[str] = ()) ->
 def many_strangers_named(named: int, strangers: int, fpir: float) -> str:
     """Say what to do where far more strangers would be named than were asked for."""
     return (
-        f"Of {strangers} strangers' faces {named} would be given a name, far more than the"
-        f" {fpir:.1%} that were asked for; put pictures of twenty people who are not family, best"
-        " from your own cameras, into _strangers, and check whether a member is there."
+        f"Of {strangers} strangers' faces {named} would be given a name, where the settings allow 1 in"
+        f" {1 / fpir:.0f}; put pictures of twenty people who are not family, best from your own cameras, into"
+        " _strangers, and check whether a member is there."
     )
 
 

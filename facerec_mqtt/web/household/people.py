@@ -128,7 +128,10 @@ class HouseholdPeople:
             taken = self.names().items()
             there = next((known for key, known in taken if slug(clean) in (key, slug(known))), None)
             if there is not None:
-                raise ConflictError(f'"{there}" is enrolled already, and would be called the same in topics.')
+                raise ConflictError(
+                    f'"{there}" is enrolled already; choose a name that differs by more than capitals,'
+                    " accents and signs."
+                )
             folder = photo_folder(self._enrollment_dir, clean)
             self._enrollment_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.mkdir(mode=0o700)
