@@ -21,9 +21,9 @@ Slug = Annotated[str, AfterValidator(_require_slug)]
 
 def first_problem(error: ValidationError) -> str:
     """Describe the first thing that is wrong: where and what, without the value, which may be private."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    message = reason(first)
     return f"{place}: {message}" if place else message
 
 
@@ -52,6 +52,7 @@ _PLAIN = {
     "model": "write a JSON object",
     "dict": "write a JSON object",
     "missing": "it is missing; add it",
+    "extra": "it is unknown; leave it out",
 }
 """What is to be written, by how the names of pydantic's errors begin."""
 

@@ -12,6 +12,7 @@ from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.records import THRESHOLD, score_text
 from facerec_mqtt.core.rejections import RejectionCode
 from facerec_mqtt.history import unnamed_that_go
+from facerec_mqtt.settings import reason
 from facerec_mqtt.web.schemas import FoundFace, Person, PersonStatus, Photo, Visit, VisitDetail
 
 _KINDS: Mapping[str, str] = {
@@ -80,7 +81,7 @@ def what_is_wrong(error: Mapping[str, Any]) -> str:
     if isinstance(cause, FacerecError):
         return str(cause)
     place = ".".join(str(part)[:40] for part in error["loc"] if part not in ("body", "query", "path"))
-    said = str(error["msg"]).removeprefix("Value error, ")
+    said = reason(error)
     if error["type"] == "string_pattern_mismatch":
         said = "it has a form that cannot be used"
     elif error["type"] == "string_too_short":
