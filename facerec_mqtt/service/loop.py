@@ -267,14 +267,14 @@ class Service:
                 case Enable(camera=camera, enabled=enabled):
                     self._enable(camera, enabled=enabled)
                 case Capture() if isinstance(recognizer := self._models.recognizer, Recognizer):
-                    enabled = self._cameras[command.camera].enabled
-                    self._captures.start(command, recognizer, enabled=enabled)
-                case Capture():
-                    self._publisher.publish_result("capture", ok=False, message=NO_MODEL_HERE)
+                    self._captures.start(command, recognizer, enabled=self._cameras[command.camera].enabled)
                 case StopCapture():
                     self._captures.cancel()
-                case Assign():
+                case Assign() if isinstance(self._models.recognizer, Recognizer):
                     self._assignments.start(command)
+                case Capture() | Assign():
+                    name = "capture" if isinstance(command, Capture) else "assign"
+                    self._publisher.publish_result(name, ok=False, message=NO_MODEL_HERE)
 
     def _enable(self, camera: str, *, enabled: bool) -> None:
         watched, now_s = self._cameras[camera], time.monotonic()

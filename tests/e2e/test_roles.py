@@ -65,6 +65,10 @@ def test_a_camera_box_has_no_model_names_whoever_comes_and_outlives_any_recognis
         assert [(box["node"], box["role"], box["asked_by"]) for box in status["boxes"]] == [
             ("attic", "recogniser", ["porch"])
         ]
+        said = {"visit_id": json.loads(first.payload)["visit_id"], "person": "tom"}
+        ear.say("facerec/box/porch/command/assign", json.dumps(said))
+        answer = json.loads(ear.wait_for("facerec/box/porch/command/result").payload)
+        assert (answer["command"], answer["ok"]) == ("assign", False)
         asked = run_program("check", environment={**porch.environment, "FACEREC_HOUSE__ROLE": "camera"})
         assert "ok      recogniser: attic answered in " in asked.stdout
         with barn:

@@ -178,6 +178,7 @@ async function onClick(event) {
       const faces = await call('GET', `${path}/faces`)
       if (faces.length) offerFaces(card, base, { file: card.dataset.photo, faces }, link(`/api/v1${path}?width=1280`))
       button.remove()
+      card.querySelector('.faces button')?.focus()
       return
     }
     if (button.dataset.use) {
