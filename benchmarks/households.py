@@ -1,6 +1,6 @@
 """Real families, some of whom are enrolled: who is named rightly, who wrongly, by the command line alone.
 
-    python benchmarks/households.py DIR... [--families N] [--quick [--own N]] [--json]
+    python benchmarks/households.py DIR... [--families N] [--fpir F...] [--quick [--own N]] [--json]
 
 Each DIR has a folder for each family, in it one for each person (`F0001/MID1/*.jpg`), and gets a table of its
 own. A family takes part where two of its members or more have 7 pictures or more: of these, but for the last
@@ -8,8 +8,9 @@ of three or more, 5 to 10 are enrolled (about three fifths) and the others asked
 family is a relative who is not enrolled. Strangers are one picture each of people of the other families.
 
 Each family has folders and settings of its own: `facerec-mqtt rebuild`, then `facerec-mqtt predict --json`,
-1 % of strangers asked for unless `--fpir` says otherwise. A picture counts as named rightly or wrongly
-by any face in it. Pictures in which no face is found count as not named, and are counted apart.
+1 % of strangers asked for unless `--fpir` says otherwise; several of them give several tables. A picture
+counts as named rightly or wrongly by any face in it. Pictures in which no face is found count as not named,
+and are counted apart.
 
 `--quick` is for trying things out: the same networks, templates and AS-norm scores in one process, each
 picture looked at once; no audit of the photos, no layers, no margin. With `--own N` the house's cameras have
@@ -26,8 +27,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,9 @@ def main() -> int:
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--families", type=int, default=24)
     parser.add_argument("--strangers", type=int, default=60, help="pictures of strangers for each family")
-    parser.add_argument("--fpir", type=float, default=0.01, help="share of strangers that may be named")
+    parser.add_argument(
+        "--fpir", type=float, nargs="+", default=[0.01], help="shares of strangers that may be named"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="in one process, without the rebuild")
     parser.add_argument("--json", action="store_true", help="the figures as the last line")
@@ -120,19 +124,22 @@ def main() -> int:
         "--own", type=int, default=0, help="with --quick: strangers whom the cameras have seen"
     )
     arguments = parser.parse_args()
-    figures = {}
+    figures: dict[str, dict[str, dict[str, Any]]] = {}
+    quick = Quick(arguments.own) if arguments.quick else None
     for folder in arguments.folders:
         chosen = households(folder, arguments.families, arguments.strangers, arguments.seed)
         if not chosen:
             parser.error(f"{folder} has no family with two members of {FEWEST_PICTURES} pictures or more")
-        ask: Callable[[Household], Counts]
-        ask = Quick(arguments.fpir, arguments.own) if arguments.quick else CommandLine(arguments.fpir)
-        counts = []
-        for number, household in enumerate(chosen, 1):
-            counts.append(ask(household))
-            print(f"{folder}: {household.name}, {number} of {len(chosen)}", file=sys.stderr)
-        figures[str(folder)] = summary(counts)
-        show(folder, figures[str(folder)])
+        for fpir in arguments.fpir:
+            ask = partial(quick.ask, fpir) if quick else CommandLine(fpir)
+            counts = []
+            for number, household in enumerate(chosen, 1):
+                counts.append(ask(household))
+                progress = f"{folder}: {household.name}, {number} of {len(chosen)}, {fpir:.2%} asked for"
+                print(progress, file=sys.stderr)
+            title = f"{folder} {fpir:.2%}"
+            figures[title] = summary(counts)
+            show(title, figures[title])
     if arguments.json:
         print(json.dumps(figures))
     return 0
@@ -248,8 +255,7 @@ def put(some: Iterable[Path], folder: Path) -> list[Path]:
 class Quick:
     """Templates and AS-norm scores, without the rest of the product."""
 
-    def __init__(self, fpir: float, own: int = 0) -> None:
-        self._fpir = fpir
+    def __init__(self, own: int = 0) -> None:
         self._own = own
         self._detector = FaceDetector.load(max_side_px=STILL_SIDE_PX)
         self._embedder = Embedder.load()
@@ -258,14 +264,14 @@ class Quick:
         self._table = cohort.impostor_far, cohort.impostor_threshold
         self._seen: dict[Path, Vectors] = {}
 
-    def __call__(self, household: Household) -> Counts:
+    def ask(self, fpir: float, household: Household) -> Counts:
         """Enrol and ask."""
         people = sorted(household.enrolled)
         templates = [
             template(np.concatenate([self._look(path)[:1] for path in household.enrolled[who]]))
             for who in people
         ]
-        threshold = score_at(self._table, far_for_fpir(self._fpir, len(people)))
+        threshold = score_at(self._table, far_for_fpir(fpir, len(people)))
         normaliser = self._normaliser
         if self._own:
             photos = np.concatenate(
@@ -324,9 +330,9 @@ def summary(counts: Sequence[Counts]) -> dict[str, dict[str, Any]]:
     return figures
 
 
-def show(folder: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
+def show(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the table."""
-    print(f"{str(folder)[-44:]:44} rate    95 %                  n  no face found")
+    print(f"{title[-44:]:44} rate    95 %                  n  no face found")
     for measure, row in figures.items():
         low, high = row["interval"]
         print(f"{measure:44} {row['rate']:.4f}  [{low:.4f}, {high:.4f}] {row['n']:6} {row['no_face']:6}")
