@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -284,6 +285,18 @@ def test_the_folder_has_all_that_the_supervisor_shows() -> None:
     assert set(repository) == {"name", "url", "maintainer"}
     profiles = re.findall(r"^profile (\S+)", (ADDON / "apparmor.txt").read_text(), re.MULTILINE)
     assert profiles == [CONFIG["slug"]]  # exactly one, which the supervisor renames
+
+
+@pytest.mark.skipif(
+    shutil.which("apparmor_parser") is None, reason="needs AppArmor's parser: apt install apparmor"
+)
+@pytest.mark.parametrize(("end", "accepted"), [("", True), ("\nno rule at all\n", False)])
+def test_apparmor_takes_the_profile(end: str, accepted: bool, tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
+    profile.write_text((ADDON / "apparmor.txt").read_text(encoding="utf-8") + end, encoding="utf-8")
+    # Compiled, and not loaded into the kernel.
+    done = subprocess.run(["apparmor_parser", "-QK", profile], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == accepted, done.stderr
 
 
 KNOWN_TO_THE_SUPERVISOR = {
