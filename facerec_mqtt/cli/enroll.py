@@ -8,9 +8,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.settings import Settings
+
+if TYPE_CHECKING:
+    from facerec_mqtt.core.array_process import ArrayProcess
 
 
 def rebuild_model(settings: Settings, *, force: bool, as_json: bool) -> int:
@@ -27,23 +31,26 @@ def rebuild_model(settings: Settings, *, force: bool, as_json: bool) -> int:
     Raises:
         FacerecError: TensorFlow cannot run here, the rebuild failed, or this box is to have no model.
     """
-    from facerec_mqtt.cli.output import print_report, progress_on_terminal
-    from facerec_mqtt.enrollment.rebuild import rebuild
-    from facerec_mqtt.recognition import page_of
     from facerec_mqtt.service.roles.requirements import require_photos
-    from facerec_mqtt.training import require_tensorflow
 
     require_photos(settings)
-    require_tensorflow()
-    with progress_on_terminal() as progress:
-        report = rebuild(
-            settings.enrollment_dir,
-            settings.model_dir,
-            force=force,
-            fpir=settings.recognition.fpir,
-            min_margin=settings.recognition.min_margin,
-            progress=progress,
-        )
+    with _training() as process:
+        from facerec_mqtt.cli.output import print_report, progress_on_terminal
+        from facerec_mqtt.enrollment.rebuild import rebuild
+        from facerec_mqtt.recognition import page_of
+        from facerec_mqtt.training import ClassifierTrainer, require_tensorflow
+
+        require_tensorflow()
+        with progress_on_terminal() as progress:
+            report = rebuild(
+                settings.enrollment_dir,
+                settings.model_dir,
+                force=force,
+                fpir=settings.recognition.fpir,
+                min_margin=settings.recognition.min_margin,
+                progress=progress,
+                train=ClassifierTrainer(process),
+            )
     if as_json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
@@ -70,18 +77,20 @@ def rebuild_for_service(sentence_of: Callable[[Exception], str | None]) -> int:
     try:
         # With the service, also when it is killed; a rebuild can be killed at any step.
         when_input_ends(lambda: os._exit(1))
-        from facerec_mqtt.enrollment.rebuild import rebuild
-        from facerec_mqtt.training import require_tensorflow
+        with _training() as process:
+            from facerec_mqtt.enrollment.rebuild import rebuild
+            from facerec_mqtt.training import ClassifierTrainer, require_tensorflow
 
-        require_tensorflow()
-        report = rebuild(
-            Path(request.enrollment_dir),
-            Path(request.model_dir),
-            force=request.force,
-            fpir=request.fpir,
-            min_margin=request.min_margin,
-            progress=progress_messages(send),
-        )
+            require_tensorflow()
+            report = rebuild(
+                Path(request.enrollment_dir),
+                Path(request.model_dir),
+                force=request.force,
+                fpir=request.fpir,
+                min_margin=request.min_margin,
+                progress=progress_messages(send),
+                train=ClassifierTrainer(process),
+            )
     except (FacerecError, MemoryError, ImportError, RuntimeError) as error:
         sentence = sentence_of(error)
         if sentence is None:
@@ -90,6 +99,15 @@ def rebuild_for_service(sentence_of: Callable[[Exception], str | None]) -> int:
         return 1
     send(RebuildDone(report.message, report.switched))
     return 0
+
+
+def _training() -> "ArrayProcess":
+    """The process that will train, to be started before all else: meanwhile we import what we need, too."""
+    # Both calculate at the same time, and OpenBLAS's threads wait for each other by turning in circles.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from facerec_mqtt.core.array_process import ArrayProcess
+
+    return ArrayProcess("training/layers.py")
 
 
 def check_photos(settings: Settings, *, as_json: bool) -> int:

@@ -26,12 +26,12 @@ from facerec_mqtt.enrollment.reports import (
     RebuildReport,
     no_usable_photo,
     photos_of,
+    plots,
 )
 from facerec_mqtt.enrollment.reports.html import rebuild_page, render_page
 from facerec_mqtt.faces import Cohort, load_cohort
 from facerec_mqtt.history import HistoryError
 from facerec_mqtt.recognition import (
-    Family,
     FamilyModel,
     Outcomes,
     cohort_digest,
@@ -43,18 +43,20 @@ from facerec_mqtt.recognition import (
     versions,
 )
 from facerec_mqtt.training import (
+    ClassifierTrainer,
     Trainer,
-    TrainingSet,
     compare_with_current,
-    cross_validate,
     fit,
+    judge_rounds,
     learning_curves,
+    rounds_of,
     seen_by_cameras,
+    training_process,
 )
-from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
 
 # Shares of the whole that are done after each stage.
-_ANALYSED, _TRAINED, _JUDGED = 0.7, 0.8, 0.98
+_ANALYSED, _TRAINED, _JUDGED = 0.7, 0.94, 0.98
+_TRAINING = "Training the classifier"
 _JUDGING = "Judging photos that were held out"
 
 
@@ -85,7 +87,7 @@ def rebuild(
         progress: called with what is being done and how far it is.
         load_networks: opens what analyses the photos, once a thread; `None` opens the shipped networks.
         cohort: of the backbone's scores; `None` is the shipped one.
-        train: makes the classifier; `None` is Keras.
+        train: makes the classifiers; `None` is TensorFlow, in a process of its own.
 
     Raises:
         EnrollmentError: the folder is missing, holds nobody, or nobody with a usable photo; or there is none
@@ -96,12 +98,13 @@ def rebuild(
     begun_s = time.monotonic()
     progress("Reading the enrollment folder", 0.0)
     cohort = load_cohort() if cohort is None else cohort
-    with contextlib.nullcontext() if is_locked else rebuilding(model_dir):
+    with contextlib.ExitStack() as stack:
+        if not is_locked:
+            stack.enter_context(rebuilding(model_dir))
         # Not before, since whoever holds the folder may be forgetting somebody.
         folder = read_enrollment_folder(enrollment_dir)
         if train is None:
-            train = ClassifierTrainer()
-            threading.Thread(target=train.prepare, name="prepare training").start()
+            train = ClassifierTrainer(stack.enter_context(training_process()))
         networks = open_networks(load_networks or shipped_networks, len(folder.photos))
         analyses = analyse_photos(
             folder.photos, model_dir, networks, lambda share: progress(ANALYSING, _ANALYSED * share)
@@ -117,18 +120,21 @@ def rebuild(
 
         seen, history_notes = _seen_strangers(model_dir, networks[0].backbone_digest, cohort)
 
-        def make(some: TrainingSet) -> Family:
-            return fit(some, cohort, fpir, train, seen)
-
-        progress("Training the classifier", _ANALYSED)
-        family = make(training_set)
-        progress(_JUDGING, _TRAINED)
-        outcomes = cross_validate(
+        progress(_TRAINING, _ANALYSED)
+        threading.Thread(target=plots.prepare, name="prepare plots").start()
+        rounds = rounds_of(training_set)
+        # The models that judge photos which they have not learnt from learn beside the one that is kept.
+        family, *judges = fit(
             training_set,
-            make,
-            min_margin=min_margin,
-            progress=lambda share: progress(_JUDGING, _TRAINED + share * (_JUDGED - _TRAINED)),
+            cohort,
+            fpir,
+            train,
+            seen,
+            kept=[np.ones(len(training_set.labels), np.bool_), *(~each.judged for each in rounds)],
+            progress=lambda share: progress(_TRAINING, _ANALYSED + share * (_TRAINED - _ANALYSED)),
         )
+        progress(_JUDGING, _TRAINED)
+        outcomes = judge_rounds(training_set, rounds, judges, min_margin=min_margin)
         progress("Saving", _JUDGED)
         now = datetime.now(UTC)
         report = RebuildReport(

@@ -228,20 +228,22 @@ def log_odds(probabilities: Scores) -> Scores:
     return np.asarray(np.clip(np.log(likely / (1 - likely)), -_MAX_ODDS, _MAX_ODDS), np.float32)
 
 
-def odds_near(threshold: float, normalised: Scores, probabilities: Scores) -> float:
-    """Median log-odds by the classifier of strangers who come near the threshold.
+def near(threshold: float, normalised: Scores) -> NDArray[np.bool_]:
+    """(N,) which strangers come near a threshold, by their (N, P) normalised scores."""
+    return np.asarray(np.abs(normalised.max(axis=1) - threshold) < _NEAR)
+
+
+def odds_of_strangers(normalised: Scores, probabilities: Scores) -> float:
+    """Median log-odds by the classifier of strangers who come near the threshold; 0 without any.
 
     Args:
-        threshold: a normalised score.
-        normalised: (N, P) of strangers.
+        normalised: (N, P) of these strangers.
         probabilities: (N, P) by the classifier.
     """
-    best = normalised.argmax(axis=1)
-    rows = np.arange(len(best))
-    near = np.abs(normalised[rows, best] - threshold) < _NEAR
-    if not near.any():
+    if not len(normalised):
         return 0.0
-    return float(np.median(log_odds(probabilities[rows, best][near])))
+    best = normalised.argmax(axis=1)
+    return float(np.median(log_odds(probabilities[np.arange(len(best)), best])))
 
 
 def score_at(table: tuple[Scores, Scores], far: float) -> float:

@@ -1,7 +1,7 @@
 """The classifier on the frozen backbone: dense layers with an output for each person and one for nobody.
 
-It is trained with Keras at a rebuild, which takes seconds since the backbone is not touched, and evaluated
-with numpy in the service: three small matrix products, for which no framework is needed.
+It is trained with TensorFlow at a rebuild, which takes a second since the backbone is not touched, and
+evaluated with numpy in the service: three small matrix products, for which no framework is needed.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 - `augmentation`: photos as a camera would have taken them
 - `fit`: the training set, and the one way from it to a model
-- `classifier_trainer`: the only module that imports TensorFlow
+- `classifier_trainer`: what the classifiers learn; `layers`: trains them, and alone imports TensorFlow
 - `cross_validation`, `learning_curve`: how well the model does on photos that were held out
 - `comparison`: whether it is clearly worse than the one in use
 - `own_strangers`: strangers whom the cameras have seen, for the cohort
@@ -10,6 +10,7 @@
 """
 
 from facerec_mqtt.training.augmentation import VERSIONS, augment
+from facerec_mqtt.training.classifier_trainer import ClassifierTrainer, Lesson, training_process
 from facerec_mqtt.training.comparison import (
     LEVEL,
     Comparison,
@@ -18,7 +19,7 @@ from facerec_mqtt.training.comparison import (
     compare_with_current,
     replaces_current,
 )
-from facerec_mqtt.training.cross_validation import cross_validate
+from facerec_mqtt.training.cross_validation import judge_rounds, rounds_of
 from facerec_mqtt.training.fit import Trainer, TrainingSet, fit
 from facerec_mqtt.training.learning_curve import learning_curves
 from facerec_mqtt.training.own_strangers import seen_by_cameras
@@ -27,19 +28,23 @@ from facerec_mqtt.training.requirements import has_tensorflow, require_tensorflo
 __all__ = [
     "LEVEL",
     "VERSIONS",
+    "ClassifierTrainer",
     "Comparison",
+    "Lesson",
     "Tally",
     "Trainer",
     "TrainingSet",
     "WorseCode",
     "augment",
     "compare_with_current",
-    "cross_validate",
     "fit",
     "has_tensorflow",
+    "judge_rounds",
     "learning_curves",
     "replaces_current",
     "require_tensorflow",
+    "rounds_of",
     "seen_by_cameras",
+    "training_process",
     "unlisted_fonts",
 ]

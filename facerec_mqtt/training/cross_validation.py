@@ -10,8 +10,8 @@ Whole models are made for it, each as the one that is kept:
   output, and is then a stranger to it. Of more than `MOST_LEFT_OUT` members several are left out at once.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,51 +21,51 @@ from facerec_mqtt.training.fit import TrainingSet
 
 PARTS = 4
 MOST_LEFT_OUT = 5
-AT_ONCE = 2
-"""Models that are made at the same time: one learns while the other is calibrated."""
-Fitter = Callable[[TrainingSet], Family]
-"""Makes a model of photos."""
 
 
-def cross_validate(
-    training_set: TrainingSet,
-    fit: Fitter,
-    *,
-    min_margin: float,
-    progress: Callable[[float], None] = lambda _share: None,
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """Photos that are held out from a model, which then judges them."""
+
+    judged: NDArray[np.bool_]
+    """(N,) which."""
+    labels: NDArray[np.int64]
+    """(N,) who is in each photo, as this model knows people; the number of people for nobody."""
+
+
+def rounds_of(training_set: TrainingSet) -> tuple[Round, ...]:
+    """Divide all used photos into rounds; each wants a model of the photos that it does not judge."""
+    part = training_set.parts(PARTS)
+    people = len(training_set.people)
+    rounds = [Round(part == number, training_set.labels) for number in range(PARTS)]
+    if people > 1:
+        nobody = np.full(len(training_set.labels), people)
+        groups = np.array_split(np.arange(people), min(people, MOST_LEFT_OUT))
+        rounds += [Round(np.isin(training_set.labels, group), nobody) for group in groups]
+    return tuple(each for each in rounds if each.judged.any())
+
+
+def judge_rounds(
+    training_set: TrainingSet, rounds: Sequence[Round], families: Sequence[Family], *, min_margin: float
 ) -> Outcomes:
-    """Judge every photo by models that have not learnt from it.
+    """Judge every photo by a model that has not learnt from it.
 
     Args:
         training_set: all used photos.
-        fit: makes each of the models; is called by several threads.
+        rounds: as `rounds_of` makes them.
+        families: the model of each.
         min_margin: the least lead over the runner-up, [0, 1].
-        progress: called with the share that is done, [0, 1].
 
     Returns:
         A row for each member's photo, except of those with one shooting moment only, for each stranger's
         picture, and once more for each member's photo, with nobody as the truth, where there is another
         member to be taken for. A person unknown to the model has score 0 in it.
     """
-    part = training_set.parts(PARTS)
-    people = len(training_set.people)
-    rounds = [(part == number, training_set.labels) for number in range(PARTS)]
-    if people > 1:
-        nobody = np.full(len(training_set.labels), people)
-        groups = np.array_split(np.arange(people), min(people, MOST_LEFT_OUT))
-        rounds += [(np.isin(training_set.labels, group), nobody) for group in groups]
-    rounds = [(judged, labels) for judged, labels in rounds if judged.any()]
-
-    def judge(judged: NDArray[np.bool_], labels: NDArray[np.int64]) -> Outcomes:
-        family = fit(training_set.only(~judged))
-        return _judge(training_set, judged, labels, family, min_margin)
-
-    outcomes = []
-    with ThreadPoolExecutor(AT_ONCE, "judging") as pool:
-        for done, future in enumerate([pool.submit(judge, *each) for each in rounds]):
-            outcomes.append(future.result())
-            progress((done + 1) / len(rounds))
-    return _joined(outcomes, people)
+    outcomes = [
+        _judge(training_set, each.judged, each.labels, family, min_margin)
+        for each, family in zip(rounds, families, strict=True)
+    ]
+    return _joined(outcomes, len(training_set.people))
 
 
 def _judge(

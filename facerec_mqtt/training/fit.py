@@ -4,7 +4,8 @@ One way from photos to a model, for the one that is kept and for those that only
 (`cross_validation`): what holds for these holds for that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from facerec_mqtt.core.records import Person, Vectors
 from facerec_mqtt.faces import Cohort
 from facerec_mqtt.recognition import (
+    Calibration,
     Classifier,
     Family,
     Gallery,
@@ -22,10 +24,12 @@ from facerec_mqtt.recognition import (
     calibrate,
     far_for_fpir,
     interpolate,
-    odds_near,
+    near,
+    odds_of_strangers,
     score_at,
     template,
 )
+from facerec_mqtt.training.classifier_trainer import Lesson
 from facerec_mqtt.training.own_strangers import unmistakable
 
 _EARLY_STOP_PARTS = 5
@@ -36,18 +40,16 @@ _SYNTHETIC = 6000
 
 
 class Trainer(Protocol):
-    """Trains the classifier; `classifier_trainer.ClassifierTrainer` is one."""
+    """Trains classifiers; `classifier_trainer.ClassifierTrainer` is one."""
 
     def __call__(
         self,
         vectors: Vectors,
-        labels: NDArray[np.int64],
-        held_out: NDArray[np.bool_],
         nobody: Vectors,
-        *,
-        people: int,
-    ) -> Classifier:
-        """As `ClassifierTrainer`."""
+        lessons: Sequence[Lesson],
+        progress: Callable[[float], None],
+    ) -> Sequence[Classifier]:
+        """As `ClassifierTrainer`; may be called by a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,26 +120,72 @@ class TrainingSet:
 
 
 def fit(
-    training_set: TrainingSet, cohort: Cohort, fpir: float, train: Trainer, seen: Vectors | None = None
-) -> Family:
-    """Fit a model to usable photos.
+    training_set: TrainingSet,
+    cohort: Cohort,
+    fpir: float,
+    train: Trainer,
+    seen: Vectors | None = None,
+    *,
+    kept: Sequence[NDArray[np.bool_]] | None = None,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> tuple[Family, ...]:
+    """Fit models to usable photos, all at once, since what trains them learns them in the time of two.
 
     Args:
         training_set: with at least one photo of each person.
         cohort: of the backbone's scores.
         fpir: share of strangers' visits that may be taken for somebody's, (0, 1).
-        train: trains the classifier.
+        train: trains the classifiers, beside the rest.
         seen: (N, D) unit embeddings of strangers whom the house's cameras have seen, the last one first;
             those who cannot be a member are added to the cohort. `None` without any.
+        kept: (N,) of each model, from which photos it is made; `None` makes one of all.
+        progress: called with the share that is done, [0, 1], maybe by another thread.
     """
-    people, versions = len(training_set.people), training_set.vectors.shape[1]
-    classifier = train(
-        training_set.vectors.reshape(-1, training_set.vectors.shape[-1]),
-        np.repeat(training_set.labels, versions),
-        np.repeat(_held_out(training_set), versions),
-        cohort.centres,
-        people=people,
+    if kept is None:
+        kept = [np.ones(len(training_set.labels), np.bool_)]
+    lessons = [_lesson(training_set, photos) for photos in kept]
+    vectors = training_set.vectors.reshape(-1, training_set.vectors.shape[-1])
+    with ThreadPoolExecutor(1, "training") as pool:
+        training = pool.submit(train, vectors, cohort.centres, lessons, progress)
+        drafts = [_draft(training_set.only(photos), cohort, fpir, seen) for photos in kept]
+        classifiers = training.result()
+    return tuple(draft.with_classifier(each) for draft, each in zip(drafts, classifiers, strict=True))
+
+
+def _lesson(training_set: TrainingSet, kept: NDArray[np.bool_]) -> Lesson:
+    """What the classifier of these (N,) photos learns: rows of the table of all photos' versions."""
+    some, versions = training_set.only(kept), training_set.vectors.shape[1]
+    rows = np.flatnonzero(kept)[:, None] * versions + np.arange(versions)
+    return Lesson(
+        rows=rows.ravel(),
+        labels=np.repeat(some.labels, versions),
+        held_out=np.repeat(_held_out(some), versions),
+        people=len(some.people),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draft:
+    """A model that lacks its classifier."""
+
+    people: tuple[Person, ...]
+    gallery: Gallery
+    calibration: Calibration
+    normaliser: Normaliser
+    strangers: Vectors
+    """(S, D) synthetic ones who come near the threshold."""
+    normalised: Scores
+    """(S, P) of these."""
+
+    def with_classifier(self, classifier: Classifier) -> Family:
+        odds = odds_of_strangers(self.normalised, classifier.probabilities(self.strangers)[:, :-1])
+        calibration = replace(self.calibration, strangers_odds=odds)
+        return Family(self.people, self.gallery, classifier, calibration, self.normaliser)
+
+
+def _draft(training_set: TrainingSet, cohort: Cohort, fpir: float, seen: Vectors | None) -> _Draft:
+    """Make templates, cohort and threshold."""
+    people = len(training_set.people)
     templates = np.stack([template(training_set.clean(row)) for row in range(people)])
     strangers = _spaced(training_set.clean(people), _MAX_STRANGERS)
     plain = Normaliser(cohort.centres, cohort.top)
@@ -156,13 +204,16 @@ def fit(
         members=_score_members(training_set, gallery, normaliser),
     )
     synthetic = interpolate(members, cohort.centres, _SYNTHETIC)
-    odds = odds_near(
-        calibration.threshold,
-        gallery.normalised(synthetic, normaliser),
-        classifier.probabilities(synthetic)[:, :-1],
+    normalised = gallery.normalised(synthetic, normaliser)
+    come_near = near(calibration.threshold, normalised)
+    return _Draft(
+        people=training_set.people,
+        gallery=gallery,
+        calibration=calibration,
+        normaliser=normaliser,
+        strangers=synthetic[come_near],
+        normalised=normalised[come_near],
     )
-    calibration = replace(calibration, strangers_odds=odds)
-    return Family(training_set.people, gallery, classifier, calibration, normaliser)
 
 
 def _held_out(training_set: TrainingSet) -> NDArray[np.bool_]:

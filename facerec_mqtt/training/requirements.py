@@ -2,7 +2,7 @@
 
 TensorFlow's wheels for x86-64 are compiled with AVX. Without it the import ends the process with
 "Illegal instruction" and no reason; virtual machines often hide AVX.
-Importing Keras or matplotlib also writes a list of fonts, which is not to stay on disk.
+Importing matplotlib also writes a list of fonts, which is not to stay on disk.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ _FOLDER = "MPLCONFIGDIR"
 
 @contextlib.contextmanager
 def unlisted_fonts() -> Iterator[None]:
-    """Import matplotlib within this, or Keras, which imports it.
+    """Import matplotlib within this.
 
     It keeps the list of fonts that it finds then in the user's home, under a lock file that a process which
     is killed leaves behind, and for which every later one waits five seconds. Here it finds them each time,

@@ -264,7 +264,7 @@ def test_of_two_rebuilds_at_once_the_second_is_refused(tmp_path: Path) -> None:
             refused.append(error)
 
     def once(stage: str, _share: float) -> None:
-        if stage.startswith("Training"):
+        if stage.startswith("Training") and not refused:
             other = threading.Thread(target=rebuild_meanwhile)
             other.start()
             other.join()

@@ -1,18 +1,17 @@
 """The classifier: dense layers on the backbone's embeddings."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facerec_mqtt.core.array_process import ArrayProcess
 from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.core.records import Vectors
 from facerec_mqtt.recognition.classifier import Classifier
-from facerec_mqtt.training.classifier_trainer import ClassifierTrainer
+from facerec_mqtt.training.classifier_trainer import ClassifierTrainer, Lesson, training_process
 
 DIMENSIONS = 32
 
@@ -30,9 +29,14 @@ def pictures(person: Vectors, count: int, seed: int = 0) -> Vectors:
     return unit(person[None] + noise)
 
 
-def train(
-    members: Vectors, counts: list[int], seed: int = 0, trainer: ClassifierTrainer | None = None
-) -> Classifier:
+@pytest.fixture(scope="module")
+def process() -> Iterator[ArrayProcess]:
+    with training_process() as process:
+        yield process
+
+
+def a_lesson(members: Vectors, counts: list[int]) -> tuple[Vectors, Lesson]:
+    """Pictures of members, and what is learnt of them."""
     vectors = np.concatenate(
         [
             pictures(person, count, row)
@@ -43,14 +47,21 @@ def train(
     held_out = np.arange(len(labels)) % 5 == 4
     if len(labels) < 20:
         held_out[:] = False
-    trainer = ClassifierTrainer(seed) if trainer is None else trainer
-    return trainer(vectors, labels, held_out, people(200, 77), people=len(members))
+    return vectors, Lesson(np.arange(len(vectors)), labels, held_out, len(members))
+
+
+def train(process: ArrayProcess, members: Vectors, counts: list[int], seed: int = 0) -> Classifier:
+    vectors, lesson = a_lesson(members, counts)
+    (classifier,) = ClassifierTrainer(process, seed)(vectors, people(200, 77), [lesson])
+    return classifier
 
 
 @pytest.mark.parametrize("counts", [[5], [1, 30, 60]])
-def test_members_are_distinguished_from_each_other_and_from_nobody(counts: list[int]) -> None:
+def test_members_are_distinguished_from_each_other_and_from_nobody(
+    process: ArrayProcess, counts: list[int]
+) -> None:
     members = people(len(counts), 1)
-    classifier = train(members, counts)
+    classifier = train(process, members, counts)
     for row, member in enumerate(members):
         answers = classifier.probabilities(pictures(member, 20, 99)).argmax(axis=1)
         assert np.mean(answers == row) >= 0.9
@@ -59,21 +70,30 @@ def test_members_are_distinguished_from_each_other_and_from_nobody(counts: list[
     assert strangers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_the_same_pictures_give_the_same_classifier_and_another_seed_does_not() -> None:
+def test_the_same_pictures_give_the_same_classifier_and_another_seed_does_not(process: ArrayProcess) -> None:
     members = people(2, 1)
-    first, again, other = (train(members, [20, 20], seed) for seed in (0, 0, 1))
+    first, again, other = (train(process, members, [20, 20], seed) for seed in (0, 0, 1))
     for kernel, same, different in zip(first.kernels, again.kernels, other.kernels, strict=True):
         assert np.array_equal(kernel, same)
         assert not np.array_equal(kernel, different)
 
 
-def test_what_a_trainer_has_trained_before_makes_no_difference() -> None:
-    trainer = ClassifierTrainer()
-    train(people(3, 4), [20, 10, 20], trainer=trainer)
-    members = people(2, 1)
-    after, fresh = train(members, [20, 20], trainer=trainer), train(members, [20, 20])
-    for kernel, same in zip(after.kernels, fresh.kernels, strict=True):
-        assert np.array_equal(kernel, same)
+def test_families_that_learn_at_once_learn_as_each_would_alone(process: ArrayProcess) -> None:
+    of_three, of_two = people(3, 4), people(2, 1)
+    (some, first), (more, second) = a_lesson(of_three, [20, 10, 20]), a_lesson(of_two, [20, 20])
+    moved = replace(second, rows=second.rows + len(some))
+    shares: list[float] = []
+    together = ClassifierTrainer(process)(
+        np.concatenate([some, more]), people(200, 77), [first, moved, first], shares.append
+    )
+    alone = train(process, of_three, [20, 10, 20]), train(process, of_two, [20, 20])
+    for one, other in zip(together, (*alone, alone[0]), strict=True):
+        assert [kernel.shape for kernel in one.kernels] == [kernel.shape for kernel in other.kernels]
+        faces = np.concatenate([some, more, people(50, 5)])
+        # Where rows of a table lie makes no difference, and what else is calculated beside it hardly one.
+        assert np.abs(one.probabilities(faces) - other.probabilities(faces)).max() < 1e-2
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] <= 1
 
 
 def a_classifier(widths: tuple[int, ...]) -> Classifier:
@@ -105,20 +125,3 @@ def test_layers_that_do_not_fit_are_refused() -> None:
     del arrays["head_bias_1"]
     with pytest.raises(ModelError, match="lacks its array 'head_bias_1'"):
         Classifier.from_arrays(arrays, inputs=DIMENSIONS, people=2)
-
-
-def test_to_import_keras_leaves_no_list_of_fonts_which_a_kill_would_leave_locked(tmp_path: Path) -> None:
-    program = (
-        "import sys\n"
-        "from facerec_mqtt.training.classifier_trainer import ClassifierTrainer\n"
-        "ClassifierTrainer().prepare()\n"
-        "assert 'matplotlib.font_manager' in sys.modules\n"
-    )
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}
-    subprocess.run(
-        [sys.executable, "-c", program],
-        check=True,
-        env=kept | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
-    )
-    left = [path.name for path in tmp_path.rglob("*")]
-    assert not [name for name in left if "font" in name or "matplotlib" in name or "facerec" in name], left

@@ -4,18 +4,18 @@ A person is a pattern of 8×8 fields, a picture of a person is that pattern with
 a grey picture. Its detector and backbone need no weights, so a rebuild takes as long as its own work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from facerec_mqtt.core.records import FACE_SIDE_PX, AlignedFace, Detection, Image, Vectors
 from facerec_mqtt.enrollment.judging.photo_cache import Networks
 from facerec_mqtt.faces.alignment import TEMPLATE
 from facerec_mqtt.faces.embedding import Cohort
 from facerec_mqtt.recognition.classifier import Classifier
+from facerec_mqtt.training.classifier_trainer import Lesson
 
 FIELDS = 8
 DIMENSIONS = FIELDS * FIELDS
@@ -110,14 +110,21 @@ def pattern_networks() -> Networks:
 
 
 def closest_classifier(
-    vectors: Vectors, labels: NDArray[np.int64], held_out: NDArray[np.bool_], nobody: Vectors, *, people: int
-) -> Classifier:
-    """One layer that prefers the person whose mean is the closest: learnt in no time, without Keras."""
-    means = np.stack([vectors[(labels == row) & ~held_out].mean(axis=0) for row in range(people)])
+    vectors: Vectors, nobody: Vectors, lessons: Sequence[Lesson], progress: Callable[[float], None]
+) -> list[Classifier]:
+    """One layer that prefers the person whose mean is the closest: learnt in no time, without TensorFlow."""
+    progress(1.0)
+    return [_closest(vectors[each.rows], nobody, each) for each in lessons]
+
+
+def _closest(vectors: Vectors, nobody: Vectors, lesson: Lesson) -> Classifier:
+    own = [(lesson.labels == row) & ~lesson.held_out for row in range(lesson.people)]
+    means = np.stack([vectors[mine].mean(axis=0) for mine in own])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     kernel = np.concatenate([means, np.zeros_like(nobody[:1])]).T * 10
     return Classifier(
-        kernels=(kernel.astype(np.float32),), biases=(np.r_[np.zeros(people), 4].astype(np.float32),)
+        kernels=(kernel.astype(np.float32),),
+        biases=(np.r_[np.zeros(lesson.people), 4].astype(np.float32),),
     )
 
 

@@ -33,4 +33,5 @@ def a_training_set(counts: tuple[int, ...], strangers: int = 0, photos_a_moment:
 
 
 def fit_patterns(training_set: TrainingSet) -> Family:
-    return fit(training_set, pattern_cohort(), 0.01, closest_classifier)
+    (family,) = fit(training_set, pattern_cohort(), 0.01, closest_classifier)
+    return family

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from facerec_mqtt.cli.models import kept_models
 from facerec_mqtt.core.records import Vectors
@@ -20,19 +19,24 @@ from facerec_mqtt.enrollment.rebuild import rebuild
 from facerec_mqtt.enrollment.reports.rebuild_report import RebuildReport
 from facerec_mqtt.recognition.classifier import Classifier
 from facerec_mqtt.recognition.model_store import current_version, load_version, page_of, versions
+from facerec_mqtt.training.classifier_trainer import Lesson
 from facerec_mqtt.training.comparison import WorseCode
 from facerec_mqtt.training.fit import Trainer
 from tests.support.pattern_world import closest_classifier, pattern_cohort, pattern_networks, write_photos
 
 
 def first_only_classifier(
-    vectors: Vectors, labels: NDArray[np.int64], held_out: NDArray[np.bool_], nobody: Vectors, *, people: int
-) -> Classifier:
-    """A classifier that has learnt nothing but the first person's name: it recognises no others."""
-    del labels, held_out, nobody
-    bias = np.zeros(people + 1, np.float32)
-    bias[0] = 3
-    return Classifier((np.zeros((vectors.shape[1], people + 1), np.float32),), (bias,))
+    vectors: Vectors, nobody: Vectors, lessons: Sequence[Lesson], progress: Callable[[float], None]
+) -> list[Classifier]:
+    """Classifiers that have learnt nothing but the first person's name: they recognise no others."""
+    del nobody
+    progress(1.0)
+    classifiers = []
+    for people in (lesson.people for lesson in lessons):
+        bias = np.zeros(people + 1, np.float32)
+        bias[0] = 3
+        classifiers.append(Classifier((np.zeros((vectors.shape[1], people + 1), np.float32),), (bias,)))
+    return classifiers
 
 
 def make(

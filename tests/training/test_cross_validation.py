@@ -1,23 +1,35 @@
 """Models that judge photos which they have not learnt from."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
 from facerec_mqtt.recognition.error_rates import NOBODY, Outcomes
-from facerec_mqtt.recognition.recognizer import Family
-from facerec_mqtt.training.cross_validation import PARTS, cross_validate
-from facerec_mqtt.training.fit import TrainingSet
-from tests.support.pattern_world import DIMENSIONS, pattern
+from facerec_mqtt.training.cross_validation import PARTS, judge_rounds, rounds_of
+from facerec_mqtt.training.fit import TrainingSet, fit
+from tests.support.pattern_world import DIMENSIONS, closest_classifier, pattern, pattern_cohort
 from tests.support.patterns_training import NAMES, a_training_set, fit_patterns, unit
 
 
 def judge(training_set: TrainingSet, taught: list[TrainingSet] | None = None) -> Outcomes:
-    def remember(some: TrainingSet) -> Family:
-        if taught is not None:
-            taught.append(some)
-        return fit_patterns(some)
+    rounds = rounds_of(training_set)
+    some = [training_set.only(~each.judged) for each in rounds]
+    if taught is not None:
+        taught.extend(some)
+    return judge_rounds(training_set, rounds, [fit_patterns(each) for each in some], min_margin=0.1)
 
-    return cross_validate(training_set, remember, min_margin=0.1)
+
+def test_models_that_are_made_together_are_those_that_are_made_alone() -> None:
+    training_set = a_training_set((8, 8, 8), strangers=6)
+    kept = [~each.judged for each in rounds_of(training_set)]
+    together = fit(training_set, pattern_cohort(), 0.01, closest_classifier, kept=kept)
+    for family, photos in zip(together, kept, strict=True):
+        alone = fit_patterns(training_set.only(photos))
+        assert family.people == alone.people
+        assert np.array_equal(family.gallery.templates, alone.gallery.templates)
+        assert np.array_equal(family.head.kernels[0], alone.head.kernels[0])
+        assert astuple(family.calibration) == pytest.approx(astuple(alone.calibration))
 
 
 def test_each_photo_is_judged_once_as_itself_and_once_as_a_stranger() -> None:

@@ -27,7 +27,7 @@ def test_strangers_join_the_cohort_and_members_never_do_whether_seen_well_or_bad
         [looks_of(0, 1), looks_of(1, 2), looks_of(1, 3, noise=1.2), looks_of(0, 4, noise=1.2)]
     )
     seen = np.concatenate([strangers[:3], members, strangers[3:]])
-    family = fit(training_set, cohort, 0.01, closest_classifier, seen)
+    (family,) = fit(training_set, cohort, 0.01, closest_classifier, seen)
     assert np.array_equal(family.normaliser.centres[len(cohort.centres) :], strangers)
     assert len(fit_patterns(training_set).normaliser.centres) == len(cohort.centres)
     probes = np.concatenate([looks_of(row, 50 + number) for row in range(2) for number in range(10)])
@@ -38,7 +38,7 @@ def test_strangers_join_the_cohort_and_members_never_do_whether_seen_well_or_bad
 def test_of_many_strangers_those_seen_last_join() -> None:
     seen = np.concatenate([looks_of(1000 + number, 0) for number in range(MOST_SEEN + 200)])
     cohort = pattern_cohort()
-    family = fit(a_training_set((6, 6)), cohort, 0.01, closest_classifier, seen)
+    (family,) = fit(a_training_set((6, 6)), cohort, 0.01, closest_classifier, seen)
     added = family.normaliser.centres[len(cohort.centres) :]
     assert len(added) == MOST_SEEN
     assert any(np.array_equal(added[0], each) for each in seen[:10])

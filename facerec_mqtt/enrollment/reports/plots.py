@@ -4,6 +4,7 @@ Drawn by matplotlib, which is imported when the first is drawn, so that the serv
 stays text, colours are the page's (`COLOURS` names them), and the same numbers give the same bytes.
 """
 
+import contextlib
 import io
 import re
 import warnings
@@ -49,6 +50,13 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": _STAND_INS["ink"],
     "ytick.color": _STAND_INS["ink"],
 }
+
+
+def prepare() -> None:
+    """Import matplotlib, which takes a second: for a thread beside other work."""
+    # Whoever draws gets the same error.
+    with contextlib.suppress(OSError, ImportError, MemoryError):
+        _import_matplotlib()
 
 
 def photos(names: Sequence[str], counts: Mapping[str, Sequence[int]]) -> str:
@@ -175,10 +183,7 @@ def learning(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
 
 
 def _svg(name: str, title: str, draw: Callable[[Axes], None], height_in: float) -> str:
-    with unlisted_fonts():
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-
+    rc_context, Figure = _import_matplotlib()  # noqa: N806
     with rc_context(_STYLE), warnings.catch_warnings():
         # Names can be in any script; the browser has the fonts.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
@@ -194,6 +199,14 @@ def _svg(name: str, title: str, draw: Callable[[Axes], None], height_in: float) 
             metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
         )
     return _for_page(buffer.getvalue(), name, title)
+
+
+def _import_matplotlib() -> tuple[Any, Any]:
+    with unlisted_fonts():
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+
+    return rc_context, Figure
 
 
 def _for_page(svg: str, name: str, title: str) -> str:

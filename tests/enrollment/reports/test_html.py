@@ -44,6 +44,24 @@ class Elements(HTMLParser):
         self.text += data
 
 
+def test_to_draw_leaves_no_list_of_fonts_which_a_kill_would_leave_locked(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from facerec_mqtt.enrollment.reports import plots\n"
+        "plots.prepare()\n"
+        "assert 'matplotlib.font_manager' in sys.modules\n"
+        "plots.learning({'Anna': [(1, 0.5), (2, 0.75)]})\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        env=kept | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+    )
+    left = [path.name for path in tmp_path.rglob("*")]
+    assert not [name for name in left if "font" in name or "matplotlib" in name or "facerec" in name], left
+
+
 def test_the_page_needs_nothing_from_anywhere_and_runs_nothing() -> None:
     elements = Elements(rendered(a_report()))
     assert not {"script", "link", "img", "iframe", "object", "image"} & set(elements.tags)
