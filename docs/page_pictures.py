@@ -41,7 +41,7 @@ from facerec_mqtt.settings import MqttSettings
 TARGET = Path(__file__).parent / "page"
 DESK, PHONE = (1280, 720), (390, 844)
 SIZE = (800, 450)
-FPIR = 0.01
+FPIR = 0.02
 """Drawn people are more alike than real ones."""
 LIGHT = Light((0.3, 0.5, 0.8), key=0.85, ambient=0.58)
 PICTURES = (
@@ -224,7 +224,7 @@ def open_page(page: Page, url: str) -> None:
             break
     cameras = page.locator("[data-camera]").count()
     if cameras:
-        for name in ("Edith", "José", "Nobody") if cameras > 1 else ("Edith",):
+        for name in ("Edith", "José", "Unknown") if cameras > 1 else ("Edith",):
             page.locator(".tag", has_text=name).wait_for(timeout=60_000)
 
 
