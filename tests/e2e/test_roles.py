@@ -71,6 +71,7 @@ def test_a_camera_box_has_no_model_names_whoever_comes_and_outlives_any_recognis
         assert (answer["command"], answer["ok"]) == ("assign", False)
         asked = run_program("check", environment={**porch.environment, "FACEREC_HOUSE__ROLE": "camera"})
         assert "ok      recogniser: attic answered in " in asked.stdout
+        assert "rebuild" not in asked.stdout  # which a camera box never does
         with barn:
             ear.wait(lambda m: m.topic == "facerec/box/barn/holds" and version.encode() in m.payload)
             # What it loads a second later; that it answers, only its answers show.

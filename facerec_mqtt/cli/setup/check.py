@@ -56,18 +56,18 @@ def check(settings: Settings) -> int:
 
 def _tries(settings: Settings) -> Iterator[tuple[str, Check]]:
     yield "settings", lambda: _describe(settings)
-    yield "processor", check_processor
-    yield "time zone", check_time_zone
     role = settings.house.role
+    if role is not Role.CAMERA:  # which never rebuilds
+        yield "processor", check_processor
+    yield "time zone", check_time_zone
     if role is Role.ALL:
         yield "enrollment folder", lambda: check_enrollment_folder(settings.enrollment_dir)
     else:
         yield "role", lambda: _check_role(settings)
+    at_first = "at the first start" if role is Role.CAMERA else "by the first rebuild"
     yield (
         "model folder",
-        lambda: check_writable(
-            settings.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
-        ),
+        lambda: check_writable(settings.model_dir, "FACEREC_MODEL_DIR", f"will be created {at_first}"),
     )
     if role is not Role.CAMERA:
         yield "model", lambda: _check_model(settings)
@@ -102,10 +102,10 @@ def _describe(settings: Settings) -> str:
     secret = "without a password" if mqtt.password is None else "with password ***"
     login = f"as {mqtt.username} {secret}" if mqtt.username else "without login"
     cameras = ", ".join(camera.name for camera in settings.cameras) or "none"
-    return (
-        f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; "
-        f'models in "{settings.model_dir}", photos in "{settings.enrollment_dir}"'
-    )
+    folders = f'models in "{settings.model_dir}", photos in "{settings.enrollment_dir}"'
+    if settings.house.role is Role.CAMERA:
+        folders = f'visits in "{settings.model_dir}"'
+    return f"cameras {cameras}; broker {mqtt.host}:{mqtt.port} {login}; {folders}"
 
 
 def _check_prometheus(settings: Settings) -> str:
