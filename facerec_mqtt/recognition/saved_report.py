@@ -6,7 +6,7 @@ not read here is ignored.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -135,10 +135,14 @@ class KeptVersion:
     """Share of strangers' photos that it would name."""
     reason: str | None
     """Why it is not in use though it was made, or why it cannot be read, in one sentence."""
-    many_strangers: str | None = None
-    """What to do, where it names far more strangers than were asked for."""
-    recognised: float | None = None
-    """Share of the family's photos that it names without having learnt from them, as the report has it."""
+    report: SavedReport = field(default_factory=SavedReport)
+    """What its rebuild found."""
+
+    @property
+    def recognised(self) -> float | None:
+        """Share of the family's photos that it names without having learnt from them, as in the report."""
+        share = self.report.recognised
+        return self.tpir if share is None else share
 
 
 def kept_versions(model_dir: Path) -> tuple[KeptVersion, ...]:
@@ -188,19 +192,8 @@ def _kept(model_dir: Path, version: str, current: str | None) -> KeptVersion:
         return KeptVersion(version, is_current, (), None, None, None, str(error))
     reason = None if is_current else model.report.get("not_used_because")
     tpir, fpir = model.report.get("tpir"), model.report.get("measured_fpir")
-    saved = SavedReport.of(model.report)
-    recognised = tpir if saved.recognised is None else saved.recognised
-    return KeptVersion(
-        version,
-        is_current,
-        model.people,
-        model.created,
-        tpir,
-        fpir,
-        reason,
-        saved.many_strangers,
-        recognised,
-    )
+    report = SavedReport.of(model.report)
+    return KeptVersion(version, is_current, model.people, model.created, tpir, fpir, reason, report)
 
 
 def _version_before(model_dir: Path) -> str:

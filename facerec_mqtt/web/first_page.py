@@ -44,8 +44,7 @@ def notes(service: Status, strangers: int, new: str) -> list[Note]:
         found.append(Note("warn", "No connection to the broker", text, "/cameras?check=1", "Check"))
     if service.model.status == "failed":
         text = by_button(service.model.message or "")
-        asks = service.house is not None and service.house.role == "camera"
-        title = "Nobody is recognised" if asks else "The last rebuild failed"
+        title = "Nobody is recognised" if service.role == "camera" else "The last rebuild failed"
         found.append(Note("wrong", title, text, "/model", "Model"))
     if strangers:
         title = "One stranger has no name" if strangers == 1 else f"{strangers} strangers have no name"
@@ -78,7 +77,7 @@ def steps_to_arrival(
         keeps_history: whether visits are kept.
         takes_photos: whether photos belong on this box.
     """
-    if service.house is not None and service.house.role == "recogniser":
+    if service.role == "recogniser":
         return []  # it has no cameras, and nobody arrives here
     photos = {person.name: person.photos for person in people if person.photos}
     elsewhere = service.model.made_by

@@ -294,7 +294,7 @@ def _portraits(people: Iterable[Person]) -> Callable[[Visit], str | None]:
 def _model_title(service: Status, versions: Iterable[ModelVersion]) -> str:
     if service.model.status == "training":
         return "Rebuilding"
-    if service.house is not None and service.house.role == "camera":
+    if service.role == "camera":
         return "The model is on the recognisers"
     current = next((each for each in versions if each.current), None)
     return "No model yet" if current is None else f"In use: the one of {words.when(current.created)}"

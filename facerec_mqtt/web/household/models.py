@@ -60,8 +60,8 @@ class HouseholdModels:
                     people=[person.name for person in each.people],
                     current=each.current,
                     not_used_because=each.reason,
-                    worse=self._worse(each) if each is kept[0] and each.reason is not None else None,
-                    many_strangers=each.many_strangers,
+                    worse=self._worse(kept) if each is kept[0] and each.reason is not None else None,
+                    many_strangers=each.report.many_strangers,
                     recognised=each.recognised,
                     strangers_named=each.fpir,
                     report=self._report_url(each.version),
@@ -70,10 +70,10 @@ class HouseholdModels:
             ],
         )
 
-    def _worse(self, refused: KeptVersion) -> Worse | None:
+    def _worse(self, kept: Sequence[KeptVersion]) -> Worse | None:
         try:
-            return worse_of(self._enrollment_dir, self._model_dir, refused.version)
-        except (ModelError, EnrollmentError, OSError):
+            return worse_of(self._enrollment_dir, kept[0].report, kept[1:])
+        except (EnrollmentError, OSError):
             return None  # the reason in a sentence is there all the same
 
     def _report_url(self, version: str) -> str | None:

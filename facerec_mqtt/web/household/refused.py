@@ -1,40 +1,39 @@
 """Why the last rebuild's model is not used: what fell, and which photos have come since the one in use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
-from facerec_mqtt.core.errors import ModelError
 from facerec_mqtt.enrollment.changes import listed_photos
 from facerec_mqtt.enrollment.file_names import file_name, video_of
 from facerec_mqtt.enrollment.owners import STRANGERS, everybody_in
-from facerec_mqtt.recognition import SavedReport, load_version
+from facerec_mqtt.recognition import KeptVersion, SavedReport
 from facerec_mqtt.web.household.people import photo_url, stranger_url
 from facerec_mqtt.web.schemas import AddedSince, Worse
 
 _CODES = get_args(Worse.model_fields["code"].annotation)
 
 
-def worse_of(enrollment_dir: Path, model_dir: Path, version: str) -> Worse | None:
+def worse_of(enrollment_dir: Path, report: SavedReport, kept: Sequence[KeptVersion]) -> Worse | None:
     """In which way a version is worse than the one that was in use when it was made.
 
     Args:
         enrollment_dir: the enrollment folder.
-        model_dir: where the models are.
-        version: which was not put to use.
+        report: of the version that was not put to use.
+        kept: those that were made before it.
 
     Returns:
         `None` where its report does not say so.
 
     Raises:
-        ModelError: the version cannot be read.
         EnrollmentError: the enrollment folder cannot be read.
     """
-    report = SavedReport.of(load_version(model_dir, version).report)
     compared = report.compared_with
     if compared is None or compared.worse_code not in _CODES or compared.worse_tally is None:
         return None
     tally = compared.worse_tally
+    # An empty one where it is not kept any more.
+    before = next((each.report for each in kept if each.version == compared.version), SavedReport())
     return Worse.model_validate(
         {
             "code": compared.worse_code,
@@ -42,16 +41,9 @@ def worse_of(enrollment_dir: Path, model_dir: Path, version: str) -> Worse | Non
             "pictures": tally.pictures,
             "before": tally.right_before,
             "now": tally.right,
-            "added": list(_added(enrollment_dir, report, _report_of(model_dir, compared.version))),
+            "added": list(_added(enrollment_dir, report, before)),
         }
     )
-
-
-def _report_of(model_dir: Path, version: str) -> SavedReport:
-    try:
-        return SavedReport.of(load_version(model_dir, version).report)
-    except ModelError:
-        return SavedReport()  # it is not kept any more
 
 
 def _added(enrollment_dir: Path, report: SavedReport, before: SavedReport) -> Iterator[AddedSince]:

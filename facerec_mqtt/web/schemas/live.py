@@ -53,11 +53,14 @@ class BrokerStatus(Answer):
     """Why there is none."""
 
 
+Role = Literal["all", "camera", "recogniser"]
+
+
 class HouseStatus(Answer):
     """What this box does of the work of a house of several."""
 
     name: str
-    role: Literal["all", "camera", "recogniser"]
+    role: Role
     recognisers: list[str] = Field(default_factory=list)
     """Node ids of those who answer it lately, at a box with the role camera."""
     asked_by: list[str] = Field(default_factory=list)
@@ -88,6 +91,11 @@ class Status(Answer):
     people: list[PersonStatus]
     capture: CaptureStatus | None = None
     """`null` while no photos are being taken."""
+
+    @property
+    def role(self) -> Role:
+        """What this box does; all of it, where it watches alone."""
+        return "all" if self.house is None else self.house.role
 
 
 class LiveFace(Answer):

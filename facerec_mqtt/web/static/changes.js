@@ -136,7 +136,7 @@ const SUBMITTED = {
     refresh({ whole: true })
   },
   async removeAdded(form) {
-    const chosen = [...form.elements.photo.length === undefined ? [form.elements.photo] : form.elements.photo].filter((each) => each.checked)
+    const chosen = [...form.querySelectorAll('[name="photo"]:checked')]
     if (!chosen.length) return say('Choose the photos that are to go.')
     for (const each of chosen) each.closest('label').hidden = true
     const paths = chosen.map(({ value }) => value.split(/\/(.*)/s)).map(([person, file]) => `${person ? `/people/${person}` : '/strangers'}/photos/${encodeURIComponent(file)}`)
