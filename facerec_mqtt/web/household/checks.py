@@ -37,7 +37,8 @@ def _answer(found: CheckOutcome) -> Checked:
 
 
 def _checks(folders: PageFolders, status: Status) -> Iterator[tuple[str, Check]]:
-    yield "processor", check_processor
+    if folders.takes_photos:  # else it never rebuilds
+        yield "processor", check_processor
     yield "time zone", check_time_zone
     if folders.takes_photos:
         yield "enrollment folder", partial(check_enrollment_folder, folders.enrollment_dir)
@@ -45,19 +46,17 @@ def _checks(folders: PageFolders, status: Status) -> Iterator[tuple[str, Check]]
             "photos can be added",
             partial(check_writable, folders.enrollment_dir, "FACEREC_ENROLLMENT_DIR", "will be created"),
         )
+    at_first = "by the first rebuild" if folders.takes_photos else "at the first start"
     yield (
         "model folder",
-        partial(
-            check_writable, folders.model_dir, "FACEREC_MODEL_DIR", "will be created by the first rebuild"
-        ),
+        partial(check_writable, folders.model_dir, "FACEREC_MODEL_DIR", f"will be created {at_first}"),
     )
     if folders.takes_photos:
         yield "model", partial(_check_model, folders.model_dir)
     yield "broker", partial(_check_broker, status.broker)
-    house = status.house
-    if house is not None and house.role == "camera":
-        yield "recogniser", partial(_check_recogniser, house, status.model)
-    if not status.cameras and (house is None or house.role != "recogniser"):
+    if status.house is not None and status.role == "camera":
+        yield "recogniser", partial(_check_recogniser, status.house, status.model)
+    if not status.cameras and status.role != "recogniser":
         yield "cameras", _require_cameras
     if folders.keeps_pictures:
         later = "will be created with the first picture"
