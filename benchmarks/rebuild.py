@@ -9,7 +9,6 @@ trains, shared pages counted once; processor time is of both.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import resource
@@ -20,6 +19,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from processes import family, pss
 
 PEOPLE, PHOTOS, NEW = 4, 200, 10
 LOOK_EVERY_S = 0.2
@@ -47,7 +48,7 @@ def main() -> int:
         "warm_with_10_new_s": round(warm.wall_s, 1),
         "cold_processor_s": round(cold.processor_s, 1),
         "warm_processor_s": round(warm.processor_s, 1),
-        "peak_pss_mb": round(max(cold.pss_kb, warm.pss_kb) / 1024),
+        "peak_pss_mb": round(max(cold.pss_bytes, warm.pss_bytes) / 2**20),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
     }
@@ -91,7 +92,7 @@ class Run:
 
     wall_s: float
     processor_s: float
-    pss_kb: int
+    pss_bytes: int
     photos: int
     used: int
 
@@ -104,35 +105,22 @@ def rebuild(folder: Path) -> Run:
         process = subprocess.Popen(
             [sys.executable, "-m", "facerec_mqtt", "rebuild", "--json", *folders], stdout=output
         )
-        pss_kb = 0
+        pss_bytes = 0
         while process.poll() is None:
-            pss_kb = max(pss_kb, pss_of_all(process.pid))
+            pss_bytes = max(pss_bytes, sum(map(pss, family(process.pid))))
             time.sleep(LOOK_EVERY_S)
     if process.returncode:
         sys.exit(f"The rebuild ended with status {process.returncode}")
     wall_s = time.perf_counter() - began
     photos = json.loads((folder / "report.json").read_text())["photos"]
     used = sum(photo["used"] for photo in photos)
-    return Run(wall_s, processor_s() - before, pss_kb, len(photos), used)
+    return Run(wall_s, processor_s() - before, pss_bytes, len(photos), used)
 
 
 def processor_s() -> float:
     """Of all processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def pss_of_all(pid: int) -> int:
-    """KB of a process and those it has started, shared pages counted once."""
-    total, pids = 0, [pid]
-    while pids:
-        process = Path("/proc") / str(pids.pop())
-        with contextlib.suppress(OSError):
-            lines = (process / "smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-            for children in process.glob("task/*/children"):
-                pids += map(int, children.read_text().split())
-    return total
 
 
 if __name__ == "__main__":

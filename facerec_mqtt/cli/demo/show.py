@@ -29,10 +29,10 @@ from facerec_mqtt.settings import PREFIX, MqttSettings, WebSettings, given_names
 RUN_S = 60.0
 """How long the service runs, without `--forever`."""
 _PHOTOS = 10
-_HOST = f"{PREFIX}MQTT__HOST"
 """Of each of the family."""
 _STRANGER_PHOTOS = 3
 _SIDE_PX = 240
+_HOST = f"{PREFIX}MQTT__HOST"
 _DEPARTURE_S = 5.0
 _STOP_TIMEOUT_S = 10.0
 
