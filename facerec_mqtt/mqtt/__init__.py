@@ -56,9 +56,16 @@ from facerec_mqtt.mqtt.home_assistant import (
     person_keys,
     well_formed,
 )
-from facerec_mqtt.mqtt.outbox import Outbox
+from facerec_mqtt.mqtt.outbox import Outbox, question_properties
 from facerec_mqtt.mqtt.removal import remove_person_from_broker
-from facerec_mqtt.mqtt.subscriptions import Access, Arrivals, Subscription, Subscriptions, listen_once
+from facerec_mqtt.mqtt.subscriptions import (
+    Access,
+    Arrivals,
+    Subscription,
+    Subscriptions,
+    listen_once,
+    read_retained,
+)
 from facerec_mqtt.mqtt.topics import Topics
 
 __all__ = [
@@ -105,6 +112,8 @@ __all__ = [
     "known_camera",
     "listen_once",
     "person_keys",
+    "question_properties",
+    "read_retained",
     "remove_person_from_broker",
     "well_formed",
 ]

@@ -50,6 +50,21 @@ class _Sent:
     """Whether it empties a retained topic."""
 
 
+def question_properties(reply_to: ReplyTo, expiry_s: int) -> Any:
+    """What MQTT 5 says beside a question, or the answer to one.
+
+    Args:
+        reply_to: where the answer is to go, and what tells it from others.
+        expiry_s: the broker drops it when it could not pass it on within so many seconds.
+    """
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = expiry_s
+    properties.CorrelationData = reply_to.correlation
+    if reply_to.topic is not None:
+        properties.ResponseTopic = reply_to.topic
+    return properties
+
+
 class Outbox:
     """Keeps states and messages, and hands them to the client of the present connection.
 
@@ -177,11 +192,7 @@ class Outbox:
         Returns:
             Whether it is on its way.
         """
-        properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.MessageExpiryInterval = expiry_s
-        properties.CorrelationData = reply_to.correlation
-        if reply_to.topic is not None:
-            properties.ResponseTopic = reply_to.topic
+        properties = question_properties(reply_to, expiry_s)
         with self._lock:
             size = packet_bytes(topic, len(payload)) + len(properties.pack())
             limit = self._limit.bytes

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,6 +17,8 @@ from facerec_mqtt.mqtt.failures import ConnectionFailedError
 from facerec_mqtt.settings import MqttSettings
 
 _log = logging.getLogger(__name__)
+_QUIET_S = 0.5
+"""When nothing more has come for so long, all that the broker retains has."""
 
 
 class Access(Enum):
@@ -195,3 +197,34 @@ def listen_once(settings: MqttSettings, topic_filter: str, timeout_s: float) -> 
                 case Lost(outage):
                     raise ConnectionFailedError(outage, settings)
     return Access.OPEN
+
+
+def read_retained(settings: MqttSettings, filters: Sequence[str], timeout_s: float) -> Mapping[str, bytes]:
+    """Read what the broker retains, on a connection of its own; a running service is not disturbed.
+
+    Args:
+        settings: the broker.
+        filters: of the topics.
+        timeout_s: for how long to wait at most.
+
+    Returns:
+        The payloads by topic; what is longer than a megabyte is cut.
+
+    Raises:
+        ConnectionFailedError: there is no connection, and why.
+    """
+    found: dict[str, bytes] = {}
+    until_s = time.monotonic() + timeout_s
+    with connection(settings, f"facerec-check-{secrets.token_hex(4)}", timeout_s=timeout_s) as opened:
+        opened.client.subscribe([(each, 1) for each in filters])
+        while (left_s := until_s - time.monotonic()) > 0:
+            try:
+                signal = opened.signals.get(timeout=min(left_s, _QUIET_S))
+            except queue.Empty:
+                break
+            match signal:
+                case Lost(outage):
+                    raise ConnectionFailedError(outage, settings)
+                case Received(retained=True):
+                    found[signal.topic] = signal.payload
+    return found

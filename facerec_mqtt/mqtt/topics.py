@@ -42,7 +42,7 @@ class Topics:
         return self.base if self.house is None else self.box(self.node_id)
 
     def box(self, node: str, leaf: str = "") -> str:
-        """A box's "status", "claims", "holds" or "answers"; without one, what its own topics begin with."""
+        """A box's "status", "claims", "holds", "work" or "answers"; without one, how its own topics begin."""
         return f"{self.base}/box/{node}" + (f"/{leaf}" if leaf else "")
 
     @property

@@ -15,7 +15,7 @@ from facerec_mqtt.settings.loading import (
     settings_origin,
 )
 from facerec_mqtt.settings.logs import configure_logging
-from facerec_mqtt.settings.messages import Slug, first_problem, reason
+from facerec_mqtt.settings.messages import NodeId, Slug, first_problem, reason
 from facerec_mqtt.settings.schema import (
     PREFIX,
     HistorySettings,
@@ -35,6 +35,7 @@ __all__ = [
     "HistorySettings",
     "HouseSettings",
     "MqttSettings",
+    "NodeId",
     "PicturesChoice",
     "PrivacySettings",
     "RecognitionSettings",

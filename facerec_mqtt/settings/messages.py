@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from facerec_mqtt.core.slugs import slug
 
@@ -17,6 +17,12 @@ def _require_slug(text: str) -> str:
 
 Slug = Annotated[str, AfterValidator(_require_slug)]
 """Of a person or a camera, as it stands in topics and identifiers."""
+_NODE_ID = r"^[a-zA-Z0-9_-]{1,64}$"
+_TOPIC = r"^[^+#\s/]+(/[^+#\s/]+)*$"
+NodeId = Annotated[str, Field(pattern=_NODE_ID)]
+"""Of a box."""
+TopicPath = Annotated[str, Field(pattern=_TOPIC, max_length=200)]
+"""What topics begin with, or a whole one."""
 
 
 def first_problem(error: ValidationError) -> str:
@@ -37,8 +43,8 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 _FORMS = {
-    r"^[a-zA-Z0-9_-]{1,64}$": "take letters, digits, _ and - alone, at most 64 of them, such as home",
-    r"^[^+#\s/]+(/[^+#\s/]+)*$": "take a topic without spaces, + and #, and without / at its ends",
+    _NODE_ID: "take letters, digits, _ and - alone, at most 64 of them, such as home",
+    _TOPIC: "take a topic without spaces, + and #, and without / at its ends",
 }
 """What is to be written where a value has to be of a form, by its pattern."""
 _PLAIN = {
@@ -69,20 +75,18 @@ def reason(error: Any) -> str:
             return f"take at least {limits['ge']:g}"
         case "greater_than":
             return f"take more than {limits['gt']:g}"
-        case "string_pattern_mismatch" if limits["pattern"] in _FORMS:
-            return _FORMS[limits["pattern"]]
+        case "string_pattern_mismatch":
+            if limits["pattern"] in _FORMS:
+                return _FORMS[limits["pattern"]]
         case "string_too_short":
             return "it is empty; fill it in, or leave it out"
         case "string_too_long":
             return f"take at most {limits['max_length']} characters"
         case "enum" | "literal_error":
             return f"take {limits['expected']}"
-        case kind if (plain := _PLAIN.get(kind.split("_")[0])) is not None and not kind.startswith(
-            "string_pat"
-        ):
-            return plain
-    text = error["msg"].removeprefix("Value error, ").rstrip(".")
-    return str(text)
+        case kind if (family := kind.split("_")[0]) in _PLAIN:
+            return _PLAIN[family]
+    return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def describe_error(error: Any, prefix: str, known: Collection[str], known_of_camera: Collection[str]) -> str:

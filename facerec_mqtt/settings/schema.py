@@ -12,9 +12,9 @@ from facerec_mqtt.settings.groups.cameras import CameraSettings as CameraSetting
 from facerec_mqtt.settings.groups.cameras import Fraction, FrigateSettings
 from facerec_mqtt.settings.groups.house import HouseSettings, Role
 from facerec_mqtt.settings.groups.web import WebSettings
+from facerec_mqtt.settings.messages import NodeId, TopicPath
 
 PREFIX = "FACEREC_"
-TopicPath = Annotated[str, Field(pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=200)]
 
 
 class MqttSettings(Group):
@@ -48,7 +48,7 @@ class MqttSettings(Group):
     """The broker notices within one and a half times this that we are gone."""
     base_topic: TopicPath = "facerec"
     """All our topics begin with this. Two services on one broker need two, but for boxes of one house."""
-    node_id: str = Field(default="home", pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    node_id: NodeId = "home"
     """Names this service in Home Assistant. Two services on one broker need two."""
     discovery: bool = True
     """Announce entities to Home Assistant."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from facerec_mqtt.mqtt import Topics, payloads
-from facerec_mqtt.service.house.work import BoxSeen, read_boxes, read_retained
+from facerec_mqtt.mqtt import Topics, payloads, read_retained
+from facerec_mqtt.service.house.work import BoxSeen, box_filters, boxes_in
 from facerec_mqtt.settings import Role, Settings
 
 _TIMEOUT_S = 10.0
@@ -32,20 +32,21 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
         ConnectionFailedError: the broker cannot be asked, and why.
     """
     topics = Topics.of(settings.mqtt, settings.house.name)
-    own = read_retained(settings.mqtt, [topics.status, topics.model_state], _TIMEOUT_S)
-    boxes = {} if settings.house.name is None else dict(read_boxes(settings, _TIMEOUT_S))
+    others = [] if settings.house.name is None else box_filters(topics)
+    retained = read_retained(settings.mqtt, [topics.status, topics.model_state, *others], _TIMEOUT_S)
+    boxes = dict(boxes_in(topics, retained))
     node = settings.mqtt.node_id
-    here = BoxSeen(own.get(topics.status) == payloads.ONLINE.encode(), None)
-    here = boxes.pop(node, here)
+    alone = BoxSeen(retained.get(topics.status) == payloads.ONLINE.encode(), None)
+    here = boxes.pop(node, alone)
+    role = settings.house.role if here.work is None else here.work.role
     try:
-        model = _Model.model_validate_json(own.get(topics.model_state, b""))
+        model = _Model.model_validate_json(retained.get(topics.model_state, b""))
     except ValidationError:
         model = None
     if as_json:
-        print(json.dumps(_as_json(settings, here, model, boxes)))
+        print(json.dumps(_as_json(settings, here, role, model, boxes)))
     else:
         house = f" of the house {settings.house.name}" if settings.house.name else ""
-        role = settings.house.role if here.work is None else here.work.role
         print(f"Box {node}{house}: {_online(here)}, role {role}{_work_of(here)}")
         print(f"Model: {'nothing is known of it' if model is None else _described(model)}")
         for other, box in boxes.items():
@@ -77,9 +78,8 @@ def _described(model: _Model) -> str:
 
 
 def _as_json(
-    settings: Settings, here: BoxSeen, model: _Model | None, others: dict[str, BoxSeen]
+    settings: Settings, here: BoxSeen, role: Role, model: _Model | None, others: dict[str, BoxSeen]
 ) -> dict[str, Any]:
-    role = settings.house.role if here.work is None else here.work.role
     return {
         "node": settings.mqtt.node_id,
         "house": settings.house.name,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from facerec_mqtt.core.clock import Clock
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.records import Departure, OpenVisit, PersonState, PresenceChange
-from facerec_mqtt.settings import Slug, first_problem
+from facerec_mqtt.settings import NodeId, Slug, first_problem
 
 MAX_BYTES = 1 << 17
 """Of a box's claims; four hundred people have less."""
@@ -67,7 +67,7 @@ class BoxClaims(_Entry):
     """All that one box claims."""
 
     format: Literal[1] = 1
-    node: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    node: NodeId
     """The box's node id."""
     revision: Annotated[int, Field(ge=0, lt=2**63)]
     """Rises with every message of this box, also over its restarts."""

@@ -25,7 +25,6 @@ FILES = ("manifest.json", "model.npz", "report.json")
 """Of a version, in the order in which they travel."""
 _LENGTH_BYTES = 4
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Node = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Version = Annotated[str, Field(pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{4}$")]
 Order = Annotated[int, Field(ge=0, lt=2**53)]
 

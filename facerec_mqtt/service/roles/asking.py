@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from facerec_mqtt.mqtt import Access, Received, ReplyTo, Subscription
+from facerec_mqtt.mqtt import Access, Received, ReplyTo, Subscription, Topics
 from facerec_mqtt.service.broker.publisher import Publisher
 from facerec_mqtt.service.house.work import Contacts
 from facerec_mqtt.service.roles.keys import (
@@ -69,6 +69,39 @@ class _Came:
     payload: bytes
 
 
+class SealedQuestions:
+    """Makes questions that only a recogniser of the house can read, and reads what it answers.
+
+    Args:
+        settings: with the camera key, which the role requires.
+        topics: of the house.
+    """
+
+    def __init__(self, settings: Settings, topics: Topics) -> None:
+        private, camera_key = new_private_key(), settings.house.camera_key_bytes
+        assert camera_key is not None
+        self._public, self._key = public_half(private), shared_key(private, camera_key)
+        self.topic = topics.house_questions
+        """Where it is asked."""
+        self.answers = topics.box(settings.mqtt.node_id, "answers")
+        """Where the answers come."""
+
+    def seal(self, question: bytes) -> tuple[bytes, bytes]:
+        """What tells the answer from others, and the payload."""
+        correlation = secrets.token_bytes(_CORRELATION_BYTES)
+        sealed = seal(self._key, question, bound(self.topic, self.answers, correlation))
+        return correlation, self._public + sealed
+
+    def open(self, payload: bytes, correlation: bytes, question: Question) -> Answer:
+        """Read the answer to a question.
+
+        Raises:
+            SealError, MessageError: it is none.
+        """
+        body = unseal(self._key, payload, bound(self.answers, self.topic, correlation))
+        return Answer.decode(body, question)
+
+
 class Asker:
     """Asks recognisers, from any thread, as many at once as there are.
 
@@ -79,13 +112,8 @@ class Asker:
 
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._publisher = publisher
-        private, camera_key = new_private_key(), settings.house.camera_key_bytes
-        assert camera_key is not None  # the role requires it
-        self._public = public_half(private)
-        self._key = shared_key(private, camera_key)
+        self._sealed = SealedQuestions(settings, publisher.topics)
         self._house = settings.house.name
-        self._topic = publisher.topics.house_questions
-        self._answers = publisher.topics.box(settings.mqtt.node_id, "answers")
         self._lock = threading.Lock()
         self._open: dict[bytes, queue.Queue[_Came]] = {}
         self._wake = threading.Event()
@@ -104,7 +132,7 @@ class Asker:
         self.recognisers = Contacts()
         """Boxes that answer."""
         self.counts = AskingCounts()
-        publisher.subscribe(Subscription(self._answers, self._take, self._on_access))
+        publisher.subscribe(Subscription(self._sealed.answers, self._take, self._on_access))
 
     @property
     def sentence(self) -> str:
@@ -163,15 +191,14 @@ class Asker:
         return max(RETRY_FACTOR * self._takes_s, LEAST_RETRY_S)
 
     def _send(self, body: bytes, came: "queue.Queue[_Came]", sent_s: dict[bytes, float]) -> bool:
-        correlation = secrets.token_bytes(_CORRELATION_BYTES)
-        sealed = self._public + seal(self._key, body, bound(self._topic, self._answers, correlation))
+        correlation, sealed = self._sealed.seal(body)
         with self._lock:
             self._open[correlation] = came
             self.counts.asked += not sent_s
             self.counts.repeated += bool(sent_s)
         sent_s[correlation] = time.monotonic()
-        to = ReplyTo(self._answers, correlation)
-        return self._publisher.exchange(self._topic, sealed, to, expiry_s=EXPIRY_S)
+        to = ReplyTo(self._sealed.answers, correlation)
+        return self._publisher.exchange(self._sealed.topic, sealed, to, expiry_s=EXPIRY_S)
 
     def _next(
         self, came: "queue.Queue[_Came]", wait_s: float, question: Question, sent_s: dict[bytes, float]
@@ -182,8 +209,7 @@ class Asker:
         except queue.Empty:
             return None
         try:
-            body = unseal(self._key, each.payload, bound(self._answers, self._topic, each.correlation))
-            answer = Answer.decode(body, question)
+            answer = self._sealed.open(each.payload, each.correlation, question)
         except (SealError, MessageError) as error:
             _log.debug("An answer is ignored: %s", error)
             with self._lock:
@@ -241,7 +267,8 @@ class Asker:
                 self.silent, self._silent_since_s = True, time.monotonic()
         if access is Access.DENIED:
             _log.warning(
-                'The broker does not let us read "%s"; allow it, or nobody can be named.', self._answers
+                'The broker does not let us read "%s"; allow it, or nobody can be named.',
+                self._sealed.answers,
             )
         self._wake.set()
 

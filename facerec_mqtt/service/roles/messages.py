@@ -25,8 +25,8 @@ from facerec_mqtt.core.records import (
     Refusal,
     Vectors,
 )
-from facerec_mqtt.service.house.package import MAX_FORGOTTEN, Entry, Forgotten, Node, Stamp, Version
-from facerec_mqtt.settings import Slug, first_problem
+from facerec_mqtt.service.house.package import MAX_FORGOTTEN, Entry, Forgotten, Stamp, Version
+from facerec_mqtt.settings import NodeId, Slug, first_problem
 
 MAX_FACES = 32
 """In one question. Of a picture with more, the others wait for the next."""
@@ -234,7 +234,7 @@ class _AnswerHead(Entry):
     dimensions: Annotated[int, Field(ge=0, le=_MAX_DIMENSIONS)]
     model: _Model | None
     waiting: Annotated[int, Field(ge=0, le=10_000)]
-    node: Node | None = None
+    node: NodeId | None = None
 
 
 def _joined(head: Entry, *parts: bytes) -> bytes:

@@ -9,26 +9,26 @@ import time
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
 from facerec_mqtt.mqtt import (
     Acknowledged,
     Connection,
     Lost,
     Received,
     Rejection,
+    ReplyTo,
     Subscribed,
     Subscription,
     Subscriptions,
     Topics,
     connection,
+    question_properties,
+    read_retained,
 )
 from facerec_mqtt.mqtt.failures import ConnectionFailedError
-from facerec_mqtt.service.house.work import read_boxes
-from facerec_mqtt.service.roles.asking import EXPIRY_S, bound
-from facerec_mqtt.service.roles.keys import SealError, new_private_key, public_half, seal, shared_key, unseal
-from facerec_mqtt.service.roles.messages import Answer, MessageError, Question
+from facerec_mqtt.service.house.work import box_filters, boxes_in
+from facerec_mqtt.service.roles.asking import EXPIRY_S, SealedQuestions
+from facerec_mqtt.service.roles.keys import SealError
+from facerec_mqtt.service.roles.messages import MessageError, Question
 from facerec_mqtt.settings import Role, Settings
 
 _TRIES = 3
@@ -83,7 +83,8 @@ def try_recogniser(settings: Settings, within_s: float) -> Tried:
         tried = _Trial(settings, opened).run(within_s)
     if tried is not None:
         return tried
-    boxes = read_boxes(settings, within_s)
+    topics = Topics.of(settings.mqtt, settings.house.name)
+    boxes = boxes_in(topics, read_retained(settings.mqtt, box_filters(topics), within_s))
     there = {node: box.work for node, box in boxes.items() if box.online and box.work is not None}
     recognisers = {node: work for node, work in there.items() if work.role is Role.RECOGNISER}
     able = tuple(node for node, work in recognisers.items() if work.version is not None)
@@ -96,18 +97,14 @@ class _Trial:
     """Questions on one connection."""
 
     def __init__(self, settings: Settings, opened: Connection) -> None:
-        topics = Topics.of(settings.mqtt, settings.house.name)
-        private, camera_key = new_private_key(), settings.house.camera_key_bytes
-        assert camera_key is not None  # the role requires it
-        self._public, self._key = public_half(private), shared_key(private, camera_key)
-        self._ask, self._answers = topics.house_questions, topics.box(settings.mqtt.node_id, "answers")
+        self._sealed = SealedQuestions(settings, Topics.of(settings.mqtt, settings.house.name))
         self._opened, self._settings = opened, settings
         self._sent_s: dict[bytes, float] = {}
 
     def run(self, within_s: float) -> Tried | None:
         """Ask until somebody answers; `None` where nobody does."""
         subscriptions = Subscriptions()
-        subscriptions.add(Subscription(self._answers, self._opened.signals.put))
+        subscriptions.add(Subscription(self._sealed.answers, self._opened.signals.put))
         subscriptions.opened(self._opened.client)
         until_s, next_s, subscribed = time.monotonic() + within_s, 0.0, False
         while (now_s := time.monotonic()) < until_s:
@@ -121,10 +118,10 @@ class _Trial:
             match signal:
                 case Subscribed(refused=refused):
                     if refused:
-                        return Tried(None, NoAnswer.MAY_NOT_READ, topic=self._answers)
+                        return Tried(None, NoAnswer.MAY_NOT_READ, topic=self._sealed.answers)
                     subscribed = True
                 case Acknowledged(rejection=Rejection.NOT_AUTHORISED):
-                    return Tried(None, NoAnswer.MAY_NOT_ASK, topic=self._ask)
+                    return Tried(None, NoAnswer.MAY_NOT_ASK, topic=self._sealed.topic)
                 case Received() if (tried := self._read(signal)) is not None:
                     return tried
                 case Lost(outage):
@@ -132,15 +129,11 @@ class _Trial:
         return None
 
     def _send(self, now_s: float) -> None:
-        correlation = secrets.token_bytes(16)
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.ResponseTopic = self._answers
-        properties.CorrelationData = correlation
-        properties.MessageExpiryInterval = EXPIRY_S
-        sealed = seal(self._key, Question().encode(), bound(self._ask, self._answers, correlation))
+        correlation, sealed = self._sealed.seal(Question().encode())
+        properties = question_properties(ReplyTo(self._sealed.answers, correlation), EXPIRY_S)
         self._sent_s[correlation] = now_s
         # With an acknowledgement, which alone says that it is not allowed.
-        self._opened.client.publish(self._ask, self._public + sealed, qos=1, properties=properties)
+        self._opened.client.publish(self._sealed.topic, sealed, qos=1, properties=properties)
 
     def _read(self, message: Received) -> Tried | None:
         correlation = b"" if message.reply_to is None else message.reply_to.correlation
@@ -148,8 +141,7 @@ class _Trial:
         if sent_s is None:
             return None  # the answer to the service beside this
         try:
-            body = unseal(self._key, message.payload, bound(self._answers, self._ask, correlation))
-            answer = Answer.decode(body, Question())
+            answer = self._sealed.open(message.payload, correlation, Question())
         except (SealError, MessageError):
             return None
         took_ms = (time.monotonic() - sent_s) * 1000

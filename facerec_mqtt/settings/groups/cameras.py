@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from facerec_mqtt.core.errors import FacerecError
 from facerec_mqtt.core.slugs import slug
 from facerec_mqtt.settings.groups.base import Group, OptionalPath, OptionalSecret, OptionalText
+from facerec_mqtt.settings.messages import TopicPath
 
 SourceKind = Literal["rtsp", "http", "mqtt", "frigate", "file", "folder", "device"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -212,7 +213,7 @@ class CameraSettings(Group):
 class FrigateSettings(Group):
     """Frigate on the same broker, for cameras with a URL `frigate://host/camera`."""
 
-    topic_prefix: str = Field(default="frigate", pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", max_length=200)
+    topic_prefix: TopicPath = "frigate"
     """`topic_prefix` of Frigate's own configuration."""
     sub_labels: bool = False
     """Write the name of whoever is recognised to Frigate, as the sub label of the person it tracks."""
